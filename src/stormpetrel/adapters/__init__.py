@@ -1,0 +1,1 @@
+"""The only place where third-party clients and the operating system are touched."""

@@ -1,0 +1,1 @@
+"""Sources: this host, files, journald, scraping."""

@@ -1,0 +1,1 @@
+"""Stores: ClickHouse (in this process or remote) and the relational control store."""

@@ -1,0 +1,1 @@
+"""Composition: configuration, the pipeline's order, the runtime and the use-cases."""

@@ -1,0 +1,214 @@
+"""The one typed configuration tree: TOML file, then environment (`STORMPETREL_…`), unknown key = error.
+
+`petrel check-config` prints what is wrong, with the nearest known key for a typing error.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stormpetrel.errors import ConfigError
+
+
+class Section(BaseModel):
+    """A part of the tree: frozen, and closed to unknown keys."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
+
+
+class ServerConfig(Section):
+    """Where the page and the API listen."""
+
+    host: str = Field("127.0.0.1", description="address to listen on; loopback unless you decide otherwise")
+    port: int = Field(7780, ge=0, le=65535, description="port to listen on; 0 picks a free one")
+    public_url: str = Field("", description="address people use, for links and cookies; empty: derived")
+    max_body_bytes: int = Field(32 << 20, ge=1024, description="largest request body as sent")
+    max_unpacked_bytes: int = Field(128 << 20, ge=1024, description="largest request body once decompressed")
+    metrics_open: bool = Field(True, description="serve /metrics without a token (loopback callers only)")
+
+
+class StoreConfig(Section):
+    """Where telemetry is kept and for how long."""
+
+    url: str = Field("", description="ClickHouse URL; empty: the engine inside this process")
+    memory_bytes: int = Field(1 << 30, ge=128 << 20, description="memory cap of the engine in this process")
+    samples_days: int = Field(30, ge=1, description="days to keep metric samples")
+    logs_days: int = Field(14, ge=1, description="days to keep log records")
+    spans_days: int = Field(7, ge=1, description="days to keep spans")
+    findings_days: int = Field(400, ge=1, description="days to keep findings")
+    quarantine_days: int = Field(7, ge=1, description="days to keep quarantined samples")
+    control_url: str = Field("", description="SQLAlchemy URL of the control store; empty: SQLite in data_dir")
+    fsync: bool = Field(False, description="flush every insert to the device: survives power loss, slower")
+
+
+class IntakeConfig(Section):
+    """Bounds of the intake: queue, batching, lateness, cardinality."""
+
+    queue_rows: int = Field(4_000_000, ge=10_000, description="rows that may wait; beyond it senders get 429")
+    batch_rows: int = Field(50_000, ge=100, description="rows per insert aimed at")
+    batch_seconds: float = Field(0.2, gt=0, le=10, description="longest wait to fill an insert")
+    max_series_per_source: int = Field(250_000, ge=100, description="series one source may have")
+    future_seconds: float = Field(300.0, gt=0, description="how far ahead of our clock a sample may be")
+    late_seconds: float = Field(7200.0, gt=0, description="how far behind our clock a sample may be")
+    gap_factor: float = Field(5.0, ge=2, description="silence longer than this many intervals is a gap")
+    stuck_samples: int = Field(240, ge=20, description="repeats after which a moving series counts as stuck")
+
+
+class HostSourceConfig(Section):
+    """This host's own metrics."""
+
+    enabled: bool = True
+    interval_seconds: float = Field(5.0, ge=0.2, description="time between readings")
+    top_processes: int = Field(10, ge=0, le=100, description="how many processes get series of their own")
+
+
+class LogSourceConfig(Section):
+    """This host's own logs."""
+
+    journald: bool = Field(True, description="follow the journal where there is one")
+    files: list[str] = Field(
+        default=["/var/log/syslog", "/var/log/messages", "/var/log/auth.log", "/var/log/kern.log",
+                 "/var/log/dpkg.log", "/var/log/*/*.log"],
+        description="glob patterns of files to follow",
+    )  # fmt: skip
+    from_start: bool = Field(False, description="read files from their start when first seen")
+    max_line_bytes: int = Field(64 << 10, ge=256, description="longer lines are cut, and marked so")
+
+
+class ScrapeConfig(Section):
+    """One Prometheus endpoint to scrape."""
+
+    name: str = Field(pattern=r"^[a-zA-Z0-9_.-]{1,64}$")
+    url: str = Field(pattern=r"^https?://")
+    interval_seconds: float = Field(15.0, ge=1)
+    timeout_seconds: float = Field(10.0, ge=0.1)
+    labels: dict[str, str] = Field(default_factory=dict, description="labels added to every series")
+    bearer_token_file: str = ""
+
+
+class SourcesConfig(Section):
+    """Everything this process reads by itself; what pushes to it needs no configuration."""
+
+    host: HostSourceConfig = HostSourceConfig()
+    logs: LogSourceConfig = LogSourceConfig()
+    scrape: list[ScrapeConfig] = Field(default_factory=list)
+    own_metrics: bool = Field(True, description="this system's own signals go through its own pipeline")
+
+
+class DetectConfig(Section):
+    """The detector banks and the first alarm policy: one setting for all series."""
+
+    p_open: float = Field(1e-6, gt=0, lt=1, description="p-value at which a finding may open")
+    p_close: float = Field(1e-3, gt=0, lt=1, description="p-value above which it counts as recovered")
+    hold_samples: int = Field(3, ge=1, description="strange samples in a row needed to open")
+    close_seconds: float = Field(120.0, gt=0, description="how long it must be recovered to close")
+    refractory_seconds: float = Field(900.0, ge=0, description="no second finding on a series within this")
+    warmup_samples: int = Field(120, ge=20, description="samples before a series is judged")
+    season_seconds: float = Field(86400.0, gt=0, description="length of the season learnt")
+
+
+class IncidentConfig(Section):
+    """How findings become incidents."""
+
+    window_seconds: float = Field(300.0, gt=0, description="findings this close in time may belong together")
+    resolve_seconds: float = Field(300.0, gt=0, description="quiet time after which an incident resolves")
+    max_findings: int = Field(500, ge=10, description="findings kept whole in one incident; more are counted")
+
+
+class Config(Section):
+    """The whole tree."""
+
+    data_dir: Path = Field(Path("data"), description="where everything is kept")
+    instance: str = Field("", description="name of this installation; empty: the host's name")
+    seed: int = Field(7, description="seed of every random choice")
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+    server: ServerConfig = ServerConfig()
+    store: StoreConfig = StoreConfig()
+    intake: IntakeConfig = IntakeConfig()
+    sources: SourcesConfig = SourcesConfig()
+    detect: DetectConfig = DetectConfig()
+    incidents: IncidentConfig = IncidentConfig()
+
+
+def load_config(path: Path | None, overrides: dict[str, Any] | None = None) -> Config:
+    """Read the configuration.
+
+    Order, later wins: defaults, the TOML file, environment variables (`STORMPETREL_SERVER__PORT=8000`;
+    two underscores step into a section), `overrides` (nested dictionary, from the command line).
+
+    Raises:
+        ConfigError: naming file, key, what is wrong, and the nearest known key for an unknown one.
+    """
+    tree: dict[str, Any] = {}
+    origin = "configuration"
+    if path is not None:
+        origin = str(path)
+        try:
+            tree = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ConfigError(f"{path}: no such file; give --config a path that exists") from None
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{path}: cannot be read as TOML: {error}") from error
+    _merge(tree, _environment())
+    _merge(tree, overrides or {})
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError("\n".join(f"{origin}: {line}" for line in _explain(error))) from error
+
+
+def _environment() -> dict[str, Any]:
+    """`STORMPETREL_A__B=x` as {"a": {"b": "x"}}; names that are not of the tree's first level are others'."""
+    tree: dict[str, Any] = {}
+    for name, value in sorted(os.environ.items()):
+        if not name.startswith("STORMPETREL_"):
+            continue
+        parts = name.removeprefix("STORMPETREL_").lower().split("__")
+        if parts[0] not in Config.model_fields:
+            continue
+        node = tree
+        for part in parts[:-1]:
+            node = node.setdefault(part, {})
+        node[parts[-1]] = value
+    return tree
+
+
+def _merge(into: dict[str, Any], other: dict[str, Any]) -> None:
+    for key, value in other.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def _explain(error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors():
+        place = [str(part) for part in problem["loc"]]
+        key = ".".join(place)
+        if problem["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(place[-1], _known_keys(place[:-1]), n=1, cutoff=0.5)
+            hint = f"; did you mean {'.'.join([*place[:-1], near[0]])}?" if near else ""
+            lines.append(f"unknown key {key}{hint}")
+        else:
+            lines.append(f"{key}: {problem['msg']} (got {problem['input']!r})")
+    return lines
+
+
+def _known_keys(place: list[str]) -> list[str]:
+    node: type[BaseModel] = Config
+    for part in place:
+        if part.isdigit():
+            continue
+        annotation = node.model_fields[part].annotation
+        inner = getattr(annotation, "__args__", (annotation,))[0]
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        node = inner
+    return list(node.model_fields)

@@ -1,0 +1,77 @@
+"""The use-cases: everything the page, the API and the command line may ask or do.
+
+`web` sees only this module and `model`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from stormpetrel.model.access import ApiToken, Caller, Role, Scope
+from stormpetrel.model.finding import Finding
+from stormpetrel.model.incident import Incident, IncidentState
+from stormpetrel.model.push import PushRequest, Receipt
+from stormpetrel.model.query import LogCounts, LogQuery
+from stormpetrel.model.signal import LogRecord, SeriesInfo
+from stormpetrel.model.time import Window
+from stormpetrel.model.view import (
+    AboutView,
+    LiveMessage,
+    NowView,
+    QualityView,
+    SeriesPage,
+    SeriesView,
+)
+
+
+class Service(Protocol):
+    """What `web` and `cli` program against; `app.usecases.LiveService` is the one implementation.
+
+    All methods are synchronous and may take as long as a query; web handlers call them in a thread.
+    """
+
+    def now_unix_nano(self) -> int: ...
+
+    # receiving -------------------------------------------------------------------------------------
+    def push_paths(self) -> dict[str, str]: ...  # URL path -> protocol name, for every push decoder
+    def receive(self, protocol: str, request: PushRequest) -> Receipt: ...  # DecodeError, OverloadedError
+
+    # reading ---------------------------------------------------------------------------------------
+    def now(self) -> NowView: ...
+    def list_incidents(
+        self, states: Sequence[IncidentState] = (), text: str = "", limit: int = 100, offset: int = 0
+    ) -> list[Incident]: ...
+    def incident(self, incident_id: str) -> Incident: ...  # NotFoundError
+    def finding_series(self, finding: Finding, margin_seconds: float = 1800.0) -> SeriesView: ...
+    def search_series(self, text: str, limit: int = 50, offset: int = 0) -> SeriesPage: ...
+    def series_info(self, series: int) -> SeriesInfo: ...  # NotFoundError
+    def series(
+        self, series: int, window: Window, max_points: int = 4000, band: bool = True
+    ) -> SeriesView: ...
+    def logs(self, query: LogQuery) -> list[LogRecord]: ...
+    def log_counts(self, query: LogQuery, buckets: int = 60) -> LogCounts: ...
+    def findings(self, window: Window, limit: int = 500) -> list[Finding]: ...
+    def quality(self) -> QualityView: ...
+    def about(self) -> AboutView: ...
+    def live(self) -> AsyncIterator[LiveMessage]: ...  # bounded per client: a slow one loses the oldest
+    def own_metrics(self) -> bytes: ...  # Prometheus text format
+    def ready(self) -> tuple[bool, str]: ...  # and why not
+
+    # acting ----------------------------------------------------------------------------------------
+    def move_incident(
+        self, incident_id: str, to: IncidentState, by: Caller, note: str = ""
+    ) -> Incident: ...  # NotFoundError, StateError, AuthError (role below responder)
+    def release_quarantine(self, series: int, by: Caller) -> None: ...  # a changed kind or unit is right
+
+    # access ----------------------------------------------------------------------------------------
+    def setup_needed(self) -> bool: ...
+    def create_admin(self, setup_secret: str, name: str, password: str) -> Caller: ...  # AuthError
+    def sign_in(self, name: str, password: str, address: str) -> Caller: ...  # AuthError; slowed down
+    def caller_of_user(self, name: str) -> Caller | None: ...  # for a session cookie
+    def caller_of_token(self, secret: str) -> Caller | None: ...  # for Authorization: Bearer
+    def session_key(self) -> bytes: ...  # signs session cookies; kept in the control store
+    def add_user(self, name: str, role: Role, password: str, by: Caller) -> None: ...
+    def list_tokens(self, by: Caller) -> list[ApiToken]: ...
+    def add_token(self, name: str, scopes: frozenset[Scope], by: Caller) -> tuple[ApiToken, str]: ...
+    def revoke_token(self, token_id: str, by: Caller) -> None: ...

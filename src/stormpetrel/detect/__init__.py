@@ -1,0 +1,1 @@
+"""Detection: scores, the alarm policy, findings."""

@@ -1,0 +1,1 @@
+"""Detectors over metric series."""

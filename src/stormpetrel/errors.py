@@ -1,0 +1,87 @@
+"""The error tree.
+
+    StormPetrelError
+    ├── ConfigError            the configuration cannot be used            (not retryable)
+    ├── DecodeError            the sender's bytes are not the protocol     (not retryable)
+    │   └── TooLargeError      ... or exceed a stated limit                (not retryable)
+    ├── StoreError             the store refused or failed                 (retryable)
+    │   ├── StoreFullError     no room left on the device                  (retryable)
+    │   └── StoreLockedError   another process owns the data directory     (not retryable)
+    ├── OverloadedError        a bounded queue is full, come back later    (retryable)
+    ├── AuthError              who are you / you may not                   (not retryable)
+    ├── NotFoundError          the named thing does not exist              (not retryable)
+    └── StateError             the operation does not fit the state        (not retryable)
+
+Every class carries `retryable` (may the same request succeed later, unchanged?) and `reason`, one
+short constant fit for a metric label. The message says what happened, to what, and what to do next.
+"""
+
+
+class StormPetrelError(Exception):
+    """Root of every error this package raises on purpose."""
+
+    retryable: bool = False
+    reason: str = "error"
+
+
+class ConfigError(StormPetrelError):
+    """The configuration cannot be used; the message names the key and the remedy."""
+
+    reason = "config"
+
+
+class DecodeError(StormPetrelError):
+    """The bytes a sender gave are not what their protocol says."""
+
+    reason = "malformed"
+
+
+class TooLargeError(DecodeError):
+    """A body, or what it unpacks to, exceeds its stated limit."""
+
+    reason = "too_large"
+
+
+class StoreError(StormPetrelError):
+    """The store refused or failed; nothing of the refused write was acknowledged."""
+
+    retryable = True
+    reason = "store"
+
+
+class StoreFullError(StoreError):
+    """No room is left where the store writes."""
+
+    reason = "store_full"
+
+
+class StoreLockedError(StoreError):
+    """Another process owns the data directory."""
+
+    retryable = False
+    reason = "store_locked"
+
+
+class OverloadedError(StormPetrelError):
+    """A bounded queue is full; the sender should wait and send again."""
+
+    retryable = True
+    reason = "overloaded"
+
+
+class AuthError(StormPetrelError):
+    """The caller is unknown, or known and not allowed."""
+
+    reason = "auth"
+
+
+class NotFoundError(StormPetrelError):
+    """The named thing does not exist (any more)."""
+
+    reason = "not_found"
+
+
+class StateError(StormPetrelError):
+    """The operation does not fit the present state, e.g. acknowledging a resolved incident."""
+
+    reason = "state"

@@ -1,0 +1,1 @@
+"""Replay, scores and reports, for our own figures and for the user's own history."""

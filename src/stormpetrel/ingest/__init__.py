@@ -1,0 +1,1 @@
+"""Bytes to signals: decoders, the series registry, and admission."""

@@ -1,0 +1,54 @@
+"""People and tokens: who may do what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a person may do; each includes the ones before."""
+
+    VIEWER = "viewer"
+    RESPONDER = "responder"
+    ADMIN = "admin"
+
+
+class Scope(StrEnum):
+    """What an API token may do."""
+
+    INGEST = "ingest"
+    READ = "read"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person. `password_hash` is an argon2id encoded hash and is never shown or logged."""
+
+    name: str
+    role: Role
+    password_hash: str
+    created_unix_nano: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApiToken:
+    """A token for machines. Only the SHA-256 of the secret is kept; `hint` is its last four characters."""
+
+    token_id: str
+    name: str
+    scopes: frozenset[Scope]
+    token_hash: str
+    hint: str
+    created_unix_nano: int
+    created_by: str
+    revoked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is behind a request, once authenticated."""
+
+    name: str
+    role: Role | None  # None for a token
+    scopes: frozenset[Scope] = frozenset()

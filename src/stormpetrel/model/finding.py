@@ -1,0 +1,92 @@
+"""Scores and findings: what a detector saw, with the evidence that lets a person check it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Severity(IntEnum):
+    """Ordered, worst highest. A finding below WARNING never opens an incident by itself."""
+
+    INFO = 1
+    WARNING = 2
+    ERROR = 3
+    CRITICAL = 4
+
+
+class FindingState(StrEnum):
+    """A finding is open while its condition holds, then closed; it is never deleted."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The answer of a detector bank to one batch, row for row.
+
+    Attributes:
+        p_value: float64[n] in (0, 1]: how often a healthy series would look at least this strange.
+            NaN means *warming up* or nothing to judge: never zero for "don't know".
+        observed, expected, low, high: float64[n], the judged value and the band it was judged against.
+        head: uint8[n], index into the bank's `heads`: which of its views was the strangest.
+    """
+
+    p_value: NDArray[np.float64]
+    observed: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    head: NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.p_value)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where a claim can be checked: the signal, the query, the window, and the numbers.
+
+    `query` selects the rows in this system's own terms: a series selector for metrics, a log query for
+    logs. `series` is -1 where no single series is meant.
+    """
+
+    signal: str  # "metric" | "log" | "trace"
+    query: str
+    series: int
+    start_unix_nano: int
+    end_unix_nano: int
+    observed: float
+    expected: float
+    low: float
+    high: float
+    p_value: float
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something noticed on one entity by one detector: frozen; an update is a new value, same id.
+
+    The id is a hash of (detector, signal key, start), so that replaying the same input gives the same
+    ids. `why` is one plain sentence with numbers and units.
+    """
+
+    finding_id: str
+    detector: str
+    model_version: int
+    head: str
+    entity: str
+    title: str
+    why: str
+    severity: Severity
+    state: FindingState
+    start_unix_nano: int
+    end_unix_nano: int  # last time its condition held
+    evidence: Evidence
+    attributes: Mapping[str, str] | None = None

@@ -1,0 +1,51 @@
+"""Questions to the telemetry store, and the shapes of its answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stormpetrel.model.time import Window
+
+
+@dataclass(frozen=True, slots=True)
+class LastSamples:
+    """The newest stored sample of every series: what admission needs after a restart."""
+
+    series: NDArray[np.uint32]
+    time_unix_nano: NDArray[np.int64]
+    value: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class LogQuery:
+    """Which log records; empty fields do not restrict. `text` is a case-insensitive substring."""
+
+    window: Window
+    text: str = ""
+    entity: str = ""
+    source: str = ""
+    min_severity: int = 0
+    trace_id: str = ""
+    limit: int = 200
+    newest_first: bool = True
+    before_unix_nano: int = 0  # page on: only records strictly older than this (newest first)
+
+
+@dataclass(frozen=True, slots=True)
+class LogCounts:
+    """Log records per time bucket and severity: count int64[buckets, 25], column = severity_number."""
+
+    bucket_unix_nano: NDArray[np.int64]
+    count: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class TableSize:
+    """How much one table holds, for the page *About this system*."""
+
+    table: str
+    rows: int
+    bytes_on_disk: int

@@ -1,0 +1,73 @@
+"""Pure algorithms: no I/O, no clock, no global randomness; same input, same output, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stormpetrel.model.finding import Finding, Scores
+from stormpetrel.model.incident import Incident
+from stormpetrel.model.signal import AdmittedMetrics, LogBatch
+
+Snapshot = Mapping[str, NDArray[np.generic]]
+
+
+class DetectorBank(Protocol):
+    """Judges all series at once, sample by sample in event time, holding state as arrays.
+
+    Contract (run by `stormpetrel.testing.check_detector`): deterministic; `restore(snapshot())` then
+    equal answers; memory at most `bytes_per_series` a series, grown on demand; NaN in `signal` scores
+    NaN and teaches nothing; a sample not newer than the series' last one scores NaN and teaches nothing;
+    warming up scores NaN; every other p-value lies in (0, 1]; scores of one series do not depend on the
+    other series in the batch nor on how the input is cut into batches.
+    """
+
+    name: str
+    version: int
+    heads: tuple[str, ...]
+    bytes_per_series: int
+
+    def update(self, admitted: AdmittedMetrics) -> Scores:
+        """Judge, then learn; O(rows). Series ids index the state arrays directly."""
+        ...
+
+    def snapshot(self) -> Snapshot:
+        """The whole state as plain arrays with the version inside (`version`: int64[1]); copies."""
+        ...
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Take over a snapshot; ValueError names the version when it does not fit."""
+        ...
+
+
+class LogDetector(Protocol):
+    """Judges log records in event time. `update` takes records, `advance` closes time windows.
+
+    Both return finding *changes*: new findings, updates (same id), and closed ones.
+    """
+
+    name: str
+    version: int
+
+    def update(self, batch: LogBatch) -> list[Finding]:
+        """Take records, in order of arrival; O(rows)."""
+        ...
+
+    def advance(self, now_unix_nano: int) -> list[Finding]:
+        """Time has reached `now`: judge and close what is complete."""
+        ...
+
+
+class Correlator(Protocol):
+    """Turns finding changes into incident changes."""
+
+    def update(self, changes: list[Finding], now_unix_nano: int) -> list[Incident]:
+        """Take finding changes at event time `now`; returns the incidents that changed, whole."""
+        ...
+
+    def advance(self, now_unix_nano: int) -> list[Incident]:
+        """Time has reached `now`: resolve what has been quiet for long enough."""
+        ...

@@ -1,0 +1,78 @@
+"""The control store port: incidents, people, tokens, positions and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from stormpetrel.model.access import ApiToken, User
+from stormpetrel.model.incident import Incident, IncidentState
+
+
+class ControlStore(Protocol):
+    """Small, relational, transactional. Every method is one transaction and safe from any thread."""
+
+    # incidents -------------------------------------------------------------------------------------
+    def save_incidents(self, incidents: Sequence[Incident]) -> None:
+        """Insert or replace whole incidents by id."""
+        ...
+
+    def incident(self, incident_id: str) -> Incident | None:
+        """One incident, whole."""
+        ...
+
+    def list_incidents(
+        self, states: Sequence[IncidentState] = (), text: str = "", limit: int = 100, offset: int = 0
+    ) -> list[Incident]:
+        """Newest start first; `text` is a case-insensitive substring of sentence or entities."""
+        ...
+
+    def count_incidents(self, states: Sequence[IncidentState] = (), since_unix_nano: int = 0) -> int:
+        """How many incidents are in these states and started since."""
+        ...
+
+    # people and tokens -----------------------------------------------------------------------------
+    def add_user(self, user: User) -> None:
+        """Create a user; StateError when the name is taken."""
+        ...
+
+    def user(self, name: str) -> User | None:
+        """One user by name."""
+        ...
+
+    def count_users(self) -> int:
+        """How many users exist; zero means that set-up is still to be done."""
+        ...
+
+    def add_token(self, token: ApiToken) -> None:
+        """Keep an API token (only its hash is known here)."""
+        ...
+
+    def token_by_hash(self, token_hash: str) -> ApiToken | None:
+        """The token with this hash, unless revoked."""
+        ...
+
+    def list_tokens(self) -> list[ApiToken]:
+        """All tokens, newest first."""
+        ...
+
+    def revoke_token(self, token_id: str) -> None:
+        """Refuse the token from now on; NotFoundError when there is none."""
+        ...
+
+    # settings and positions ------------------------------------------------------------------------
+    def get(self, key: str) -> str | None:
+        """A setting or a position; None when never put."""
+        ...
+
+    def put(self, key: str, value: str) -> None:
+        """Keep a setting or a position."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Forget a setting or a position; no error when there is none."""
+        ...
+
+    def close(self) -> None:
+        """Release the connections."""
+        ...

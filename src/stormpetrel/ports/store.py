@@ -1,0 +1,116 @@
+"""The telemetry store port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stormpetrel.model.finding import Finding
+from stormpetrel.model.quality import Quarantined
+from stormpetrel.model.query import LastSamples, LogCounts, LogQuery, TableSize
+from stormpetrel.model.signal import (
+    LogBatch,
+    LogRecord,
+    MetricBatch,
+    SeriesInfo,
+    SeriesPoints,
+    SpanBatch,
+)
+from stormpetrel.model.time import Window
+
+
+class TelemetryStore(Protocol):
+    """Keeps samples, series, logs, spans, findings and the quarantine.
+
+    Contract (run by `stormpetrel.testing.check_store`):
+    - an insert that returned is durable against the death of the process (`kill -9`);
+    - an insert that raised left nothing, or all; repeating it with the same `token` leaves it once;
+    - reads see every insert that returned before;
+    - times come back exactly, to the nanosecond; values bit for bit;
+    - methods may be called from several threads at once;
+    - `StoreFullError` when the device is full, `StoreError` for the rest, and the store works on
+      when the cause is gone.
+    """
+
+    def insert_series(self, series: Sequence[SeriesInfo]) -> None:
+        """Register series; a series given again replaces what was known of it."""
+        ...
+
+    def insert_samples(self, batch: MetricBatch, token: str) -> None:
+        """Store samples of registered series."""
+        ...
+
+    def insert_quarantine(self, quarantined: Quarantined, token: str) -> None:
+        """Store samples apart, where nothing learns from them."""
+        ...
+
+    def insert_logs(self, batch: LogBatch, token: str) -> None:
+        """Store log records."""
+        ...
+
+    def insert_spans(self, batch: SpanBatch, token: str) -> None:
+        """Store spans."""
+        ...
+
+    def insert_findings(self, findings: Sequence[Finding]) -> None:
+        """Store finding changes; the newest change of an id is what `read_findings` returns."""
+        ...
+
+    def all_series(self) -> Iterator[SeriesInfo]:
+        """Every registered series, by id."""
+        ...
+
+    def last_samples(self, since_unix_nano: int) -> LastSamples:
+        """The newest sample of each series that has one since then."""
+        ...
+
+    def read_points(self, series: int, window: Window, max_points: int) -> SeriesPoints:
+        """One series, down-sampled in the store to at most `max_points` (raw when fewer)."""
+        ...
+
+    def scan_samples(self, window: Window, chunk_seconds: float = 900.0) -> Iterator[MetricBatch]:
+        """All samples of the window ordered by (time, series), in chunks of time: for replay."""
+        ...
+
+    def scan_series(self, series: Sequence[int], window: Window) -> MetricBatch:
+        """Raw samples of a few series, ordered by (time, series)."""
+        ...
+
+    def scan_logs(self, window: Window, chunk_seconds: float = 900.0) -> Iterator[LogBatch]:
+        """All log records of the window ordered by time (ties in a fixed order), for replay."""
+        ...
+
+    def read_logs(self, query: LogQuery) -> list[LogRecord]:
+        """Log records that match, at most `query.limit`."""
+        ...
+
+    def count_logs(self, query: LogQuery, buckets: int) -> LogCounts:
+        """Log records per time bucket and severity; `limit` is ignored."""
+        ...
+
+    def read_spans(self, window: Window, limit: int = 200, trace_id: str = "") -> SpanBatch:
+        """Spans that start in the window, newest first."""
+        ...
+
+    def read_findings(self, window: Window, limit: int = 500) -> list[Finding]:
+        """The newest state of findings that overlap the window, newest start first."""
+        ...
+
+    def read_quarantine(self, window: Window, limit: int = 200, series: int | None = None) -> Quarantined:
+        """Quarantined samples, newest first."""
+        ...
+
+    def recent_tokens(self, since_unix_nano: int) -> NDArray[np.uint64]:
+        """Distinct request tokens of log records and spans *stored* since then (insertion time)."""
+        ...
+
+    def table_sizes(self) -> list[TableSize]:
+        """Rows and bytes per table."""
+        ...
+
+    def close(self) -> None:
+        """Flush and release; later calls raise StoreError."""
+        ...

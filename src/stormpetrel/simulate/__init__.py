@@ -1,0 +1,1 @@
+"""A small simulated estate with faults that speaks the real protocols."""

@@ -1,0 +1,1 @@
+"""Public helpers for tests of extensions: fakes, generators and contract suites."""
