@@ -1,0 +1,82 @@
+# Needs python3 (3.11 or newer) with its venv module, and make. Everything else goes into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+DATA_DIR ?= data
+# Stamps: installation happens when a lock or pyproject.toml changed, and never at start-up otherwise.
+RUN := $(VENV)/run.stamp
+DEV := $(VENV)/dev.stamp
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help up test pytest lint format types arch bench docs ci lock clean
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; \
+	  do printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+up: $(RUN)  ## install what is missing, then start Storm Petrel (page on http://127.0.0.1:7780)
+	@exec $(BIN)/petrel up --data-dir $(DATA_DIR)
+
+test: lint types arch pytest  ## everything a change must pass: lint, types, arch, then all tests
+
+pytest: $(DEV)
+	@$(BIN)/python -m pytest
+
+lint: $(DEV)  ## style and likely mistakes (ruff)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(DEV)  ## rewrite the sources in the house style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: $(DEV)  ## static types (mypy --strict)
+	@$(BIN)/mypy
+
+arch: $(DEV)  ## the dependency rule between layers (import-linter)
+	@$(BIN)/lint-imports
+
+bench: $(DEV)  ## all benchmarks, one after the other; each prints figures and a ratio to its baseline
+	@set -e; for file in benchmarks/[!_]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+
+docs: $(DEV)  ## generated reference pages, then the documentation into site/; any warning fails
+	@$(BIN)/python scripts/generate_reference.py
+	@$(BIN)/mkdocs build --strict --quiet
+
+ci: test docs  ## test, then docs
+
+lock:  ## resolve requirements/*.lock again from pyproject.toml (needs uv)
+	@command -v uv >/dev/null || { echo "make lock needs uv: see https://docs.astral.sh/uv/" >&2; exit 1; }
+	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
+	  --extra build pyproject.toml -o requirements/run.lock
+	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 \
+	  --extra build --extra dev --extra docs -c requirements/run.lock pyproject.toml -o requirements/dev.lock
+
+clean:  ## remove .venv and everything built; the data directory stays
+	rm -rf $(VENV) site dist .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests benchmarks scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "$(PYTHON) was not found: install Python 3.11 or newer (Debian: apt-get install python3 python3-venv)," \
+	       "or name one with make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is $$($(PYTHON) -V 2>&1), and Storm Petrel needs Python 3.11 or newer:" \
+	       "install one and name it with make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) has no venv module: install it (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUN): requirements/run.lock pyproject.toml | $(BIN)/python
+	@echo "Installing Storm Petrel into $(VENV) (only when requirements change) ..."
+	@$(PIP) install --quiet --require-hashes -r requirements/run.lock
+	@$(PIP) install --quiet --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(DEV): requirements/dev.lock $(RUN) | $(BIN)/python
+	@echo "Installing the development tools into $(VENV) (only when requirements change) ..."
+	@$(PIP) install --quiet --require-hashes -r requirements/dev.lock
+	@touch $@
