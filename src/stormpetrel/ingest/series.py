@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Mapping
 
@@ -17,6 +18,14 @@ REFUSED_SERIES = 0xFFFF_FFFF
 
 _COUNTER_SUFFIXES = ("_total", "_count", "_sum", "_bucket")
 
+# `SeriesRegistry.kind_codes` speaks these numbers, so that compiled code need not know the names.
+KIND_CODES: dict[MetricKind, int] = {
+    MetricKind.UNKNOWN: 0,
+    MetricKind.GAUGE: 1,
+    MetricKind.COUNTER: 2,
+    MetricKind.DELTA: 3,
+}
+
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
@@ -28,17 +37,22 @@ class SeriesRegistry:
 
     A series that a sender later declares with another kind or unit keeps its id and is *blocked*
     (`blocked[id]` holds the verdict) until a person releases it: mixing two meanings in one series is
-    how models learn garbage.
+    how models learn garbage. A kind that was only guessed from the name is no declaration: the first
+    real one replaces it. What the store remembers does not say which of both it was, so after `load` a
+    kind that the name alone would give counts as guessed again.
     """
 
     def __init__(self, max_series_per_source: int = 250_000) -> None:
         self._lock = threading.RLock()
         self._ids: dict[Key, int] = {}
         self._infos: list[SeriesInfo] = []
-        self._fresh: list[SeriesInfo] = []
+        self._fresh: dict[int, SeriesInfo] = {}
+        self._guessed: set[int] = set()
+        self._claims: dict[int, tuple[MetricKind, str]] = {}
         self._per_source: dict[str, int] = {}
         self._max_per_source = max_series_per_source
         self._blocked: NDArray[np.uint8] = np.zeros(1024, np.uint8)
+        self._kind_codes: NDArray[np.uint8] = np.zeros(1024, np.uint8)
         self.on_load: list[Callable[[SeriesInfo], None]] = []
 
     def __len__(self) -> int:
@@ -68,19 +82,19 @@ class SeriesRegistry:
         with self._lock:
             known = self._ids.get(key)
             if known is not None:
-                self._compare(known, kind, unit)
+                self._declare(known, kind, unit)
                 return known
             held = self._per_source.get(source, 0)
             if held >= self._max_per_source:
                 return REFUSED_SERIES
-            if kind is MetricKind.UNKNOWN and metric.endswith(_COUNTER_SUFFIXES):
-                kind = MetricKind.COUNTER
-            info = SeriesInfo(
-                len(self._infos), metric, key[1], entity or entity_of(dict(key[1])), source, kind, unit
-            )
+            series = len(self._infos)
+            if kind is MetricKind.UNKNOWN:
+                kind = _guess(metric)
+                self._guessed.add(series)
+            info = SeriesInfo(series, metric, key[1], entity or entity_of(dict(key[1])), source, kind, unit)
             self._append(info)
-            self._fresh.append(info)
-            return info.series
+            self._fresh[series] = info
+            return series
 
     def _append(self, info: SeriesInfo) -> None:
         self._ids[(info.metric, info.labels)] = info.series
@@ -88,13 +102,52 @@ class SeriesRegistry:
         self._per_source[info.source] = self._per_source.get(info.source, 0) + 1
         if len(self._infos) > len(self._blocked):
             self._blocked = np.concatenate([self._blocked, np.zeros_like(self._blocked)])
+            self._kind_codes = np.concatenate([self._kind_codes, np.zeros_like(self._kind_codes)])
+        self._kind_codes[info.series] = KIND_CODES[info.kind]
 
-    def _compare(self, series: int, kind: MetricKind, unit: str) -> None:
+    def declare(self, series: int, kind: MetricKind, unit: str = "") -> None:
+        """The sender says what a known series is; it may say so after its first samples.
+
+        An unknown or guessed kind and an empty unit are learnt: the series changes and is fresh again.
+        Against an earlier declaration the series is blocked (KIND_CHANGED, UNIT_CHANGED). UNKNOWN and
+        the empty unit say nothing.
+
+        Raises:
+            IndexError: the id was never given.
+        """
+        with self._lock:
+            self._declare(series, kind, unit)
+
+    def _declare(self, series: int, kind: MetricKind, unit: str) -> None:
         info = self._infos[series]
-        if kind not in (MetricKind.UNKNOWN, info.kind) and info.kind is not MetricKind.UNKNOWN:
-            self._blocked[series] = Quality.KIND_CHANGED
-        elif unit and info.unit and unit != info.unit:
-            self._blocked[series] = Quality.UNIT_CHANGED
+        if kind is MetricKind.UNKNOWN or kind is info.kind:
+            kind_learnt = info.kind
+        elif series in self._guessed:
+            kind_learnt = kind
+        else:
+            self._block(series, Quality.KIND_CHANGED, kind, unit or info.unit)
+            return
+        if kind is not MetricKind.UNKNOWN:
+            self._guessed.discard(series)
+        if unit and info.unit and unit != info.unit:
+            self._block(series, Quality.UNIT_CHANGED, kind_learnt, unit)
+            return
+        # A sender that went back to what it said first: that is what a release now confirms.
+        if kind is not MetricKind.UNKNOWN:
+            self._claims.pop(series, None)
+        self._replace(series, kind_learnt, unit or info.unit)
+
+    def _block(self, series: int, verdict: Quality, kind: MetricKind, unit: str) -> None:
+        self._blocked[series] = verdict
+        self._claims[series] = (kind, unit)
+
+    def _replace(self, series: int, kind: MetricKind, unit: str) -> None:
+        info = self._infos[series]
+        if (kind, unit) == (info.kind, info.unit):
+            return
+        info = dataclasses.replace(info, kind=kind, unit=unit)
+        self._infos[series] = self._fresh[series] = info
+        self._kind_codes[series] = KIND_CODES[kind]
 
     def load(self, infos: Iterable[SeriesInfo]) -> None:
         """Take over what the store knows, in order of id, into an empty registry."""
@@ -107,17 +160,20 @@ class SeriesRegistry:
                         f"the stored series are not dense: {info.series} after {len(self._infos)}"
                     )
                 self._append(info)
+                if info.kind in (MetricKind.UNKNOWN, _guess(info.metric)):
+                    self._guessed.add(info.series)
 
     def fresh(self) -> list[SeriesInfo]:
-        """Series not stored yet; they stay fresh until `stored` is called with them."""
+        """Series not stored yet, or changed since; they stay fresh until `stored` is called with them."""
         with self._lock:
-            return list(self._fresh)
+            return list(self._fresh.values())
 
     def stored(self, infos: list[SeriesInfo]) -> None:
-        """These fresh series are in the store now."""
+        """These fresh series are in the store now; one that changed meanwhile stays fresh."""
         with self._lock:
-            done = {info.series for info in infos}
-            self._fresh = [info for info in self._fresh if info.series not in done]
+            for info in infos:
+                if self._fresh.get(info.series) == info:
+                    del self._fresh[info.series]
 
     def info(self, series: int) -> SeriesInfo:
         """What is known of a series; IndexError when the id was never given."""
@@ -128,9 +184,20 @@ class SeriesRegistry:
         return self._blocked
 
     def release(self, series: int) -> None:
-        """A person says that the changed kind or unit is right: let the series in again."""
+        """A person says that the changed kind or unit is right: adopt it and let the series in again."""
         with self._lock:
+            claim = self._claims.pop(series, None)
+            if claim is not None:
+                self._guessed.discard(series)
+                self._replace(series, *claim)
             self._blocked[series] = 0
+
+    def kind_codes(self) -> NDArray[np.uint8]:
+        """uint8 by series id, a number of `KIND_CODES`, kept up to date. At least len(self) long.
+
+        Ask again for every batch: the array is replaced when it grows.
+        """
+        return self._kind_codes
 
     def kinds(self, start: int = 0) -> list[MetricKind]:
         """The kinds of the series from id `start` on, in order of id."""
@@ -154,3 +221,7 @@ class SeriesRegistry:
             return infos[offset : offset + limit], len(infos)
         found = [i for i in infos if all(word in i.text().lower() for word in words)]
         return found[offset : offset + limit], len(found)
+
+
+def _guess(metric: str) -> MetricKind:
+    return MetricKind.COUNTER if metric.endswith(_COUNTER_SUFFIXES) else MetricKind.UNKNOWN
