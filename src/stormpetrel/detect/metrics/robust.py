@@ -1,0 +1,124 @@
+"""The robust bank: residual, jump, level shift and flatline of every series, with calibrated p-values."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stormpetrel.detect.metrics import kernels, layout, tail
+from stormpetrel.model.finding import Scores
+from stormpetrel.model.signal import AdmittedMetrics
+from stormpetrel.model.time import from_seconds
+from stormpetrel.ports.algorithms import Snapshot
+
+_ARRAYS = ("state", "counts", "fits", "profile", "passes", "newest")
+
+
+class RobustBank:
+    """A detector bank for any numeric series: four simple views, each judged by its own past.
+
+    Heads:
+        residual: distance to a robust level, or to level plus a daily profile where the profile has been
+            seen twice and lowers the error; measured in the mean size of residuals of that sign.
+        jump: change since the previous sample against the usual size of changes.
+        level_shift: running mean of the residuals, against its usual size.
+        flatline: one value repeated for longer than ever before, in a series that varies.
+
+    Works on gauges, rates and counts at intervals of a second to an hour; a series is judged after
+    `warmup_samples`. Fails on slow drifts (the level follows within some fifty samples), on anomalies of
+    shape at a usual level, and on seasons other than `season_seconds` (a week is seen as seven days).
+    A lasting change stops being strange after some hundreds of samples: it is then the new normal.
+
+    A scale is never below half a percent of the level or half the smallest step ever seen, so that a
+    series that was constant does not cry at its first tiny move, while a ratio that sat at 0.01 and goes
+    to 0.9 is far outside. A series that was always zero has no unit: its first move alone scores at most
+    about one over the number of samples; the following samples are judged against the moved value.
+
+    Args:
+        warmup_samples: samples of a series before its p-values are other than NaN; at least 20.
+        season_seconds: length of the season learnt, cut into 96 slots; boundaries count from the epoch.
+
+    Cost: under a microsecond a sample and core; `bytes_per_series` bytes a series, grown by doubling.
+    """
+
+    name = "robust"
+    version = 1
+    heads = ("residual", "jump", "level_shift", "flatline")
+    bytes_per_series = (
+        8 * layout.FIELDS + layout.SCORED_HEADS * (4 * tail.BINS + 8 * tail.FIT_FIELDS) + layout.SLOTS * 5 + 8
+    )
+
+    def __init__(self, warmup_samples: int = 120, season_seconds: float = 86400.0) -> None:
+        if warmup_samples < 20:
+            raise ValueError(f"warmup_samples is {warmup_samples}; a series needs at least 20 to be judged")
+        if not season_seconds > 0:
+            raise ValueError(f"season_seconds is {season_seconds}; give a positive length")
+        self._warmup = float(warmup_samples)
+        self._season_nanos = from_seconds(season_seconds)
+        self._allocate(0)
+
+    def _allocate(self, size: int) -> None:
+        self.state: NDArray[np.float64] = np.zeros((size, layout.FIELDS))
+        self.counts: NDArray[np.float32] = np.zeros((size, layout.SCORED_HEADS, tail.BINS), np.float32)
+        self.fits: NDArray[np.float64] = np.zeros((size, layout.SCORED_HEADS, tail.FIT_FIELDS))
+        self.profile: NDArray[np.float32] = np.zeros((size, layout.SLOTS), np.float32)
+        self.passes: NDArray[np.uint8] = np.zeros((size, layout.SLOTS), np.uint8)
+        self.newest: NDArray[np.int64] = np.full(size, np.iinfo(np.int64).min)
+
+    def _reserve(self, size: int) -> None:
+        """Make room for series ids below `size`, by doubling."""
+        held = len(self.newest)
+        if size <= held:
+            return
+        grown = max(64, 1 << (size - 1).bit_length())
+        for name in _ARRAYS:
+            old = getattr(self, name)
+            new = np.zeros((grown, *old.shape[1:]), old.dtype)
+            new[:held] = old
+            setattr(self, name, new)
+        self.newest[held:] = np.iinfo(np.int64).min
+
+    def update(self, admitted: AdmittedMetrics) -> Scores:
+        """Judge, then learn, every row in order of arrival; O(rows)."""
+        batch = admitted.batch
+        n = len(batch)
+        numbers = np.full((5, n), np.nan)
+        head = np.zeros(n, np.uint8)
+        if n:
+            self._reserve(int(batch.series.max()) + 1)
+            kernels.update(
+                (batch.series, batch.time_unix_nano, admitted.signal, admitted.resumed),
+                (self.state, self.counts, self.fits, self.profile, self.passes, self.newest),
+                self._warmup,
+                self._season_nanos,
+                (numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], head),
+            )
+        return Scores(numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], head)
+
+    def warming_up(self) -> int:
+        """How many series have been seen and are not judged yet."""
+        seen = self.state[:, layout.N]
+        return int(np.count_nonzero((seen > 0) & (seen < self._warmup)))
+
+    def snapshot(self) -> Snapshot:
+        """Copies of all state arrays, with `version`."""
+        arrays: dict[str, NDArray[np.generic]] = {name: getattr(self, name).copy() for name in _ARRAYS}
+        arrays["version"] = np.array([self.version], np.int64)
+        return arrays
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Take over a snapshot; ValueError names the version, or the array that does not fit."""
+        found = int(snapshot["version"][0]) if "version" in snapshot else None
+        if found != self.version:
+            raise ValueError(f"snapshot has version {found}, this bank is version {self.version}; learn anew")
+        taken = {}
+        for name in _ARRAYS:
+            own = getattr(self, name)
+            array = snapshot.get(name)
+            if array is None or array.dtype != own.dtype or array.shape[1:] != own.shape[1:]:
+                raise ValueError(f"array {name} of the version {found} snapshot is missing or misshapen")
+            taken[name] = array.copy()
+        if len({len(array) for array in taken.values()}) != 1:
+            raise ValueError(f"the arrays of the version {found} snapshot differ in length")
+        for name, array in taken.items():
+            setattr(self, name, array)
