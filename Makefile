@@ -72,11 +72,11 @@ $(BIN)/python:
 
 $(RUN): requirements/run.lock pyproject.toml | $(BIN)/python
 	@echo "Installing Storm Petrel into $(VENV) (only when requirements change) ..."
-	@$(PIP) install --quiet --require-hashes -r requirements/run.lock
-	@$(PIP) install --quiet --no-build-isolation --no-deps -e .
+	@$(PIP) install -qq --require-hashes -r requirements/run.lock
+	@$(PIP) install -qq --no-build-isolation --no-deps -e .
 	@touch $@
 
 $(DEV): requirements/dev.lock $(RUN) | $(BIN)/python
 	@echo "Installing the development tools into $(VENV) (only when requirements change) ..."
-	@$(PIP) install --quiet --require-hashes -r requirements/dev.lock
+	@$(PIP) install -qq --require-hashes -r requirements/dev.lock
 	@touch $@
