@@ -1,1 +1,1 @@
-"""A small simulated estate with faults that speaks the real protocols."""
+"""A small simulated estate with faults on demand, for the demo, for replay and for tests."""

@@ -1,0 +1,1 @@
+"""What each entity of the estate reports of an operation: one file an entity, columns out."""
