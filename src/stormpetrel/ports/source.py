@@ -3,9 +3,27 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
+from stormpetrel.model.signal import MetricKind
 from stormpetrel.ports.intake import Intake
+
+
+class SeriesInterner(Protocol):
+    """Gives series their ids: what a source of metrics needs of the series registry. Thread-safe."""
+
+    def intern(
+        self,
+        metric: str,
+        labels: Mapping[str, str] | Iterable[tuple[str, str]],
+        source: str,
+        kind: MetricKind = MetricKind.UNKNOWN,
+        unit: str = "",
+        entity: str = "",
+    ) -> int:
+        """The id of a series, new or known; 0xFFFFFFFF when the source may have no more of them."""
+        ...
 
 
 class Positions(Protocol):

@@ -1,0 +1,230 @@
+"""The quality gate's compiled pass: one verdict a sample, in order of arrival.
+
+Compiled with numba (nogil), because the rules are a state machine per series and a batch may hold
+several samples of one series. The rules are told in `stormpetrel.ingest.admit`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from stormpetrel.ingest.admit_state import ENDED, RELOADED, RING, SEEN, State
+from stormpetrel.ingest.series import REFUSED_SERIES as REFUSED
+from stormpetrel.model.quality import Quality
+from stormpetrel.model.signal import STALE_MARKER_BITS as STALE_BITS
+
+GAUGE_CODES_BELOW = 2  # kind codes: 0 unknown, 1 gauge, 2 counter, 3 delta
+COUNTER = 2
+
+INTERVALS_NEEDED = 3  # before a silence is judged
+MISSES_TO_RELEARN = 3  # gaps in a row: the sender has changed its interval
+GAIN = 0.1  # weight of one interval in the running estimate
+CLIP = 4.0  # one interval teaches as if it were at most this many times the estimate
+MIN_MOVES = 20  # a series must have moved this often before standing still is remarkable
+MAX_HISTORY = 4096  # older movement counts half
+
+_GOOD, _NOT_FINITE, _OUT_OF_ORDER = int(Quality.GOOD), int(Quality.NOT_FINITE), int(Quality.OUT_OF_ORDER)
+_DUPLICATE, _CONFLICT, _FUTURE = int(Quality.DUPLICATE), int(Quality.CONFLICT), int(Quality.FUTURE)
+_TOO_OLD, _RESET, _CARDINALITY = int(Quality.TOO_OLD), int(Quality.COUNTER_RESET), int(Quality.CARDINALITY)
+_GAP, _STUCK, _STALE = int(Quality.GAP), int(Quality.STUCK), int(Quality.STALE_MARKER)
+
+
+class Rows(NamedTuple):
+    """A batch and what the registry says of its series (`kinds`, `blocked` by series id)."""
+
+    series: NDArray[np.uint32]
+    time: NDArray[np.int64]
+    value: NDArray[np.float64]
+    bits: NDArray[np.int64]  # the same values, bit for bit
+    kinds: NDArray[np.uint8]
+    blocked: NDArray[np.uint8]
+
+
+class Bounds(NamedTuple):
+    """The limits that hold for this batch."""
+
+    oldest: int
+    newest: int
+    gap_factor: float
+    assumed_interval: float
+    stuck_samples: int
+
+
+class Out(NamedTuple):
+    """Answers row by row, and the journal of overwritten state: one entry a row that changed any."""
+
+    verdict: NDArray[np.uint8]
+    signal: NDArray[np.float64]
+    resumed: NDArray[np.bool_]
+    undo_series: NDArray[np.uint32]
+    undo_record: NDArray[np.void]
+    undo_time: NDArray[np.int64]
+    undo_value: NDArray[np.float64]
+
+
+@njit(nogil=True, cache=True)
+def admit_rows(rows: Rows, state: State, bounds: Bounds, out: Out) -> int:
+    """Judge every row; returns how many journal entries were written."""
+    undo = 0
+    for i in range(len(rows.series)):
+        series = rows.series[i]
+        if series == REFUSED:
+            out.verdict[i] = _CARDINALITY
+            continue
+        if rows.blocked[series] != 0:
+            out.verdict[i] = rows.blocked[series]
+            continue
+        verdict = _refusal(rows, i, state, bounds)
+        out.verdict[i] = verdict
+        if verdict == _STALE:
+            if _ends(state.record[series], rows.time[i], bounds):
+                undo = _remember(state, series, out, undo)
+                state.record[series].flags |= np.uint8(ENDED)
+        elif verdict == _GOOD:
+            undo = _remember(state, series, out, undo)
+            _accept(rows, i, state, bounds, out)
+    return undo
+
+
+@njit(nogil=True, cache=True)
+def _refusal(rows: Rows, i: int, state: State, bounds: Bounds) -> int:
+    """Why row `i` is not accepted; GOOD when nothing speaks against it."""
+    if rows.bits[i] == STALE_BITS:
+        return _STALE
+    if not np.isfinite(rows.value[i]):
+        return _NOT_FINITE
+    time = rows.time[i]
+    if time > bounds.newest:
+        return _FUTURE
+    record = state.record[rows.series[i]]
+    if record.flags & SEEN and time <= record.last_time:
+        return _not_newer(rows, i, state, bounds)
+    return _TOO_OLD if time < bounds.oldest else _GOOD
+
+
+@njit(nogil=True, cache=True)
+def _not_newer(rows: Rows, i: int, state: State, bounds: Bounds) -> int:
+    series, time, value = rows.series[i], rows.time[i], rows.value[i]
+    record = state.record[series]
+    if time == record.last_time:
+        return _DUPLICATE if _same(value, record.last_value) else _CONFLICT
+    for k in range(RING):
+        if state.ring_time[series, k] == time:
+            return _DUPLICATE if _same(value, state.ring_value[series, k]) else _CONFLICT
+    return _TOO_OLD if time < bounds.oldest else _OUT_OF_ORDER
+
+
+@njit(nogil=True, cache=True)
+def _same(a: float, b: float) -> bool:
+    """Bit for bit among finite numbers: 0.0 and -0.0 differ."""
+    return a == b and np.signbit(a) == np.signbit(b)
+
+
+@njit(nogil=True, cache=True)
+def _ends(record: Any, time: int, bounds: Bounds) -> bool:
+    """Whether a staleness marker of this time still says something of the series."""
+    alive = record.flags & SEEN and not record.flags & ENDED
+    return bool(alive and record.last_time <= time and time <= bounds.newest)
+
+
+@njit(nogil=True, cache=True)
+def _remember(state: State, series: int, out: Out, undo: int) -> int:
+    slot = state.record[series].slot
+    out.undo_series[undo] = series
+    out.undo_record[undo] = state.record[series]
+    out.undo_time[undo] = state.ring_time[series, slot]
+    out.undo_value[undo] = state.ring_value[series, slot]
+    return undo + 1
+
+
+@njit(nogil=True, cache=True)
+def _accept(rows: Rows, i: int, state: State, bounds: Bounds, out: Out) -> None:
+    series, time, value = rows.series[i], rows.time[i], rows.value[i]
+    kind = rows.kinds[series]
+    record = state.record[series]
+    judged = value if kind < GAUGE_CODES_BELOW else np.nan
+    resumed = False
+    if record.flags & SEEN:
+        seconds = (time - record.last_time) * 1e-9
+        resumed = bool(record.flags & ENDED) or seconds > gap_bound(record, bounds)
+        if kind == COUNTER and value < record.last_value:
+            out.verdict[i] = _RESET
+        elif resumed:
+            out.verdict[i] = _GAP
+        elif kind >= GAUGE_CODES_BELOW:
+            judged = (value - record.last_value if kind == COUNTER else value) / seconds
+        _learn_interval(record, seconds, resumed)
+        if _moved(record, value, resumed, bounds.stuck_samples):
+            out.verdict[i] = _STUCK
+        slot = record.slot
+        state.ring_time[series, slot] = record.last_time
+        state.ring_value[series, slot] = record.last_value
+        record.slot = np.uint8((slot + 1) % RING)
+    record.last_time = time
+    record.last_value = value
+    record.flags = np.uint8(SEEN)
+    out.signal[i] = judged
+    out.resumed[i] = resumed
+
+
+@njit(nogil=True, cache=True)
+def gap_bound(record: Any, bounds: Bounds) -> float:
+    """Seconds of silence after which what came before is unknown; infinite while nothing is known."""
+    if record.learnt >= INTERVALS_NEEDED:
+        return bounds.gap_factor * float(record.interval)
+    if record.flags & RELOADED:
+        return bounds.gap_factor * bounds.assumed_interval
+    return np.inf
+
+
+@njit(nogil=True, cache=True)
+def _learn_interval(record: Any, seconds: float, resumed: bool) -> None:
+    """Mean of the first three, then a clipped running mean; taken anew after three gaps in a row."""
+    if record.flags & (ENDED | RELOADED):
+        return
+    record.misses = np.uint8(record.misses + 1 if resumed else 0)
+    estimate = float(record.interval)
+    if record.learnt < INTERVALS_NEEDED:
+        record.learnt = np.uint8(record.learnt + 1)
+        estimate += (seconds - estimate) / record.learnt
+    elif record.misses >= MISSES_TO_RELEARN:
+        record.misses = np.uint8(0)
+        estimate = seconds
+    else:
+        estimate += GAIN * (min(seconds, CLIP * estimate) - estimate)
+    record.interval = np.float32(estimate)
+
+
+@njit(nogil=True, cache=True)
+def _moved(record: Any, value: float, resumed: bool, stuck_samples: int) -> bool:
+    """Count movement; true on the one sample that makes a moving series stuck."""
+    if resumed:  # what lies between is unknown: standing still starts to count anew
+        record.run = np.uint32(0)
+    if value == record.last_value:
+        record.run = np.uint32(min(record.run + 1, 0xFFFF_FFFF))
+        used_to_move = record.moves >= MIN_MOVES and 2 * record.moves >= record.history
+        return bool(record.run == stuck_samples and used_to_move and not resumed)
+    history = np.int64(record.history) + np.int64(record.run) + 1
+    moves = np.int64(record.moves) + 1
+    while history > MAX_HISTORY:
+        history //= 2
+        moves //= 2
+    record.history = np.uint16(history)
+    record.moves = np.uint16(moves)
+    record.run = np.uint32(0)
+    return False
+
+
+@njit(nogil=True, cache=True)
+def undo_rows(state: State, out: Out, count: int) -> None:
+    """Put back what `admit_rows` overwrote, newest first."""
+    for k in range(count - 1, -1, -1):
+        series = out.undo_series[k]
+        state.record[series] = out.undo_record[k]
+        slot = state.record[series].slot
+        state.ring_time[series, slot] = out.undo_time[k]
+        state.ring_value[series, slot] = out.undo_value[k]
