@@ -111,6 +111,7 @@ class DetectConfig(Section):
     refractory_seconds: float = Field(900.0, ge=0, description="no second finding on a series within this")
     warmup_samples: int = Field(120, ge=20, description="samples before a series is judged")
     season_seconds: float = Field(86400.0, gt=0, description="length of the season learnt")
+    warm_start_hours: float = Field(48.0, ge=0, description="stored past the detectors read at start")
 
 
 class IncidentConfig(Section):

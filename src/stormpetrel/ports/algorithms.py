@@ -34,6 +34,10 @@ class DetectorBank(Protocol):
         """Judge, then learn; O(rows). Series ids index the state arrays directly."""
         ...
 
+    def warming_up(self) -> int:
+        """How many series it has seen and cannot judge yet."""
+        ...
+
     def snapshot(self) -> Snapshot:
         """The whole state as plain arrays with the version inside (`version`: int64[1]); copies."""
         ...

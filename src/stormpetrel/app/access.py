@@ -1,0 +1,223 @@
+"""Who may come in: first set-up, passwords, API tokens, and slowing down of guessing."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+from collections import OrderedDict
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from stormpetrel.errors import AuthError, NotFoundError, StateError
+from stormpetrel.model.access import ApiToken, Caller, Role, Scope, User
+from stormpetrel.model.time import from_seconds
+from stormpetrel.ports.clock import Clock
+from stormpetrel.ports.control import ControlStore
+
+_SETUP_KEY = "access.setup_secret_sha256"
+_SETUP_UNTIL_KEY = "access.setup_until_unix_nano"
+_SESSION_KEY = "access.session_key"
+_SETUP_VALID = from_seconds(24 * 3600)
+_MIN_PASSWORD = 10
+_MAX_PASSWORD = 1024
+_FREE_FAILURES = 5
+_MAX_WAIT_SECONDS = 300.0
+_REMEMBERED = 10_000
+TOKEN_PREFIX = "petrel_"  # noqa: S105 - a prefix that lets secret scanners recognise our tokens
+
+
+def _sha256(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class Access:
+    """Authentication and authorisation over the control store.
+
+    Passwords are argon2id; tokens are 256-bit random secrets of which only the SHA-256 is kept (a fast
+    hash is right for a secret that cannot be guessed). After five wrong passwords for a name from one
+    address every further try waits, doubling up to five minutes.
+    """
+
+    def __init__(self, control: ControlStore, clock: Clock) -> None:
+        self._control = control
+        self._clock = clock
+        self._hasher = PasswordHasher()
+        self._nobody = self._hasher.hash(secrets.token_hex(16))
+        self._lock = threading.Lock()
+        self._setup_lock = threading.Lock()
+        self._failures: OrderedDict[tuple[str, str], tuple[int, int]] = OrderedDict()
+        self._callers: OrderedDict[str, Caller] = OrderedDict()
+
+    # --------------------------------------------------------------------------------------- set-up
+
+    def setup_needed(self) -> bool:
+        """Whether nobody can sign in yet."""
+        return self._control.count_users() == 0
+
+    def new_setup_secret(self) -> str:
+        """A one-time secret for the set-up link, valid for a day; an older one stops to be valid."""
+        secret = secrets.token_urlsafe(24)
+        self._control.put(_SETUP_KEY, _sha256(secret))
+        self._control.put(_SETUP_UNTIL_KEY, str(self._clock.now_unix_nano() + _SETUP_VALID))
+        return secret
+
+    def create_admin(self, setup_secret: str, name: str, password: str) -> Caller:
+        """Use the set-up secret, once, to create the first person.
+
+        Raises:
+            AuthError: the secret is wrong, used or too old, or somebody exists already.
+            StateError: name or password do not meet the rules.
+        """
+        with self._setup_lock:
+            expected = self._control.get(_SETUP_KEY)
+            until = int(self._control.get(_SETUP_UNTIL_KEY) or 0)
+            valid = (
+                expected is not None
+                and hmac.compare_digest(expected, _sha256(setup_secret))
+                and self._clock.now_unix_nano() < until
+                and self.setup_needed()
+            )
+            if not valid:
+                raise AuthError(
+                    "this set-up link is wrong, was used, or is older than a day; "
+                    "restart Storm Petrel to get a new one (only while nobody has an account)"
+                )
+            self._create(name, Role.ADMIN, password)
+            self._control.delete(_SETUP_KEY)
+            return Caller(name.strip(), Role.ADMIN)
+
+    def add_user(self, name: str, role: Role, password: str, by: Caller) -> None:
+        """An admin adds a person."""
+        require(by, Role.ADMIN)
+        self._create(name, role, password)
+
+    def _create(self, name: str, role: Role, password: str) -> None:
+        name = name.strip()
+        if not (1 <= len(name) <= 64) or not name.isprintable():
+            raise StateError("a user name has 1 to 64 printable characters")
+        if not (_MIN_PASSWORD <= len(password) <= _MAX_PASSWORD):
+            raise StateError(f"a password has {_MIN_PASSWORD} to {_MAX_PASSWORD} characters")
+        if password.casefold() == name.casefold():
+            raise StateError("the password must not be the user name")
+        user = User(name, role, self._hasher.hash(password), self._clock.now_unix_nano())
+        self._control.add_user(user)
+
+    # -------------------------------------------------------------------------------------- sign in
+
+    def sign_in(self, name: str, password: str, address: str) -> Caller:
+        """Check a password.
+
+        Raises:
+            AuthError: wrong name or password (which of them is not said), or too many tries.
+        """
+        name = name.strip()
+        key = (name, address)
+        self._check_pace(key)
+        user = self._control.user(name)
+        try:
+            # An unknown name costs as much time as a known one, so that time tells nothing.
+            self._hasher.verify(user.password_hash if user else self._nobody, password[:_MAX_PASSWORD])
+        except (VerificationError, InvalidHashError):
+            user = None
+        if user is None:
+            self._note_failure(key)
+            raise AuthError("wrong name or password")
+        with self._lock:
+            self._failures.pop(key, None)
+        return Caller(user.name, user.role)
+
+    def _check_pace(self, key: tuple[str, str]) -> None:
+        with self._lock:
+            count, last = self._failures.get(key, (0, 0))
+        if count < _FREE_FAILURES:
+            return
+        wait = min(_MAX_WAIT_SECONDS, 2.0 ** (count - _FREE_FAILURES + 1))
+        left = (last + from_seconds(wait) - self._clock.now_unix_nano()) / 1e9
+        if left > 0:
+            raise AuthError(f"too many wrong passwords; try again in {left:.0f} s")
+
+    def _note_failure(self, key: tuple[str, str]) -> None:
+        with self._lock:
+            count = self._failures.get(key, (0, 0))[0]
+            self._failures[key] = (count + 1, self._clock.now_unix_nano())
+            self._failures.move_to_end(key)
+            while len(self._failures) > _REMEMBERED:
+                self._failures.popitem(last=False)
+
+    def caller_of_user(self, name: str) -> Caller | None:
+        """The person of a session cookie, if they still exist."""
+        user = self._control.user(name)
+        return Caller(user.name, user.role) if user else None
+
+    def session_key(self) -> bytes:
+        """The key that signs session cookies; made once, kept in the control store."""
+        with self._setup_lock:
+            known = self._control.get(_SESSION_KEY)
+            if known is None:
+                known = secrets.token_hex(32)
+                self._control.put(_SESSION_KEY, known)
+            return bytes.fromhex(known)
+
+    # --------------------------------------------------------------------------------------- tokens
+
+    def add_token(self, name: str, scopes: frozenset[Scope], by: Caller) -> tuple[ApiToken, str]:
+        """A new API token and its secret, which is shown now and never again."""
+        require(by, Role.ADMIN)
+        name = name.strip()
+        if not (1 <= len(name) <= 64) or not name.isprintable() or not scopes:
+            raise StateError("a token needs a name of 1 to 64 printable characters and at least one scope")
+        secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
+        token = ApiToken(
+            token_id=secrets.token_hex(8),
+            name=name,
+            scopes=scopes,
+            token_hash=_sha256(secret),
+            hint=secret[-4:],
+            created_unix_nano=self._clock.now_unix_nano(),
+            created_by=by.name,
+        )
+        self._control.add_token(token)
+        return token, secret
+
+    def caller_of_token(self, secret: str) -> Caller | None:
+        """Who an API token speaks for; None when it is unknown or revoked. Cached."""
+        digest = _sha256(secret)
+        with self._lock:
+            known = self._callers.get(digest)
+        if known is not None:
+            return known
+        token = self._control.token_by_hash(digest)
+        if token is None:
+            return None
+        caller = Caller(token.name, None, token.scopes)
+        with self._lock:
+            self._callers[digest] = caller
+            while len(self._callers) > _REMEMBERED:
+                self._callers.popitem(last=False)
+        return caller
+
+    def list_tokens(self, by: Caller) -> list[ApiToken]:
+        """All tokens, for an admin."""
+        require(by, Role.ADMIN)
+        return self._control.list_tokens()
+
+    def revoke_token(self, token_id: str, by: Caller) -> None:
+        """Refuse a token from now on."""
+        require(by, Role.ADMIN)
+        if not any(token.token_id == token_id for token in self._control.list_tokens()):
+            raise NotFoundError(f"there is no token {token_id}")
+        self._control.revoke_token(token_id)
+        with self._lock:
+            self._callers.clear()
+
+
+_RANK = {Role.VIEWER: 0, Role.RESPONDER: 1, Role.ADMIN: 2}
+
+
+def require(caller: Caller, role: Role) -> None:
+    """Raise AuthError unless the caller is a person with at least this role."""
+    if caller.role is None or _RANK[caller.role] < _RANK[role]:
+        raise AuthError(f"{caller.name} may not do this: it needs the role {role}")

@@ -1,0 +1,128 @@
+"""The judge: one thread that takes what was stored, in order, through the stages after the insert.
+
+It also owns time: it advances the pipeline on a fixed grid of the clock, and after a start it first
+takes the stored past through the same stages, so that the detectors are warm and open findings are
+known before anything new is judged.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from functools import partial
+
+import structlog
+
+from stormpetrel.app.pipeline import Outcome, Pipeline
+from stormpetrel.model.incident import Incident, IncidentState
+from stormpetrel.model.signal import AdmittedMetrics, LogBatch, SpanBatch
+from stormpetrel.model.time import from_seconds, to_seconds
+from stormpetrel.ports.clock import Clock
+
+log = structlog.get_logger(__name__)
+
+TICK_SECONDS = 5.0
+# Batches of stored signals that may wait to be judged (each at most two inserts' worth of rows).
+_BACKLOG = 32
+
+Stored = AdmittedMetrics | LogBatch | SpanBatch
+
+
+class Judge:
+    """Runs detect, policy and correlate behind the writer.
+
+    Args:
+        emit: called in the judge's thread with every change, to store and publish it.
+        warm_up: called once in the judge's thread before the first batch (see `app.warm`).
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        clock: Clock,
+        emit: Callable[[Outcome], None],
+        warm_up: Callable[[], None],
+    ) -> None:
+        self._pipeline = pipeline
+        self._clock = clock
+        self._emit = emit
+        self._warm_up = warm_up
+        self._queue: queue.Queue[Stored | None] = queue.Queue(_BACKLOG)
+        self._lock = threading.Lock()
+        self._tick = from_seconds(TICK_SECONDS)
+        self._next_tick = 0
+        self._newest_taken = 0
+        self.failures_total = 0
+        self.warm = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="judge", daemon=True)
+
+    def put(self, stored: Stored) -> None:
+        """Hand over what was stored; waits while the judge is behind."""
+        self._queue.put(stored)
+
+    def start(self) -> None:
+        """Begin to judge."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Judge what waits, then end."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def lag_seconds(self) -> float:
+        """Time between now and the newest judged batch's turn; 0 when nothing waits."""
+        if self._queue.empty() or not self._newest_taken:
+            return 0.0
+        return max(0.0, to_seconds(self._clock.now_unix_nano() - self._newest_taken))
+
+    def move(self, incident_id: str, to: IncidentState, actor: str, note: str) -> Incident:
+        """A person's step in an incident's state machine, in turn with the findings."""
+        with self._lock:
+            now = self._clock.now_unix_nano()
+            moved = self._pipeline.grouping.move(incident_id, to, now, actor, note)
+            self._emit(Outcome([], [moved]))
+            return moved
+
+    def _run(self) -> None:
+        with self._lock:
+            self._guard(self._warm_up)
+        self.warm.set()
+        self._next_tick = self._clock.now_unix_nano() // self._tick * self._tick + self._tick
+        while True:
+            wait = max(0.01, to_seconds(self._next_tick - self._clock.now_unix_nano()))
+            try:
+                stored = self._queue.get(timeout=min(wait, TICK_SECONDS))
+            except queue.Empty:
+                self._advance()
+                continue
+            if stored is None:
+                return
+            with self._lock:
+                self._newest_taken = self._clock.now_unix_nano()
+                self._guard(partial(self._judge, stored))
+            self._advance()
+
+    def _advance(self) -> None:
+        now = self._clock.now_unix_nano()
+        if now < self._next_tick:
+            return
+        tick = now // self._tick * self._tick
+        self._next_tick = tick + self._tick
+        with self._lock:
+            self._guard(lambda: self._emit(self._pipeline.advance(tick)))
+
+    def _judge(self, stored: Stored) -> None:
+        if isinstance(stored, AdmittedMetrics):
+            self._emit(self._pipeline.judge_metrics(stored))
+        elif isinstance(stored, LogBatch):
+            self._emit(self._pipeline.judge_logs(stored))
+
+    def _guard(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        # One batch that a detector cannot digest must not end all judging: it is counted, the trace is
+        # logged, /readyz reports it, and the next batch is judged.
+        except Exception:
+            self.failures_total += 1
+            log.exception("judging_failed")

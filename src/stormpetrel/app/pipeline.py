@@ -1,0 +1,121 @@
+"""THE order of the stages. Everything that happens to a signal is named here, once.
+
+    admit -> (store) -> detect -> policy -> correlate
+
+`admit` runs where batches arrive, before the insert; the rest after it, in one thread, on the batches
+in the order in which they were stored. Live, replay, backtest and tests call the same methods with
+another source and another clock, and the result depends on nothing but configuration and input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from stormpetrel.app.config import Config
+from stormpetrel.app.registry import DETECTORS, LOG_DETECTORS, load_all
+from stormpetrel.correlate.group import Grouping
+from stormpetrel.detect.absence import AbsenceWatch
+from stormpetrel.detect.policy import AlarmPolicy
+from stormpetrel.ingest.admit import Admission, QualityGate
+from stormpetrel.ingest.series import SeriesRegistry
+from stormpetrel.model.finding import Finding
+from stormpetrel.model.incident import Incident
+from stormpetrel.model.signal import AdmittedMetrics, LogBatch, MetricBatch
+from stormpetrel.ports.algorithms import DetectorBank, LogDetector
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a step of the pipeline changed: findings and incidents, whole, newest state."""
+
+    findings: Sequence[Finding] = field(default_factory=list)
+    incidents: Sequence[Incident] = field(default_factory=list)
+
+
+class Pipeline:
+    """The stages of one installation and their order. Not thread-safe: one caller for `admit`, one for
+    the rest."""
+
+    def __init__(self, config: Config, registry: SeriesRegistry) -> None:
+        self.registry = registry
+        self.gate = build_gate(config)
+        self.banks: list[DetectorBank] = build_banks(config)
+        self.log_detectors: list[LogDetector] = [make() for make in load_all(LOG_DETECTORS).values()]
+        self.policies = [build_policy(config, bank, registry) for bank in self.banks]
+        self.absence = AbsenceWatch(describe=registry.info)
+        self.grouping = Grouping(
+            config.incidents.window_seconds, config.incidents.resolve_seconds, config.incidents.max_findings
+        )
+
+    def admit(self, batch: MetricBatch, now_unix_nano: int) -> Admission:
+        """Stage 1: the quality gate. What it keeps may be stored, what it quarantines is kept apart."""
+        return self.gate.admit(batch, now_unix_nano, self.registry.kind_codes(), self.registry.blocked())
+
+    def judge_metrics(self, admitted: AdmittedMetrics) -> Outcome:
+        """Stages 2 to 4 for metric samples: detect, policy, correlate."""
+        if not len(admitted.batch):
+            return Outcome()
+        now = int(admitted.batch.time_unix_nano.max())
+        changes: list[Finding] = []
+        for bank, policy in zip(self.banks, self.policies, strict=True):
+            changes += policy.update(admitted, bank.update(admitted), now)
+        return self._correlate(changes, now)
+
+    def judge_logs(self, batch: LogBatch) -> Outcome:
+        """Stages 2 to 4 for log records."""
+        if not len(batch):
+            return Outcome()
+        now = int(batch.records.column("time_unix_nano").to_numpy().max())
+        changes = [change for detector in self.log_detectors for change in detector.update(batch)]
+        return self._correlate(changes, now)
+
+    def advance(self, now_unix_nano: int) -> Outcome:
+        """Time has reached `now` and nothing else happened: close, resolve, notice silence."""
+        changes: list[Finding] = []
+        for policy in self.policies:
+            changes += policy.advance(now_unix_nano)
+        for detector in self.log_detectors:
+            changes += detector.advance(now_unix_nano)
+        changes += self.absence.advance(now_unix_nano, self.gate.last_times(), self.gate.intervals())
+        outcome = self._correlate(changes, now_unix_nano)
+        return Outcome(outcome.findings, [*outcome.incidents, *self.grouping.advance(now_unix_nano)])
+
+    def _correlate(self, changes: list[Finding], now_unix_nano: int) -> Outcome:
+        if not changes:
+            return Outcome()
+        return Outcome(changes, self.grouping.update(changes, now_unix_nano))
+
+
+def build_gate(config: Config) -> QualityGate:
+    """The quality gate as configured."""
+    intake = config.intake
+    return QualityGate(
+        future_seconds=intake.future_seconds,
+        late_seconds=intake.late_seconds,
+        gap_factor=intake.gap_factor,
+        stuck_samples=intake.stuck_samples,
+    )
+
+
+def build_banks(config: Config) -> list[DetectorBank]:
+    """Every installed detector bank, as configured."""
+    detect = config.detect
+    return [
+        make(warmup_samples=detect.warmup_samples, season_seconds=detect.season_seconds)
+        for make in load_all(DETECTORS).values()
+    ]
+
+
+def build_policy(config: Config, bank: DetectorBank, registry: SeriesRegistry) -> AlarmPolicy:
+    """The alarm policy over one bank's scores."""
+    detect = config.detect
+    return AlarmPolicy(
+        bank=bank,
+        describe=registry.info,
+        p_open=detect.p_open,
+        p_close=detect.p_close,
+        hold_samples=detect.hold_samples,
+        close_seconds=detect.close_seconds,
+        refractory_seconds=detect.refractory_seconds,
+    )

@@ -1,0 +1,209 @@
+"""The runtime: puts the parts together, starts and stops them in order."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import structlog
+
+from stormpetrel.adapters.clock import SystemClock
+from stormpetrel.adapters.store.open import open_control_store, open_store
+from stormpetrel.app.access import Access
+from stormpetrel.app.config import Config
+from stormpetrel.app.judge import Judge
+from stormpetrel.app.live import LiveHub
+from stormpetrel.app.pipeline import Outcome, Pipeline, build_gate
+from stormpetrel.app.registry import DECODERS, load_all
+from stormpetrel.app.selfmon import Observed, OwnMetrics
+from stormpetrel.app.sources import build_sources
+from stormpetrel.app.tally import SourceTally
+from stormpetrel.app.usecases import LiveService, Parts
+from stormpetrel.app.warm import warm_start
+from stormpetrel.app.writer import StoreWriter
+from stormpetrel.ingest.series import SeriesRegistry
+from stormpetrel.model.access import Caller, Role, Scope
+from stormpetrel.model.time import Window, from_seconds
+from stormpetrel.model.view import LiveMessage
+from stormpetrel.ports.clock import Clock
+from stormpetrel.ports.control import ControlStore
+from stormpetrel.ports.decode import Decoder
+from stormpetrel.ports.source import Source
+from stormpetrel.ports.store import TelemetryStore
+
+log = structlog.get_logger(__name__)
+
+INGEST_TOKEN_FILE = "ingest.token"  # noqa: S105 - a file name
+_HOUR = from_seconds(3600)
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What a person needs to know after a start."""
+
+    url: str
+    setup_url: str | None
+    data_dir: Path
+    ingest_token_file: Path
+    sources: tuple[str, ...]
+
+
+class Runtime:
+    """One running Storm Petrel, without its web server. `start` then `stop`, once each.
+
+    Start order: control store, telemetry store (takes the lock of the data directory), what is known
+    (series, newest samples, request tokens), writer, judge, sources. Stop is the reverse: nothing new
+    comes in, what waits is stored and judged, then the stores close.
+    """
+
+    def __init__(self, config: Config, clock: Clock | None = None) -> None:
+        self.config = config
+        self.clock = clock or SystemClock()
+        self.instance = config.instance or socket.gethostname()
+        self._stop_sources = threading.Event()
+        self._threads: list[threading.Thread] = []
+        config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._store = open_store(config.store, config.data_dir)
+        try:
+            self._control = open_control_store(
+                config.store.control_url or f"sqlite:///{(config.data_dir / 'control.sqlite').resolve()}"
+            )
+            self._assemble()
+        except BaseException:
+            self._store.close()
+            raise
+
+    def _assemble(self) -> None:
+        config, clock = self.config, self.clock
+        now = clock.now_unix_nano()
+        self.registry = SeriesRegistry(config.intake.max_series_per_source)
+        self.registry.load(self._store.all_series())
+        self.pipeline = Pipeline(config, self.registry)
+        self.pipeline.gate.resume(self._store.last_samples(now - from_seconds(config.intake.late_seconds)))
+        self._warm_window = Window(now - from_seconds(config.detect.warm_start_hours * 3600), now)
+        self._tally = SourceTally()
+        self._hub = LiveHub()
+        self._judge = Judge(self.pipeline, clock, self._emit, self._warm_up)
+        self.writer = StoreWriter(self.pipeline, self._store, clock, self._tally, self._judge.put)
+        self.writer.capacity_rows = config.intake.queue_rows
+        self.writer.batch_rows = config.intake.batch_rows
+        self.writer.batch_seconds = config.intake.batch_seconds
+        self.access = Access(self._control, clock)
+        decoders: dict[str, Decoder] = {
+            name: make(self.registry, config.server.max_unpacked_bytes)
+            for name, make in load_all(DECODERS).items()
+        }
+        observed = Observed(
+            self.writer, self._judge, self.pipeline, self._tally, self._control, clock.now_unix_nano
+        )
+        self._own_metrics = OwnMetrics(observed)
+        self.service = LiveService(
+            Parts(
+                config, clock, self._store, self._control, self.pipeline, self.writer, self._judge,
+                self._tally, self._hub, self.access, decoders, self._own_metrics, now,
+            )
+        )  # fmt: skip
+
+    @property
+    def store(self) -> TelemetryStore:
+        """The telemetry store."""
+        return self._store
+
+    @property
+    def control(self) -> ControlStore:
+        """The control store."""
+        return self._control
+
+    def start(self) -> None:
+        """Start writer, judge and sources."""
+        now = self.clock.now_unix_nano()
+        self.writer.start(self._store.recent_tokens(now - _HOUR))
+        self._judge.start()
+        sources = build_sources(
+            self.config, self.instance, self.registry, self.clock, self._control, self._own_metrics.text
+        )
+        for kind, source in sources:
+            self._tally.expect(source.name, kind)
+            thread = threading.Thread(
+                target=self._run_source, args=(source,), name=f"source-{source.name}", daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
+
+    def stop(self) -> None:
+        """Stop everything in order; whatever was acknowledged is stored."""
+        self._stop_sources.set()
+        for thread in self._threads:
+            thread.join(timeout=5)
+        self.writer.stop()
+        self._judge.stop()
+        self._control.close()
+        self._store.close()
+
+    def announcement(self, url: str) -> Announcement:
+        """Make the one-time set-up link (while nobody has an account) and the first ingest token."""
+        base = self.config.server.public_url.rstrip("/") or url
+        setup = None
+        if self.access.setup_needed():
+            setup = f"{base}/set-up?secret={self.access.new_setup_secret()}"
+        watched = tuple(view.name for view in self._tally.views(self.clock.now_unix_nano()))
+        return Announcement(base, setup, self.config.data_dir.resolve(), self._ingest_token(), watched)
+
+    def _ingest_token(self) -> Path:
+        """The file with a token that senders on this host may use; made at the first start."""
+        path = self.config.data_dir.resolve() / INGEST_TOKEN_FILE
+        if path.exists() and self.access.caller_of_token(path.read_text(encoding="ascii").strip()):
+            return path
+        _, secret = self.access.add_token(
+            "local", frozenset({Scope.INGEST, Scope.READ}), Caller("petrel", Role.ADMIN)
+        )
+        path.unlink(missing_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(secret + "\n", encoding="ascii")
+        return path
+
+    # ------------------------------------------------------------------------------------- threads
+
+    def _run_source(self, source: Source) -> None:
+        try:
+            source.run(self.writer, self._stop_sources)
+        # A source that dies is a defect, but the others must go on: it is shown as failing on the page.
+        except Exception as error:
+            log.exception("source_died", source=source.name)
+            self.writer.rejected(source.name, "source_died", 1, f"{type(error).__name__}: {error}")
+
+    def _warm_up(self) -> None:
+        self._emit(
+            warm_start(self.pipeline, build_gate(self.config), self._store, self._control, self._warm_window)
+        )
+
+    def _emit(self, outcome: Outcome) -> None:
+        """Keep and publish what a step of the pipeline changed."""
+        if outcome.findings:
+            self._store.insert_findings(outcome.findings)
+        if outcome.incidents:
+            self._control.save_incidents(outcome.incidents)
+        for finding in outcome.findings:
+            self._hub.publish(LiveMessage("finding", finding.finding_id, finding.title))
+        for incident in outcome.incidents:
+            log.info(
+                "incident",
+                id=incident.incident_id,
+                state=incident.state.value,
+                severity=incident.severity.name.lower(),
+                sentence=incident.sentence,
+            )
+            self._hub.publish(LiveMessage("incident", incident.incident_id, incident.sentence))
+
+
+def allowed_hosts(config: Config) -> frozenset[str]:
+    """Host names under which requests are answered: a page of a stranger cannot rebind its name to us."""
+    names = {"localhost", "127.0.0.1", "[::1]", "::1", config.server.host}
+    if config.server.public_url:
+        names.add(urlsplit(config.server.public_url).hostname or "")
+    if config.server.host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        names.update({socket.gethostname(), socket.getfqdn()})
+    return frozenset(names - {""})

@@ -1,0 +1,71 @@
+"""Which sources this process runs itself, from the configuration."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from stormpetrel.adapters.sources.files import FileSource
+from stormpetrel.adapters.sources.host import HostSource
+from stormpetrel.adapters.sources.journald import JournaldSource
+from stormpetrel.adapters.sources.scrape import ScrapeSource
+from stormpetrel.app.config import Config
+from stormpetrel.errors import OverloadedError, StoreError
+from stormpetrel.ingest.exposition import ExpositionParser
+from stormpetrel.ingest.series import SeriesRegistry
+from stormpetrel.ports.clock import Clock
+from stormpetrel.ports.control import ControlStore
+from stormpetrel.ports.intake import Intake
+from stormpetrel.ports.source import Source
+
+OWN_SOURCE = "petrel"
+_OWN_INTERVAL_SECONDS = 15.0
+_OWN_LABELS = {"service_name": "storm-petrel"}
+
+
+class OwnSource:
+    """This system's own metrics as a source like any other."""
+
+    name = OWN_SOURCE
+
+    def __init__(self, text: Callable[[], bytes], parser: ExpositionParser, clock: Clock) -> None:
+        self._text = text
+        self._parser = parser
+        self._clock = clock
+
+    def run(self, intake: Intake, stop: threading.Event) -> None:
+        """Read and hand over until stopped; a reading that cannot be stored is left out."""
+        while not stop.wait(_OWN_INTERVAL_SECONDS):
+            decoded = self._parser.parse(self._text(), self._clock.now_unix_nano(), self.name, _OWN_LABELS)
+            if decoded.metrics is None:
+                continue
+            try:
+                intake.metrics(decoded.metrics, self.name).result(timeout=30)
+            except (OverloadedError, StoreError, TimeoutError) as error:
+                intake.rejected(
+                    self.name, getattr(error, "reason", "timeout"), len(decoded.metrics), str(error)
+                )
+
+
+def build_sources(
+    config: Config,
+    instance: str,
+    registry: SeriesRegistry,
+    clock: Clock,
+    control: ControlStore,
+    own_metrics: Callable[[], bytes],
+) -> list[tuple[str, Source]]:
+    """The sources to run, with their kind as the pages show it."""
+    parser = ExpositionParser(registry)
+    sources: list[tuple[str, Source]] = []
+    if config.sources.host.enabled:
+        sources.append(("host", HostSource(config.sources.host, registry, clock, instance)))
+    if config.sources.logs.journald and JournaldSource.available():
+        sources.append(("journald", JournaldSource(config.sources.logs, control, clock, instance)))
+    if config.sources.logs.files:
+        sources.append(("file", FileSource(config.sources.logs, control, clock, instance)))
+    for target in config.sources.scrape:
+        sources.append(("scrape", ScrapeSource(target, parser.parse, registry, clock)))
+    if config.sources.own_metrics:
+        sources.append(("self", OwnSource(own_metrics, parser, clock)))
+    return sources

@@ -1,0 +1,137 @@
+"""Counts by source: rows, rate, lag, and what was refused, with bounded reasons."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stormpetrel.model.quality import Quality, QualityCount
+from stormpetrel.model.time import from_seconds, to_seconds
+from stormpetrel.model.view import SourceView
+
+# A source name comes from outside (token name, header): more than this many are counted as "other".
+MAX_SOURCES = 500
+_RATE_WINDOW = from_seconds(60)
+
+
+@dataclass(slots=True)
+class _Source:
+    kind: str
+    rows: int = 0
+    last: int = 0
+    interval: float = 0.0
+    lag_seconds: float = 0.0
+    last_error: str = ""
+    error_after_last: bool = False
+    window_start: int = 0
+    window_rows: int = 0
+    rate: float = 0.0
+    rejected: Counter[str] = field(default_factory=Counter)
+    verdicts: Counter[int] = field(default_factory=Counter)
+    verdict_last: dict[int, tuple[int, str]] = field(default_factory=dict)
+
+
+class SourceTally:
+    """Thread-safe counts, one row a source."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sources: dict[str, _Source] = {}
+
+    def expect(self, source: str, kind: str) -> None:
+        """Announce a source that has not spoken yet."""
+        with self._lock:
+            self._get(source, kind)
+
+    def _get(self, source: str, kind: str = "push") -> _Source:
+        if source not in self._sources and len(self._sources) >= MAX_SOURCES:
+            source = "other"
+        return self._sources.setdefault(source, _Source(kind))
+
+    def stored(self, source: str, rows: int, now: int, newest: int) -> None:
+        """Rows of a source were stored; `newest` is the newest event time among them."""
+        with self._lock:
+            entry = self._get(source)
+            if entry.last:
+                interval = to_seconds(now - entry.last)
+                entry.interval = interval if not entry.interval else 0.9 * entry.interval + 0.1 * interval
+            if now - entry.window_start >= _RATE_WINDOW:
+                seconds = to_seconds(now - entry.window_start)
+                entry.rate = entry.window_rows / seconds if entry.window_start else 0.0
+                entry.window_start, entry.window_rows = now, 0
+            entry.rows += rows
+            entry.window_rows += rows
+            entry.last = now
+            entry.error_after_last = False
+            entry.lag_seconds = max(0.0, to_seconds(now - newest))
+
+    def rejected(self, source: str, reason: str, rows: int, example: str) -> None:
+        """Rows (or whole requests) of a source were refused."""
+        with self._lock:
+            entry = self._get(source)
+            entry.rejected[reason] += rows
+            entry.last_error = f"{reason}: {example}"[:300] if example else reason
+            entry.error_after_last = True
+
+    def judged(self, source: str, counts: NDArray[np.int64], now: int, example: str) -> None:
+        """The quality gate gave verdicts; `counts[v]` rows got verdict v."""
+        with self._lock:
+            entry = self._get(source)
+            for verdict in np.flatnonzero(counts):
+                entry.verdicts[int(verdict)] += int(counts[verdict])
+                if verdict != Quality.GOOD:
+                    entry.verdict_last[int(verdict)] = (now, example)
+
+    def views(self, now: int) -> list[SourceView]:
+        """All sources, by name."""
+        with self._lock:
+            return [_view(name, entry, now) for name, entry in sorted(self._sources.items())]
+
+    def quality_counts(self) -> list[QualityCount]:
+        """Counts by source and verdict, GOOD included."""
+        with self._lock:
+            return [
+                QualityCount(
+                    name, Quality(verdict), count, *entry.verdict_last.get(verdict, (entry.last, ""))
+                )
+                for name, entry in sorted(self._sources.items())
+                for verdict, count in sorted(entry.verdicts.items())
+            ]
+
+    def rejections(self) -> list[tuple[str, str, int]]:
+        """Counts by source and reason of what was refused before admission."""
+        with self._lock:
+            return [
+                (name, reason, count)
+                for name, entry in sorted(self._sources.items())
+                for reason, count in sorted(entry.rejected.items())
+            ]
+
+
+def _view(name: str, entry: _Source, now: int) -> SourceView:
+    silence = to_seconds(now - entry.last)
+    quiet_after = max(60.0, 3 * entry.interval)
+    if entry.error_after_last:
+        state = "failing"
+    elif not entry.last:
+        state = "waiting"
+    else:
+        # A log file that says nothing is no fault: only sources with a beat can be quiet.
+        state = "quiet" if silence > quiet_after and entry.kind not in ("file", "journald") else "healthy"
+    window = to_seconds(now - entry.window_start)
+    rate = entry.rate or (entry.window_rows / window if window > 0 and entry.window_start else 0.0)
+    return SourceView(
+        name=name,
+        kind=entry.kind,
+        state=state,
+        rows_total=entry.rows,
+        rows_per_second=rate if silence < quiet_after else 0.0,
+        last_unix_nano=entry.last,
+        lag_seconds=entry.lag_seconds,
+        rejected_total=sum(entry.rejected.values()),
+        last_error=entry.last_error,
+    )

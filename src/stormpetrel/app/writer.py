@@ -1,0 +1,335 @@
+"""The store writer: one bounded queue, one thread, group commit, acknowledgement after the insert.
+
+Batches of all sources wait in one queue, bounded in rows. The writer takes what is there (up to
+`batch_rows`, waiting at most `batch_seconds` for more), admits it, inserts it, and only then completes
+the futures by which sources acknowledge to their senders. What was stored goes on to the judge; when
+the judge is behind, the writer waits for it, the queue fills, and senders are told to come back later.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+import pyarrow as pa
+import structlog
+from numpy.typing import NDArray
+
+from stormpetrel.app.pipeline import Pipeline
+from stormpetrel.app.tally import SourceTally
+from stormpetrel.errors import OverloadedError, StoreError
+from stormpetrel.ingest.admit import Admission
+from stormpetrel.model.quality import Quality
+from stormpetrel.model.signal import AdmittedMetrics, LogBatch, MetricBatch, SpanBatch
+from stormpetrel.ports.clock import Clock
+from stormpetrel.ports.store import TelemetryStore
+
+log = structlog.get_logger(__name__)
+
+# Request tokens remembered, so that a sender's retry is not stored twice; about an hour at 50 requests/s.
+_TOKENS_REMEMBERED = 200_000
+
+Signals = MetricBatch | LogBatch | SpanBatch
+
+
+@dataclass(slots=True)
+class _Waiting:
+    batch: Signals
+    source: str
+    done: Future[None]
+
+
+@dataclass(slots=True)
+class WriterStats:
+    """What the writer did, for self-observation; read without a lock, so only roughly in step."""
+
+    samples_total: int = 0
+    log_records_total: int = 0
+    spans_total: int = 0
+    quarantined_total: int = 0
+    refused_rows_total: int = 0
+    failed_inserts_total: int = 0
+    insert_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=1000))
+
+    quarantined_recent: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=20_000))
+
+    def quarantined_since(self, since_unix_nano: int) -> int:
+        """Samples kept apart since then (of the last twenty thousand inserts that had any)."""
+        return sum(rows for time, rows in list(self.quarantined_recent) if time >= since_unix_nano)
+
+    def insert_p99_seconds(self) -> float:
+        """99th percentile of the last thousand insert times; 0 before the first."""
+        times = list(self.insert_seconds)
+        return float(np.quantile(times, 0.99)) if times else 0.0
+
+
+class StoreWriter:
+    """The live `ports.intake.Intake`.
+
+    Args:
+        hand_on: called in the writer's thread with everything that was stored, in order; may block.
+    """
+
+    def __init__(  # the composition root's wiring: six collaborators, no options
+        self,
+        pipeline: Pipeline,
+        store: TelemetryStore,
+        clock: Clock,
+        tally: SourceTally,
+        hand_on: Callable[[AdmittedMetrics | LogBatch | SpanBatch], None],
+    ) -> None:
+        self._pipeline = pipeline
+        self._store = store
+        self._clock = clock
+        self._tally = tally
+        self._hand_on = hand_on
+        self._queue: deque[_Waiting] = deque()
+        self._rows = 0
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._tokens: OrderedDict[int, None] = OrderedDict()
+        self._inserts = 0
+        self._run_id = clock.now_unix_nano()
+        self._doubt = False
+        self.stats = WriterStats()
+        self.capacity_rows = 4_000_000
+        self.batch_rows = 50_000
+        self.batch_seconds = 0.2
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+
+    # ------------------------------------------------------------------------------------- intake
+
+    @property
+    def waiting_rows(self) -> int:
+        """Rows accepted from sources and not stored yet."""
+        return self._rows
+
+    def metrics(self, batch: MetricBatch, source: str) -> Future[None]:
+        """See `ports.intake.Intake`."""
+        return self._put(batch, source)
+
+    def logs(self, batch: LogBatch, source: str) -> Future[None]:
+        """See `ports.intake.Intake`."""
+        return self._put(batch, source)
+
+    def spans(self, batch: SpanBatch, source: str) -> Future[None]:
+        """See `ports.intake.Intake`."""
+        return self._put(batch, source)
+
+    def rejected(self, source: str, reason: str, rows: int, example: str = "") -> None:
+        """See `ports.intake.Intake`."""
+        self._tally.rejected(source, reason, rows, example)
+
+    def _put(self, batch: Signals, source: str) -> Future[None]:
+        done: Future[None] = Future()
+        if not len(batch):
+            done.set_result(None)
+            return done
+        with self._changed:
+            if self._stopping:
+                raise OverloadedError("Storm Petrel is stopping: nothing was kept, send again later")
+            if self._rows and self._rows + len(batch) > self.capacity_rows:
+                self.stats.refused_rows_total += len(batch)
+                raise OverloadedError(
+                    f"the intake queue holds {self._rows} rows of at most {self.capacity_rows}: "
+                    "nothing was kept, wait and send again"
+                )
+            self._queue.append(_Waiting(batch, source, done))
+            self._rows += len(batch)
+            self._changed.notify()
+        return done
+
+    # ------------------------------------------------------------------------------------- thread
+
+    def start(self, recent_tokens: NDArray[np.uint64]) -> None:
+        """Begin to write; `recent_tokens` are request tokens that the store already holds."""
+        for token in recent_tokens.tolist():
+            self._tokens[int(token)] = None
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Refuse new batches, store what waits, end."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            group = self._take()
+            if not group:
+                return
+            for kind, write in (
+                (MetricBatch, self._write_metrics),
+                (LogBatch, self._write_logs),
+                (SpanBatch, self._write_spans),
+            ):
+                members = [w for w in group if isinstance(w.batch, kind)]
+                if members:
+                    self._settle(members, write)
+            with self._changed:
+                self._rows -= sum(len(w.batch) for w in group)
+
+    def _take(self) -> list[_Waiting]:
+        """The next group; empty when stopping and nothing waits."""
+        with self._changed:
+            while not self._queue and not self._stopping:
+                self._changed.wait()
+            deadline = perf_counter() + self.batch_seconds
+            while not self._stopping and self._rows < self.batch_rows:
+                left = deadline - perf_counter()
+                if left <= 0 or not self._changed.wait(left):
+                    break
+            group: list[_Waiting] = []
+            rows = 0
+            while self._queue and (not group or rows + len(self._queue[0].batch) <= 2 * self.batch_rows):
+                group.append(self._queue.popleft())
+                rows += len(group[-1].batch)
+            return group
+
+    def _settle(self, members: list[_Waiting], write: Callable[[list[_Waiting]], None]) -> None:
+        started = perf_counter()
+        try:
+            write(members)
+        except StoreError as error:
+            self._fail(members, error)
+        # A defect in admission or in the store's client must not end the only writer: senders get a
+        # retryable refusal, the log gets the trace, and the next group is tried.
+        except Exception as error:
+            log.exception("insert_failed")
+            self._fail(members, StoreError(f"an insert failed: {type(error).__name__}: {error}"))
+        else:
+            self.stats.insert_seconds.append(perf_counter() - started)
+            self._acknowledge(members)
+
+    def _acknowledge(self, members: list[_Waiting]) -> None:
+        now = self._clock.now_unix_nano()
+        for waiting in members:
+            self._tally.stored(waiting.source, len(waiting.batch), now, _newest(waiting.batch))
+            if waiting.done.set_running_or_notify_cancel():
+                waiting.done.set_result(None)
+
+    def _fail(self, members: list[_Waiting], error: StoreError) -> None:
+        self.stats.failed_inserts_total += 1
+        log.warning("insert_refused", reason=error.reason, error=str(error), batches=len(members))
+        for waiting in members:
+            self._tally.rejected(waiting.source, error.reason, len(waiting.batch), str(error))
+            if waiting.done.set_running_or_notify_cancel():
+                waiting.done.set_exception(error)
+
+    # ------------------------------------------------------------------------------------- writing
+
+    def _token(self, what: str) -> str:
+        self._inserts += 1
+        return f"{what}-{self._run_id}-{self._inserts}"
+
+    def _write_metrics(self, members: list[_Waiting]) -> None:
+        if self._doubt:
+            # After a failed insert nobody knows how much of it is stored: ask, before admitting again.
+            self._pipeline.gate.resume(self._store.last_samples(0))
+            self._doubt = False
+        batch = MetricBatch.concat([w.batch for w in members if isinstance(w.batch, MetricBatch)])
+        admission = self._pipeline.admit(batch, self._clock.now_unix_nano())
+        try:
+            fresh = self._pipeline.registry.fresh()
+            if fresh:
+                self._store.insert_series(fresh)
+                self._pipeline.registry.stored(fresh)
+            if len(admission.admitted.batch):
+                self._store.insert_samples(admission.admitted.batch, self._token("samples"))
+            if len(admission.quarantined.batch):
+                self._store.insert_quarantine(admission.quarantined, self._token("quarantine"))
+        except StoreError:
+            self._pipeline.gate.rollback(admission)
+            self._doubt = True
+            raise
+        self.stats.samples_total += len(admission.admitted.batch)
+        if len(admission.quarantined.batch):
+            self.stats.quarantined_total += len(admission.quarantined.batch)
+            self.stats.quarantined_recent.append(
+                (self._clock.now_unix_nano(), len(admission.quarantined.batch))
+            )
+        self._count_verdicts(members, admission)
+        self._hand_on(admission.admitted)
+
+    def _count_verdicts(self, members: list[_Waiting], admission: Admission) -> None:
+        now = self._clock.now_unix_nano()
+        start = 0
+        for waiting in members:
+            rows = slice(start, start + len(waiting.batch))
+            start = rows.stop
+            verdicts = admission.verdict[rows]
+            counts = np.bincount(verdicts, minlength=len(Quality)).astype(np.int64)
+            example = ""
+            if counts[Quality.GOOD] < len(verdicts) and isinstance(waiting.batch, MetricBatch):
+                first = int(np.argmax(verdicts != Quality.GOOD))
+                example = self._series_text(int(waiting.batch.series[first]))
+            self._tally.judged(waiting.source, counts, now, example)
+
+    def _series_text(self, series: int) -> str:
+        registry = self._pipeline.registry
+        return registry.info(series).text() if series < len(registry) else "(a series that was refused)"
+
+    def _write_logs(self, members: list[_Waiting]) -> None:
+        records = self._unseen(members)
+        if records is not None:
+            batch = LogBatch(records)
+            self._store.insert_logs(batch, self._token("logs"))
+            self._remember(records)
+            self.stats.log_records_total += len(batch)
+            self._hand_on(batch)
+
+    def _write_spans(self, members: list[_Waiting]) -> None:
+        records = self._unseen(members)
+        if records is not None:
+            batch = SpanBatch(records)
+            self._store.insert_spans(batch, self._token("spans"))
+            self._remember(records)
+            self.stats.spans_total += len(batch)
+            self._hand_on(batch)
+
+    def _unseen(self, members: list[_Waiting]) -> pa.RecordBatch | None:
+        """All records of the group as one batch, without requests that are already stored."""
+        fresh: list[pa.RecordBatch] = []
+        in_group: set[int] = set()
+        for waiting in members:
+            if isinstance(waiting.batch, MetricBatch):
+                continue
+            records = waiting.batch.records
+            tokens = {int(t) for t in np.unique(records.column("request_token").to_numpy())} - {0}
+            if tokens and all(t in self._tokens or t in in_group for t in tokens):
+                self._tally.judged(
+                    waiting.source, _only(Quality.DUPLICATE, len(records)), 0, "a request again"
+                )
+                continue
+            in_group |= tokens
+            fresh.append(records)
+        if not fresh:
+            return None
+        return pa.concat_batches(fresh) if len(fresh) > 1 else fresh[0]
+
+    def _remember(self, records: pa.RecordBatch) -> None:
+        for token in np.unique(records.column("request_token").to_numpy()).tolist():
+            if token:
+                self._tokens[token] = None
+                self._tokens.move_to_end(token)
+        while len(self._tokens) > _TOKENS_REMEMBERED:
+            self._tokens.popitem(last=False)
+
+
+def _only(verdict: Quality, rows: int) -> NDArray[np.int64]:
+    counts = np.zeros(len(Quality), np.int64)
+    counts[verdict] = rows
+    return counts
+
+
+def _newest(batch: Signals) -> int:
+    if isinstance(batch, MetricBatch):
+        return int(batch.time_unix_nano.max())
+    column = "time_unix_nano" if isinstance(batch, LogBatch) else "end_unix_nano"
+    return int(batch.records.column(column).to_numpy().max())

@@ -1,0 +1,90 @@
+"""Serving: the runtime and its web server in one process, until a signal says stop."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from stormpetrel.app.config import Config
+from stormpetrel.app.logging import configure_logging
+from stormpetrel.app.runtime import Announcement, Runtime, allowed_hosts
+from stormpetrel.errors import ConfigError
+from stormpetrel.web.app import create_app
+from stormpetrel.web.settings import WebSettings
+
+
+class _Server(uvicorn.Server):
+    """Says when it listens."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then call back."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_started()
+
+
+def serve(config: Config, announce: Callable[[Announcement], None]) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Args:
+        announce: called once, when requests are answered.
+
+    Raises:
+        ConfigError: the port is taken or the address is not ours.
+        StoreLockedError: another process owns the data directory.
+    """
+    configure_logging(config.log_level)
+    listening = _listen(config.server.host, config.server.port)
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        runtime = Runtime(config)
+    except BaseException:
+        listening.close()
+        raise
+    runtime.start()
+    settings = WebSettings(
+        public_url=config.server.public_url,
+        allowed_hosts=allowed_hosts(config),
+        max_body_bytes=config.server.max_body_bytes,
+        metrics_open=config.server.metrics_open,
+    )
+    server = _Server(
+        uvicorn.Config(
+            create_app(runtime.service, settings),
+            access_log=False,
+            log_level="warning",
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=3,
+            backlog=1024,
+        ),
+        lambda: announce(runtime.announcement(f"http://{shown}:{port}")),
+    )
+    try:
+        server.run(sockets=[listening])
+    finally:
+        runtime.stop()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        if error.errno == errno.EADDRINUSE:
+            raise ConfigError(
+                f"port {port} on {host} is in use by another program; stop it or choose another with --port"
+            ) from error
+        raise ConfigError(f"cannot listen on {host}:{port}: {error.strerror}; check server.host") from error
+    return listening

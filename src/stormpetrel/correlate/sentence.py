@@ -1,0 +1,34 @@
+"""The one line a person reads first: what, on what, since when, and what else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stormpetrel.model.finding import Finding, FindingState
+from stormpetrel.model.resource import root_of
+from stormpetrel.model.time import to_iso
+
+
+def headline(findings: Sequence[Finding]) -> Finding:
+    """The finding that names the incident: worst severity, then smallest p-value, then earliest."""
+    return min(findings, key=lambda f: (-f.severity, f.evidence.p_value, f.start_unix_nano, f.finding_id))
+
+
+def sentence_of(findings: Sequence[Finding], more: int = 0) -> str:
+    """One sentence for an incident of these findings; `more` counts findings not kept.
+
+    The time is that of the earliest finding, since that is when the trouble began.
+    """
+    first = headline(findings)
+    start = min(f.start_unix_nano for f in findings)
+    text = f"{first.title} on {first.entity} since {to_iso(start)[11:16]} UTC"
+    others = len(findings) - 1 + more
+    if others:
+        noun = "finding" if others == 1 else "findings"
+        text += f", with {others} more {noun}"
+        roots = sorted({root_of(f.entity) for f in findings} - {root_of(first.entity)})
+        if roots:
+            text += " on " + ", ".join(roots[:3]) + (" and others" if len(roots) > 3 else "")
+    if all(f.state is FindingState.CLOSED for f in findings):
+        text += " (recovered)"
+    return text

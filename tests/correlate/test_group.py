@@ -1,0 +1,203 @@
+"""Grouping: what belongs together becomes one incident, and the state machine holds."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stormpetrel.correlate.group import Grouping
+from stormpetrel.errors import NotFoundError, StateError
+from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity
+from stormpetrel.model.incident import TRANSITIONS, IncidentState
+from stormpetrel.model.time import from_seconds
+
+T0 = 1_700_000_000_000_000_000
+
+
+def finding(
+    name: str,
+    entity: str = "host:a",
+    at: float = 0.0,
+    severity: Severity = Severity.WARNING,
+    state: FindingState = FindingState.OPEN,
+    lasts: float = 0.0,
+) -> Finding:
+    start = T0 + from_seconds(at)
+    end = start + from_seconds(lasts)
+    evidence = Evidence("metric", "x", 1, start, end, 9.0, 1.0, 0.0, 2.0, 1e-9)
+    return Finding(
+        name, "robust", 1, "residual", entity, f"{name} high", "9 against 0 to 2", severity, state, start, end,
+        evidence,
+    )  # fmt: skip
+
+
+def closed(one: Finding, at: float) -> Finding:
+    return dataclasses.replace(one, state=FindingState.CLOSED, end_unix_nano=T0 + from_seconds(at))
+
+
+def at(seconds: float) -> int:
+    return T0 + from_seconds(seconds)
+
+
+def test_close_findings_on_parts_of_one_host_are_one_incident() -> None:
+    grouping = Grouping()
+    grouping.update([finding("cpu")], at(1))
+    (incident,) = grouping.update([finding("disk", "host:a/filesystem:/var", at=60)], at(61))
+    assert [f.finding_id for f in incident.findings] == ["cpu", "disk"]
+    assert incident.entities == ("host:a", "host:a/filesystem:/var")
+    assert len(grouping.unresolved()) == 1
+
+
+def test_another_host_or_another_time_is_another_incident() -> None:
+    grouping = Grouping(window_seconds=300)
+    grouping.update([finding("cpu")], at(1))
+    grouping.update([finding("other", "host:b")], at(2))
+    grouping.update([finding("later", at=301)], at(302))
+    assert [len(i.findings) for i in grouping.unresolved()] == [1, 1, 1]
+
+
+def test_a_finding_exactly_at_the_window_joins() -> None:
+    grouping = Grouping(window_seconds=300)
+    grouping.update([finding("cpu")], at(1))
+    grouping.update([finding("later", at=300)], at(301))
+    assert len(grouping.unresolved()) == 1
+
+
+def test_info_joins_but_never_opens() -> None:
+    grouping = Grouping()
+    assert grouping.update([finding("quiet", severity=Severity.INFO)], at(1)) == []
+    grouping.update([finding("cpu", at=2)], at(3))
+    (incident,) = grouping.update([finding("quiet2", at=4, severity=Severity.INFO)], at(5))
+    assert len(incident.findings) == 2
+    assert incident.severity is Severity.WARNING
+
+
+def test_resolves_only_after_all_findings_closed_and_a_quiet_time() -> None:
+    grouping = Grouping(resolve_seconds=300)
+    cpu, disk = finding("cpu"), finding("disk", at=10)
+    grouping.update([cpu, disk], at(11))
+    grouping.update([closed(cpu, 100)], at(100))
+    assert grouping.advance(at(10_000)) == []
+    grouping.update([closed(disk, 200)], at(200))
+    assert grouping.advance(at(499)) == []
+    (resolved,) = grouping.advance(at(500))
+    assert resolved.state is IncidentState.RESOLVED
+    assert resolved.resolved_unix_nano == at(500)
+    assert resolved.sentence.endswith("(recovered)")
+
+
+def test_what_comes_back_is_a_new_incident_that_names_the_old_one() -> None:
+    grouping = Grouping()
+    cpu = finding("cpu")
+    grouping.update([cpu], at(1))
+    grouping.update([closed(cpu, 2)], at(2))
+    (old,) = grouping.advance(at(1000))
+    (new,) = grouping.update([finding("cpu2", at=2000)], at(2001))
+    assert new.incident_id != old.incident_id
+    assert new.follows == old.incident_id
+
+
+def test_a_finding_of_an_incident_resolved_by_hand_does_not_open_another() -> None:
+    grouping = Grouping()
+    cpu = finding("cpu")
+    (incident,) = grouping.update([cpu], at(1))
+    grouping.move(incident.incident_id, IncidentState.RESOLVED, at(5), "ann", "known")
+    assert grouping.update([dataclasses.replace(cpu, severity=Severity.ERROR)], at(10)) == []
+    assert grouping.unresolved() == []
+
+
+def test_severity_rises_and_is_in_the_timeline() -> None:
+    grouping = Grouping()
+    cpu = finding("cpu")
+    grouping.update([cpu], at(1))
+    (incident,) = grouping.update([dataclasses.replace(cpu, severity=Severity.CRITICAL)], at(2))
+    assert incident.severity is Severity.CRITICAL
+    assert incident.timeline[-1].text == "severity warning to critical"
+
+
+def test_more_findings_than_kept_are_counted_in_the_sentence() -> None:
+    grouping = Grouping(max_findings=2)
+    for n in range(5):
+        grouping.update([finding(f"f{n}", at=n)], at(n))
+    (incident,) = grouping.unresolved()
+    assert len(incident.findings) == 2
+    assert "with 4 more findings" in incident.sentence
+
+
+def test_restore_goes_on_where_it_was() -> None:
+    before = Grouping()
+    cpu = finding("cpu")
+    before.update([cpu], at(1))
+    after = Grouping()
+    after.restore(before.unresolved())
+    assert after.knows("cpu")
+    after.update([closed(cpu, 2)], at(2))
+    assert [i.state for i in after.advance(at(1000))] == [IncidentState.RESOLVED]
+
+
+@pytest.mark.parametrize("start", list(IncidentState))
+@pytest.mark.parametrize("to", list(IncidentState))
+def test_a_person_can_take_only_the_steps_of_the_state_machine(
+    start: IncidentState, to: IncidentState
+) -> None:
+    grouping = Grouping()
+    (incident,) = grouping.update([finding("cpu")], at(1))
+    if start is not IncidentState.OPEN:
+        grouping.move(incident.incident_id, start, at(2), "ann")
+    if start is IncidentState.RESOLVED:
+        with pytest.raises(NotFoundError):
+            grouping.move(incident.incident_id, to, at(3), "ann")
+    elif to in TRANSITIONS[start]:
+        moved = grouping.move(incident.incident_id, to, at(3), "ann", "why")
+        assert moved.state is to
+        assert moved.timeline[-1].actor == "ann"
+        assert "why" in moved.timeline[-1].text
+    else:
+        with pytest.raises(StateError):
+            grouping.move(incident.incident_id, to, at(3), "ann")
+
+
+changes = st.lists(
+    st.tuples(
+        st.sampled_from(["host:a", "host:a/disk:sda", "host:b", "service:c"]),
+        st.integers(0, 2000),
+        st.sampled_from(list(Severity)),
+        st.integers(0, 900),
+    ),
+    max_size=30,
+)
+
+
+@given(changes)
+def test_every_finding_is_in_at_most_one_incident_and_none_is_lost(
+    rows: list[tuple[str, int, Severity, int]],
+) -> None:
+    grouping = Grouping()
+    seen: dict[str, str] = {}
+    rows.sort(key=lambda r: r[1])
+    for n, (entity, start, severity, lasts) in enumerate(rows):
+        one = finding(f"f{n}", entity, start, severity)
+        changed = grouping.update([one], at(start))
+        changed += grouping.update([closed(one, start + lasts)], at(start + lasts))
+        changed += grouping.advance(at(start + lasts))
+        for incident in changed:
+            for f in incident.findings:
+                assert seen.setdefault(f.finding_id, incident.incident_id) == incident.incident_id
+    for n, (_, _, severity, _) in enumerate(rows):
+        assert severity is Severity.INFO or f"f{n}" in seen
+
+
+@given(changes)
+def test_same_changes_same_incidents(rows: list[tuple[str, int, Severity, int]]) -> None:
+    def run() -> list[object]:
+        grouping = Grouping()
+        out: list[object] = []
+        for n, (entity, start, severity, _) in enumerate(rows):
+            out += grouping.update([finding(f"f{n}", entity, start, severity)], at(start))
+            out += grouping.advance(at(start))
+        return out
+
+    assert run() == run()
