@@ -44,7 +44,7 @@ bench: $(DEV)  ## all benchmarks, one after the other; each prints figures and a
 
 docs: $(DEV)  ## generated reference pages, then the documentation into site/; any warning fails
 	@$(BIN)/python scripts/generate_reference.py
-	@$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 ci: test docs  ## test, then docs
 
