@@ -72,5 +72,5 @@ def test_order_is_file_environment_command_line(tmp_path: Path, monkeypatch: pyt
 
 def test_an_unknown_environment_key_is_an_error_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STORMPETREL_SERVER__PROT", "1")
-    with pytest.raises(ConfigError, match="did you mean server.port"):
+    with pytest.raises(ConfigError, match=r"did you mean server\.port"):
         load_config(None)

@@ -29,9 +29,19 @@ def finding(
     end = start + from_seconds(lasts)
     evidence = Evidence("metric", "x", 1, start, end, 9.0, 1.0, 0.0, 2.0, 1e-9)
     return Finding(
-        name, "robust", 1, "residual", entity, f"{name} high", "9 against 0 to 2", severity, state, start, end,
-        evidence,
-    )  # fmt: skip
+        finding_id=name,
+        detector="robust",
+        model_version=1,
+        head="residual",
+        entity=entity,
+        title=f"{name} high",
+        why="9 against 0 to 2",
+        severity=severity,
+        state=state,
+        start_unix_nano=start,
+        end_unix_nano=end,
+        evidence=evidence,
+    )
 
 
 def closed(one: Finding, at: float) -> Finding:

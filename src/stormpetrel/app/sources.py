@@ -64,8 +64,9 @@ def build_sources(
         sources.append(("journald", JournaldSource(config.sources.logs, control, clock, instance)))
     if config.sources.logs.files:
         sources.append(("file", FileSource(config.sources.logs, control, clock, instance)))
-    for target in config.sources.scrape:
-        sources.append(("scrape", ScrapeSource(target, parser.parse, registry, clock)))
+    sources += [
+        ("scrape", ScrapeSource(target, parser.parse, registry, clock)) for target in config.sources.scrape
+    ]
     if config.sources.own_metrics:
         sources.append(("self", OwnSource(own_metrics, parser, clock)))
     return sources
