@@ -1,0 +1,119 @@
+"""The telemetry store: what is written, and how it is let go.
+
+One class over both ways to connect; reading is in `read_samples.py`, `read_logs.py`, `read_findings.py`.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from stormpetrel.adapters.store import rows
+from stormpetrel.adapters.store.connections import Connections
+from stormpetrel.adapters.store.inprocess import DirectoryLock
+from stormpetrel.adapters.store.read_findings import FindingReader
+from stormpetrel.adapters.store.read_logs import LogReader
+from stormpetrel.adapters.store.read_samples import SampleReader
+from stormpetrel.errors import StoreError
+from stormpetrel.model.finding import Finding
+from stormpetrel.model.quality import Quarantined
+from stormpetrel.model.signal import LogBatch, MetricBatch, SeriesInfo, SpanBatch
+
+_SECONDS_PER_DAY = 86_400
+_FAILED_TOKENS_KEPT = 1024
+
+
+class ClickHouseStore(SampleReader, LogReader, FindingReader):
+    """`ports.store.TelemetryStore` in ClickHouse SQL, in this process or on a server.
+
+    Made by `open_store`. An insert is one block and one part: all of it is there or nothing. It is safe
+    from the death of the process when it returned, and from loss of power with `store.fsync`. A token is
+    remembered for the last 10,000 inserts of a table; a repeat belongs into the calendar week of its
+    first try, which this object remembers for the last 1,024 tokens that failed.
+
+    Methods may be called from any thread; up to 8 calls (16 on a server) run at once, others wait.
+    """
+
+    def __init__(self, connections: Connections, lock: DirectoryLock | None) -> None:
+        super().__init__(connections)
+        self._lock = lock
+        self._guard = threading.Lock()
+        self._failed: OrderedDict[str, int] = OrderedDict()
+        self._change = max(
+            int(connections.value("SELECT max(change) FROM findings")),
+            int(connections.value("SELECT max(change) FROM series")),
+        )
+
+    def insert_series(self, series: Sequence[SeriesInfo]) -> None:
+        """Register series; about 0.3 M a second."""
+        if series:
+            self._connections.insert("series", rows.series_table(series, self._next_change(len(series))))
+
+    def insert_samples(self, batch: MetricBatch, token: str) -> None:
+        """Store samples; some 5 M a second in batches of 50,000."""
+        if len(batch):
+            stored = self._stored(token)
+            self._insert("samples", rows.sample_table(batch, stored // _SECONDS_PER_DAY), token, stored)
+
+    def insert_quarantine(self, quarantined: Quarantined, token: str) -> None:
+        """Store samples apart."""
+        if len(quarantined.batch):
+            stored = self._stored(token)
+            table = rows.quarantine_table(quarantined, stored // _SECONDS_PER_DAY)
+            self._insert("quarantine", table, token, stored)
+
+    def insert_logs(self, batch: LogBatch, token: str) -> None:
+        """Store log records."""
+        if len(batch):
+            self._insert_records("logs", batch.records, token)
+
+    def insert_spans(self, batch: SpanBatch, token: str) -> None:
+        """Store spans."""
+        if len(batch):
+            self._insert_records("spans", batch.records, token)
+
+    def insert_findings(self, findings: Sequence[Finding]) -> None:
+        """Store finding changes, in the order given."""
+        if findings:
+            today = int(time.time()) // _SECONDS_PER_DAY
+            table = rows.finding_table(findings, self._next_change(len(findings)), today)
+            self._connections.insert("findings", table)
+
+    def close(self) -> None:
+        """Let go of the engine and of the data directory; a second call does nothing."""
+        self._connections.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def _insert_records(self, table: str, records: pa.RecordBatch, token: str) -> None:
+        stored = self._stored(token)
+        column = rows.constant(stored, records.num_rows, pa.uint32())
+        filled = pa.Table.from_batches([records]).append_column("stored", column)
+        self._insert(table, filled, token, stored)
+
+    def _insert(self, table: str, filled: pa.Table, token: str, stored: int) -> None:
+        try:
+            self._connections.insert(table, filled, token)
+        except StoreError:
+            with self._guard:
+                self._failed[token] = stored
+                while len(self._failed) > _FAILED_TOKENS_KEPT:
+                    self._failed.popitem(last=False)
+            raise
+
+    def _stored(self, token: str) -> int:
+        """When the rows under this token were stored, or tried to be: the same second for a repeat."""
+        now = int(time.time())
+        with self._guard:
+            return self._failed.pop(token, now)
+
+    def _next_change(self, count: int) -> int:
+        """The first of `count` fresh change numbers: grows even when the clock goes back."""
+        with self._guard:
+            first = max(self._change + 1, time.time_ns())
+            self._change = first + count - 1
+            return first

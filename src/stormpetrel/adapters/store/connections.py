@@ -1,0 +1,162 @@
+"""How a statement gets to the engine: a bounded set of clients, lent to one thread at a time.
+
+Everything the engine or its client raises leaves here as `StoreError` or `StoreFullError`.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+
+from stormpetrel.errors import StoreError, StoreFullError
+
+Parameters = Mapping[str, Any]
+Answer = TypeVar("Answer")
+
+# For every client. An insert has to be one block, so that it becomes one part or none; answers come as
+# Arrow with text as text.
+SETTINGS: dict[str, Any] = {
+    "async_insert": 0,
+    "insert_deduplicate": 1,
+    "max_insert_block_size": 1 << 40,
+    "min_insert_block_size_rows": 1 << 40,
+    "min_insert_block_size_bytes": 1 << 50,
+    "output_format_arrow_string_as_string": 1,
+    "max_execution_time": 120,
+}
+
+_BUSY_SECONDS = 60.0
+_ATTEMPTS = 4
+_FULL_CODES = frozenset({243})  # NOT_ENOUGH_SPACE
+_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
+_FULL_TEXTS = ("No space left on device", "NOT_ENOUGH_SPACE", "Disk quota exceeded", "errno: 28")
+# Worth asking a server again: too many queries, read-only for the moment, time-outs, network, Keeper.
+_PASSING_CODES = frozenset({159, 202, 209, 210, 242, 252, 319, 425, 999})
+
+
+class Connections:
+    """A bounded set of clients of one engine.
+
+    A client is used by one thread at a time; `limit` calls run at once, further ones wait for up to a
+    minute and then fail with `StoreError`. With `retry`, calls that failed in transport or for a passing
+    reason are sent again, four times in all over about three seconds: every statement of this store may
+    be repeated (inserts carry a token, series and findings replace themselves, DDL says IF NOT EXISTS).
+    """
+
+    def __init__(
+        self, connect: Callable[[], Client], limit: int, *, retry: bool, name: str, first: Client
+    ) -> None:
+        self._connect = connect
+        self._retry = retry
+        self.name = name
+        self._room = threading.BoundedSemaphore(limit)
+        self._lock = threading.Lock()
+        self._idle = [first]
+        self._closed = False
+
+    def query(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
+        """Run a SELECT; the whole answer as an Arrow table of one chunk a column."""
+        answer = self._run(lambda client: client.raw_query(sql, dict(parameters or {}), fmt="Arrow"))
+        table = pa.ipc.open_file(pa.py_buffer(answer)).read_all()
+        return table.combine_chunks()
+
+    def value(self, sql: str, parameters: Parameters | None = None) -> Any:
+        """The first column of the first row of a SELECT."""
+        return self.query(sql, parameters).column(0)[0].as_py()
+
+    def command(self, sql: str) -> None:
+        """Run a statement that answers nothing."""
+        self._run(lambda client: client.command(sql))
+
+    def insert(self, table: str, rows: pa.Table, token: str = "") -> None:
+        """Insert rows as one block; the same token again within the table's window is no insert."""
+        settings = {"insert_deduplication_token": token} if token else {}
+        self._run(lambda client: client.insert_arrow(table, rows, settings=settings))
+
+    def close(self) -> None:
+        """Close the idle clients now and the lent ones as they come back."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for client in idle:
+            client.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
+    def _run(self, call: Callable[[Client], Answer]) -> Answer:
+        if not self._retry:
+            return self._once(call)
+        attempts = Retrying(
+            stop=stop_after_attempt(_ATTEMPTS),
+            wait=wait_exponential_jitter(initial=0.2, max=2.0),
+            retry=retry_if_exception(_passing),
+            reraise=True,
+        )
+        answer: Answer = attempts(self._once, call)
+        return answer
+
+    def _once(self, call: Callable[[Client], Answer]) -> Answer:
+        try:
+            with self._lend() as client:
+                return call(client)
+        except (ClickHouseError, OSError, RuntimeError, pa.ArrowException, UnicodeError) as error:
+            raise explain(error, self.name) from error
+
+    @contextmanager
+    def _lend(self) -> Iterator[Client]:
+        if not self._room.acquire(timeout=_BUSY_SECONDS):
+            raise StoreError(f"{self.name}: all connections are busy; ask again later")
+        try:
+            client = self._take()
+            try:
+                yield client
+            finally:
+                self._give_back(client)
+        finally:
+            self._room.release()
+
+    def _take(self) -> Client:
+        with self._lock:
+            if self._closed:
+                raise StoreError(f"{self.name}: the store is closed; open it again")
+            if self._idle:
+                return self._idle.pop()
+        return self._connect()
+
+    def _give_back(self, client: Client) -> None:
+        with self._lock:
+            if not self._closed:
+                self._idle.append(client)
+                return
+        with suppress(ClickHouseError):
+            client.close()
+
+
+def explain(error: Exception, name: str) -> StoreError:
+    """The engine's error in this package's terms."""
+    text = " ".join(str(error).split())[:500]
+    code = getattr(error, "code", None)
+    full = code in _FULL_CODES or getattr(error, "errno", None) in _FULL_ERRNOS
+    if full or any(words in text for words in _FULL_TEXTS):
+        return StoreFullError(f"{name}: no space left; free some or shorten retention ({text})")
+    return StoreError(f"{name}: {text or type(error).__name__}")
+
+
+def _passing(error: BaseException) -> bool:
+    """Whether a server may answer otherwise in a moment: transport failures and overload."""
+    cause = error.__cause__
+    if not isinstance(error, StoreError) or cause is None or isinstance(error, StoreFullError):
+        return False
+    code = getattr(cause, "code", None)
+    return code in _PASSING_CODES or (code is None and isinstance(cause, (ClickHouseError, OSError)))

@@ -1,0 +1,83 @@
+"""Between incidents and the JSON in their rows: exact both ways, NaN and infinities included."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from stormpetrel.adapters.store.control_tables import IncidentRow
+from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity
+from stormpetrel.model.incident import Incident, IncidentState, TimelineEntry
+
+_FLOATS = ("observed", "expected", "low", "high", "p_value")
+_EVIDENCE = tuple(field.name for field in fields(Evidence))
+_FINDING = tuple(field.name for field in fields(Finding))
+_ENTRY = tuple(field.name for field in fields(TimelineEntry))
+
+
+def search_text(text: str) -> str:
+    """Text as it is compared."""
+    return text.casefold()
+
+
+def incident_values(incident: Incident) -> dict[str, Any]:
+    """An incident as the values of its row."""
+    return {
+        "incident_id": incident.incident_id,
+        "state": incident.state.value,
+        "severity": int(incident.severity),
+        "sentence": incident.sentence,
+        "start_unix_nano": incident.start_unix_nano,
+        "updated_unix_nano": incident.updated_unix_nano,
+        "resolved_unix_nano": incident.resolved_unix_nano,
+        "follows": incident.follows,
+        "entities": list(incident.entities),
+        "findings": [finding_json(one) for one in incident.findings],
+        "timeline": [{name: getattr(one, name) for name in _ENTRY} for one in incident.timeline],
+        "search_text": search_text("\n".join((incident.sentence, *incident.entities))),
+    }
+
+
+def incident_of(row: IncidentRow) -> Incident:
+    """The incident of a row."""
+    return Incident(
+        incident_id=row.incident_id,
+        sentence=row.sentence,
+        state=IncidentState(row.state),
+        severity=Severity(row.severity),
+        entities=tuple(row.entities),
+        start_unix_nano=row.start_unix_nano,
+        updated_unix_nano=row.updated_unix_nano,
+        resolved_unix_nano=row.resolved_unix_nano,
+        findings=tuple(finding_of(one) for one in row.findings),
+        timeline=tuple(TimelineEntry(**one) for one in row.timeline),
+        follows=row.follows,
+    )
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """A finding as a JSON object; NaN and the infinities, which JSON has not, as texts."""
+    found: dict[str, Any] = {name: getattr(finding, name) for name in _FINDING}
+    found["severity"] = int(finding.severity)
+    found["state"] = finding.state.value
+    found["attributes"] = None if finding.attributes is None else dict(finding.attributes)
+    evidence = {name: getattr(finding.evidence, name) for name in _EVIDENCE}
+    for name in _FLOATS:
+        value = float(evidence[name])
+        evidence[name] = value if math.isfinite(value) else str(value)
+    found["evidence"] = evidence
+    return found
+
+
+def finding_of(found: Mapping[str, Any]) -> Finding:
+    """The finding of a JSON object."""
+    evidence = dict(found["evidence"])
+    for name in _FLOATS:
+        evidence[name] = float(evidence[name])
+    values = dict(found)
+    values["severity"] = Severity(values["severity"])
+    values["state"] = FindingState(values["state"])
+    values["evidence"] = Evidence(**evidence)
+    return Finding(**values)

@@ -1,0 +1,121 @@
+"""Reading log records, spans, and what was stored lately."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stormpetrel.adapters.store import rows
+from stormpetrel.adapters.store.part import StorePart, bounds, select, step_of
+from stormpetrel.model.query import LogCounts, LogQuery
+from stormpetrel.model.signal import LOG_SCHEMA, SPAN_SCHEMA, LogBatch, LogRecord, SpanBatch
+from stormpetrel.model.time import NANOS_PER_SECOND, Window, from_seconds
+
+_IN_WINDOW = ["time_unix_nano >= {start:Int64}", "time_unix_nano < {end:Int64}"]
+_LOG_COLUMNS = ", ".join(LOG_SCHEMA.names)
+_SPAN_COLUMNS = ", ".join(SPAN_SCHEMA.names)
+_TIES = ", ".join(name for name in LOG_SCHEMA.names if name != "time_unix_nano")
+_SEVERITIES = 25
+
+
+class LogReader(StorePart):
+    """The reads of `TelemetryStore` that are about log records and spans."""
+
+    def scan_logs(self, window: Window, chunk_seconds: float = 900.0) -> Iterator[LogBatch]:
+        """All log records of the window ordered by time, ties by every other column."""
+        chunk = max(1, from_seconds(chunk_seconds))
+        start = window.start_unix_nano
+        while start < window.end_unix_nano:
+            sql = select("min(time_unix_nano), count()", "logs", _IN_WINDOW)
+            found = self._connections.query(sql, bounds(Window(start, window.end_unix_nano)))
+            if not found.column(1)[0].as_py():
+                return
+            first = int(found.column(0)[0].as_py())
+            start = min(first + chunk, window.end_unix_nano)
+            sql = select(_LOG_COLUMNS, "logs", _IN_WINDOW, f"ORDER BY time_unix_nano, {_TIES}")
+            table = self._connections.query(sql, bounds(Window(first, start)))
+            yield LogBatch(rows.record_batch(table, LOG_SCHEMA))
+
+    def read_logs(self, query: LogQuery) -> list[LogRecord]:
+        """Log records that match. A text of three letters or more is looked up in an index of trigrams.
+
+        The text is compared without regard to case, beyond ASCII only if it has such letters itself.
+        """
+        where, asked = _matching(query)
+        order = "DESC" if query.newest_first else "ASC"
+        then = f"ORDER BY time_unix_nano {order}, {_TIES} LIMIT {{limit:UInt64}}"
+        table = self._connections.query(
+            select(_LOG_COLUMNS, "logs", where, then), {**asked, "limit": max(0, query.limit)}
+        )
+        return [rows.log_record(row) for row in table.to_pylist()]
+
+    def count_logs(self, query: LogQuery, buckets: int) -> LogCounts:
+        """Matching records in `buckets` equal parts of the window, by severity (beyond 24: as 24)."""
+        where, asked = _matching(query)
+        step = step_of(query.window, buckets)
+        sql = select(
+            "intDiv(time_unix_nano - {start:Int64}, {step:Int64}) AS bucket,"
+            " least(severity_number, 24) AS severity, count() AS held",
+            "logs",
+            where,
+            "GROUP BY bucket, severity",
+        )
+        found = self._connections.query(sql, {**asked, "step": step})
+        count = np.zeros((buckets, _SEVERITIES), np.int64)
+        count[rows.column(found, "bucket", np.int64), rows.column(found, "severity", np.int64)] = rows.column(
+            found, "held", np.int64
+        )
+        return LogCounts(query.window.start_unix_nano + step * np.arange(buckets, dtype=np.int64), count)
+
+    def read_spans(self, window: Window, limit: int = 200, trace_id: str = "") -> SpanBatch:
+        """Spans that start in the window, newest first."""
+        where = ["start_unix_nano >= {start:Int64}", "start_unix_nano < {end:Int64}"]
+        asked: dict[str, Any] = {**bounds(window), "limit": max(0, limit)}
+        if trace_id:
+            where.append("trace_id = {trace:String}")
+            asked["trace"] = trace_id
+        then = "ORDER BY start_unix_nano DESC, trace_id, span_id LIMIT {limit:UInt64}"
+        table = self._connections.query(select(_SPAN_COLUMNS, "spans", where, then), asked)
+        return SpanBatch(rows.record_batch(table, SPAN_SCHEMA))
+
+    def recent_tokens(self, since_unix_nano: int) -> NDArray[np.uint64]:
+        """Distinct request tokens of log records and spans stored in or after the second of `since`."""
+        found = self._connections.query(
+            "SELECT DISTINCT request_token FROM ("
+            " SELECT request_token, stored FROM logs UNION ALL SELECT request_token, stored FROM spans)"
+            " WHERE toUnixTimestamp(stored) >= {since:Int64} AND request_token != 0",
+            {"since": since_unix_nano // NANOS_PER_SECOND},
+        )
+        return rows.column(found, "request_token", np.uint64)
+
+
+def _matching(query: LogQuery) -> tuple[list[str], dict[str, Any]]:
+    """The conditions of a log query and its parameters."""
+    conditions = list(_IN_WINDOW)
+    asked: dict[str, Any] = dict(bounds(query.window))
+    for name, wanted in (("entity", query.entity), ("source", query.source), ("trace_id", query.trace_id)):
+        if wanted:
+            conditions.append(f"{name} = {{{name}:String}}")
+            asked[name] = wanted
+    if query.min_severity > 0:
+        conditions.append("severity_number >= {severity:UInt32}")
+        asked["severity"] = query.min_severity
+    if query.before_unix_nano > 0:
+        conditions.append("time_unix_nano < {before:Int64}")
+        asked["before"] = query.before_unix_nano
+    if query.text.isascii() and query.text:
+        conditions.append("lower(body) LIKE {text:String}")
+        asked["text"] = f"%{_escaped(query.text.lower())}%"
+    elif query.text:
+        conditions.append("positionCaseInsensitiveUTF8(body, {text:String}) > 0")
+        asked["text"] = query.text
+    return conditions, asked
+
+
+def _escaped(text: str) -> str:
+    for sign in ("\\", "%", "_"):
+        text = text.replace(sign, f"\\{sign}")
+    return text

@@ -1,0 +1,120 @@
+"""Reading series, samples and the quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from stormpetrel.adapters.store import rows
+from stormpetrel.adapters.store.part import StorePart, bounds, select, step_of
+from stormpetrel.model.quality import Quarantined
+from stormpetrel.model.query import LastSamples
+from stormpetrel.model.signal import MetricBatch, SeriesInfo, SeriesPoints
+from stormpetrel.model.time import NANOS_PER_SECOND, Window, from_seconds
+
+_IN_WINDOW = ["time_unix_nano >= {start:Int64}", "time_unix_nano < {end:Int64}"]
+_OF_SERIES = ["series = {series:UInt32}", *_IN_WINDOW]
+_SAMPLE = "series, time_unix_nano, value"
+_BY_TIME = "ORDER BY time_unix_nano, series, value"
+_SERIES_PAGE = 50_000
+
+
+class SampleReader(StorePart):
+    """The reads of `TelemetryStore` that are about metrics."""
+
+    def all_series(self) -> Iterator[SeriesInfo]:
+        """Every registered series, by id; fetched 50,000 at a time."""
+        sql = select(
+            "series, metric, labels, entity, source, kind, unit",
+            "series FINAL",
+            ["series > {after:Int64}"],
+            f"ORDER BY series LIMIT {_SERIES_PAGE}",
+        )
+        after = -1
+        while True:
+            page = self._connections.query(sql, {"after": after})
+            yield from rows.series_infos(page)
+            if page.num_rows < _SERIES_PAGE:
+                return
+            after = int(page["series"][-1].as_py())
+
+    def last_samples(self, since_unix_nano: int) -> LastSamples:
+        """The newest sample of each series that has one since then, by series."""
+        sql = select(
+            "series, max(time_unix_nano) AS newest, argMax(value, time_unix_nano) AS value",
+            "samples",
+            ["time_unix_nano >= {since:Int64}"],
+            "GROUP BY series ORDER BY series",
+        )
+        found = self._connections.query(sql, {"since": since_unix_nano})
+        return LastSamples(
+            rows.column(found, "series", np.uint32),
+            rows.column(found, "newest", np.int64),
+            rows.column(found, "value", np.float64),
+        )
+
+    def read_points(self, series: int, window: Window, max_points: int) -> SeriesPoints:
+        """One series, raw when it has at most `max_points` samples there, else in equal steps.
+
+        The time of a step is its start, a multiple of the step's length (the first may lie before the
+        window), so that a moving window moves whole steps and the picture does not flicker.
+        """
+        asked = {"series": series, **bounds(window)}
+        held = int(self._connections.value(select("count()", "samples", _OF_SERIES), asked))
+        if held <= max_points:
+            batch = self.scan_series([series], window)
+            return SeriesPoints(batch.time_unix_nano, batch.value, batch.value, batch.value, 0.0, len(batch))
+        step = step_of(window, max_points - 1)
+        sql = select(
+            "time_unix_nano - positiveModulo(time_unix_nano, {step:Int64}) AS step,"
+            " avg(value) AS mean, min(value) AS low, max(value) AS high",
+            "samples",
+            _OF_SERIES,
+            "GROUP BY step ORDER BY step",
+        )
+        found = self._connections.query(sql, {**asked, "step": step})
+        return SeriesPoints(
+            rows.column(found, "step", np.int64),
+            rows.column(found, "mean", np.float64),
+            rows.column(found, "low", np.float64),
+            rows.column(found, "high", np.float64),
+            step / NANOS_PER_SECOND,
+            held,
+        )
+
+    def scan_samples(self, window: Window, chunk_seconds: float = 900.0) -> Iterator[MetricBatch]:
+        """All samples of the window ordered by (time, series); silent times are skipped, not walked."""
+        chunk = max(1, from_seconds(chunk_seconds))
+        start = window.start_unix_nano
+        while start < window.end_unix_nano:
+            first = self._first_sample(Window(start, window.end_unix_nano))
+            if first is None:
+                return
+            start = min(first + chunk, window.end_unix_nano)
+            sql = select(_SAMPLE, "samples", _IN_WINDOW, _BY_TIME)
+            found = self._connections.query(sql, bounds(Window(first, start)))
+            yield rows.metric_batch(found)
+
+    def _first_sample(self, window: Window) -> int | None:
+        sql = select("min(time_unix_nano), count()", "samples", _IN_WINDOW)
+        found = self._connections.query(sql, bounds(window))
+        return int(found.column(0)[0].as_py()) if found.column(1)[0].as_py() else None
+
+    def scan_series(self, series: Sequence[int], window: Window) -> MetricBatch:
+        """Raw samples of a few series, ordered by (time, series)."""
+        sql = select(_SAMPLE, "samples", ["series IN {series:Array(UInt32)}", *_IN_WINDOW], _BY_TIME)
+        found = self._connections.query(sql, {"series": list(series), **bounds(window)})
+        return rows.metric_batch(found)
+
+    def read_quarantine(self, window: Window, limit: int = 200, series: int | None = None) -> Quarantined:
+        """Quarantined samples, newest first."""
+        sql = select(
+            f"{_SAMPLE}, verdict",
+            "quarantine",
+            _IN_WINDOW if series is None else _OF_SERIES,
+            "ORDER BY time_unix_nano DESC, series, value LIMIT {limit:UInt64}",
+        )
+        asked = {"limit": max(0, limit), **bounds(window)}
+        found = self._connections.query(sql, asked if series is None else {**asked, "series": series})
+        return Quarantined(rows.metric_batch(found), rows.column(found, "verdict", np.uint8))
