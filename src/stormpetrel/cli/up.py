@@ -1,0 +1,62 @@
+"""`petrel up`: start Storm Petrel."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated
+
+import orjson
+import typer
+
+from stormpetrel.cli.console import out
+from stormpetrel.cli.options import ConfigFile, DataDir, Json, settings
+
+if TYPE_CHECKING:
+    from stormpetrel.app.runtime import Announcement
+
+
+def up(
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    host: Annotated[str | None, typer.Option(help="address to listen on; loopback by default")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="port; 0 picks a free one")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error")] = None,
+    as_json: Json = False,
+) -> None:
+    """Start Storm Petrel and serve until SIGTERM or Ctrl-C.
+
+    Watches this host at once; everything else may be pushed to it. At the first start it prints a link
+    with which to set up the first account.
+
+    Examples:
+
+      petrel up
+
+      petrel up --data-dir /var/lib/petrel --port 8080
+
+      petrel up --config petrel.toml --log-level warning
+
+    Exit codes: 0 stopped, 1 failed, 2 configuration or port, 3 another process uses the data directory.
+    """
+    found = settings(config, data_dir, host=host, port=port)
+    if log_level is not None:
+        found = type(found).model_validate({**found.model_dump(), "log_level": log_level})
+    # Numba and the store's engine take a second to load: only who serves should wait for them.
+    from stormpetrel.cli.serve import serve  # noqa: PLC0415
+
+    serve(found, _print_json if as_json else _print)
+
+
+def _print(told: Announcement) -> None:
+    console = out()
+    console.print(f"Storm Petrel is running at [bold]{told.url}[/bold]")
+    if told.setup_url:
+        console.print(f"First account (this link works once, for a day): [bold]{told.setup_url}[/bold]")
+    watched = ", ".join(told.sources) or "nothing by itself"
+    console.print(f"Watching: {watched}. Others may push: remote write to /api/v1/write, OTLP to /v1/…")
+    console.print(f"Token for senders on this host: {told.ingest_token_file}")
+    console.print(f"Everything is kept in {told.data_dir}. Stop with Ctrl-C.")
+
+
+def _print_json(told: Announcement) -> None:
+    typer.echo(orjson.dumps(dataclasses.asdict(told), default=str).decode())
