@@ -6,8 +6,8 @@ there. The control store is `control.py` with its tables in `control_tables.py`.
 """
 
 from stormpetrel.adapters.store.clickhouse import ClickHouseStore
-from stormpetrel.adapters.store.control import SqlControlStore, open_control_store
-from stormpetrel.adapters.store.open import open_store
+from stormpetrel.adapters.store.control import SqlControlStore
+from stormpetrel.adapters.store.open import open_control_store, open_store
 from stormpetrel.adapters.store.options import StoreOptions
 
 __all__ = ["ClickHouseStore", "SqlControlStore", "StoreOptions", "open_control_store", "open_store"]

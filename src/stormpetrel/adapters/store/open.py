@@ -1,15 +1,18 @@
-"""Opening the telemetry store: where it is, who owns it, and what its tables look like."""
+"""Opening the stores: where it is, who owns it, and what its tables look like."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from stormpetrel.adapters.store.clickhouse import ClickHouseStore
+from stormpetrel.adapters.store.control import open_control_store
 from stormpetrel.adapters.store.inprocess import DirectoryLock, open_inprocess
 from stormpetrel.adapters.store.options import StoreOptions, TableOptions
 from stormpetrel.adapters.store.remote import open_remote
 from stormpetrel.adapters.store.schema import migrate, set_options
 from stormpetrel.errors import StoreError
+
+__all__ = ["open_control_store", "open_store"]
 
 
 def open_store(config: StoreOptions, data_dir: Path) -> ClickHouseStore:
