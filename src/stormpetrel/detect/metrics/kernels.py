@@ -121,7 +121,7 @@ def season_base(profile: F32, passes: U8, phase: float) -> float:
     if passes[beside] == 0:
         return float(profile[here])
     weight = abs(offset)
-    return (1.0 - weight) * profile[here] + weight * profile[beside]
+    return float((1.0 - weight) * profile[here] + weight * profile[beside])
 
 
 @njit(cache=True, nogil=True)
@@ -203,7 +203,7 @@ def flat_p_value(s: F64) -> float:
         return 1.0
     runs = max(s[RUNS], 1.0)
     log_chance = max(-math.log(runs) / max(s[LONGEST], 1.0), math.log(0.5))
-    return math.exp(max(beyond * log_chance, -300.0)) / runs
+    return float(math.exp(max(beyond * log_chance, -300.0)) / runs)
 
 
 @njit(cache=True, nogil=True)

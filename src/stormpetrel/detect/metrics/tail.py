@@ -133,16 +133,16 @@ def band_edge(fit: F64) -> float:
     else:
         inside = shape * height + 1.0
         edge = math.exp(math.log(inside) / shape) if inside > 1e-9 else 1e3 * fit[ANCHOR]
-    return min(edge, 1e3 * fit[ANCHOR])
+    return min(edge, 1e3 * float(fit[ANCHOR]))
 
 
 @njit(cache=True, nogil=True)
 def p_value(counts: F32, fit: F64, score: float) -> float:
     """How often a healthy sample of this series scores at least this, in (0, 1]."""
     if score <= fit[BULK]:
-        return 1.0 - (1.0 - _P_BULK) * score / fit[BULK]
+        return 1.0 - (1.0 - _P_BULK) * score / float(fit[BULK])
     log_p = fit[ANCHOR_LOG_P] - fit[SLOPE] * (stretch(score, fit[SHAPE]) - fit[ANCHOR_H])
-    p = math.exp(max(log_p, -300.0))
+    p = float(math.exp(max(log_p, -300.0)))
     ratio = max(fit[ANCHOR], 3.0) / score
     doubt = 2.0 / fit[TOTAL]
     p += doubt * doubt * min(ratio * ratio * ratio, 1.0)
@@ -151,5 +151,5 @@ def p_value(counts: F32, fit: F64, score: float) -> float:
         seen = 0.5 * counts[position]
         for j in range(position + 1, BINS):
             seen += counts[j]
-        p = max(p, seen / fit[TOTAL])
-    return min(max(p, 1e-300), 1.0)
+        p = max(p, seen / float(fit[TOTAL]))
+    return float(min(max(p, 1e-300), 1.0))

@@ -1,0 +1,239 @@
+"""The first alarm policy: calibrated scores in, finding changes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypedDict, Unpack
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from stormpetrel.detect import gate, wording
+from stormpetrel.model.finding import Evidence, Finding, FindingState, Scores, Severity
+from stormpetrel.model.signal import AdmittedMetrics, MetricBatch, SeriesInfo
+from stormpetrel.model.time import from_seconds, to_iso, to_seconds
+from stormpetrel.ports.algorithms import DetectorBank
+
+_DAY_NANOS = 86_400 * 1_000_000_000
+
+
+class AlarmOptions(TypedDict, total=False):
+    """The fields of `AlarmSettings` as keyword arguments."""
+
+    p_open: float
+    p_close: float
+    hold_samples: int
+    p_at_once: float
+    p_severe: float
+    close_seconds: float
+    refractory_seconds: float
+    silent_close_seconds: float
+    false_per_day: float
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmSettings:
+    """One setting for all series.
+
+    Attributes:
+        p_open: a sample at or below it is strange.
+        p_close: above it a sample counts as recovered.
+        hold_samples: strange samples in a row that open a finding.
+        p_at_once: one sample at or below it opens alone.
+        p_severe: a finding becomes an ERROR after three times `hold_samples` in a row at or below it.
+        close_seconds: how long a series must be *seen* recovered; silence does not count.
+        refractory_seconds: no new finding of a series within this of the end of its last one.
+        silent_close_seconds: a finding whose series fell silent is closed, as unknown, after this.
+        false_per_day: false alarms that all series together may cause per day if p-values were exact and
+            samples independent: tightens `p_open` by the number of series and their intervals.
+    """
+
+    p_open: float = 1e-6
+    p_close: float = 1e-3
+    hold_samples: int = 3
+    p_at_once: float = 1e-12
+    p_severe: float = 1e-12
+    close_seconds: float = 120.0
+    refractory_seconds: float = 900.0
+    silent_close_seconds: float = 86_400.0
+    false_per_day: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What each judged row does to the finding of its series.
+
+    Attributes:
+        verdict: uint8[n], one of `gate.NOTHING`, `OPENS`, `WORSENS`, `CLOSES`.
+        since, held: int64[n], start and last time of the finding; undefined where NOTHING.
+    """
+
+    verdict: NDArray[np.uint8]
+    since: NDArray[np.int64]
+    held: NDArray[np.int64]
+
+
+class AlarmPolicy:
+    """Decides which scores a person should hear of: hold, hysteresis, refractory time, multiplicity.
+
+    Works on any bank's scores, in event time; a NaN p-value (warming up, missing) neither opens nor
+    closes: unknown is not healthy. Fails to see anomalies shorter than `hold_samples` unless a single
+    sample is at `p_at_once`. State is 80 bytes a series; Python runs only for rows that change a
+    finding. Same input, same findings, same ids, however the input is cut into batches once all series
+    have been seen (their number tightens the threshold).
+
+    Args:
+        bank: whose scores these are: name, version and heads go into findings.
+        describe: what is known of a series id.
+        settings: fields of `AlarmSettings` that differ from the default.
+    """
+
+    def __init__(
+        self,
+        bank: DetectorBank,
+        describe: Callable[[int], SeriesInfo],
+        **settings: Unpack[AlarmOptions],
+    ) -> None:
+        self._name, self._version, self._heads = bank.name, bank.version, bank.heads
+        self._describe = describe
+        self._settings = AlarmSettings(**settings)
+        self._state: NDArray[np.int64] = np.zeros((0, gate.FIELDS), np.int64)
+        self._active = 0
+        self._open: dict[int, Finding] = {}
+
+    @property
+    def open_findings(self) -> list[Finding]:
+        """Findings that are open now, by start."""
+        return sorted(self._open.values(), key=lambda f: (f.start_unix_nano, f.finding_id))
+
+    @property
+    def threshold(self) -> float:
+        """p_open as tightened for the present number of series, at their median interval."""
+        intervals = self._state[self._state[:, gate.INTERVAL] > 0, gate.INTERVAL]
+        if not len(intervals):
+            return self._settings.p_open
+        return float(min(self._settings.p_open, self._share() * float(np.median(intervals))))
+
+    def _share(self) -> float:
+        return self._settings.false_per_day / _DAY_NANOS / max(self._active, 1)
+
+    def update(self, admitted: AdmittedMetrics, scores: Scores, now_unix_nano: int) -> list[Finding]:
+        """Finding changes that these judged rows cause, in order of rows, then `advance(now)`.
+
+        O(rows) compiled, plus Python for each change.
+        """
+        batch = admitted.batch
+        told = self.verdicts(batch, scores)
+        changes = []
+        for row in np.flatnonzero(told.verdict):
+            times = (int(told.since[row]), int(told.held[row]))
+            change = self._change(batch, scores, int(row), int(told.verdict[row]), times)
+            if change is not None:
+                changes.append(change)
+        return changes + self.advance(now_unix_nano)
+
+    def verdicts(self, batch: MetricBatch, scores: Scores) -> Verdicts:
+        """The compiled part of `update` alone, without findings; it moves the policy's state."""
+        n, s = len(batch), self._settings
+        told = Verdicts(np.zeros(n, np.uint8), np.empty(n, np.int64), np.empty(n, np.int64))
+        if n == 0:
+            return told
+        self._reserve(int(batch.series.max()) + 1)
+        self._active = max(self._active, int(np.count_nonzero(self._state[:, gate.SEEN])))
+        close, refractory = from_seconds(s.close_seconds), from_seconds(s.refractory_seconds)
+        gate.sift(
+            (batch.series, batch.time_unix_nano, scores.p_value),
+            self._state,
+            (s.p_open, s.p_close, s.p_at_once, s.p_severe, s.hold_samples, close, refractory),
+            self._share(),
+            (told.verdict, told.since, told.held),
+        )
+        return told
+
+    def _change(
+        self, batch: MetricBatch, scores: Scores, row: int, verdict: int, times: tuple[int, int]
+    ) -> Finding | None:
+        series = int(batch.series[row])
+        if verdict == gate.OPENS:
+            finding = self._opened(series, scores, row, times)
+            self._open[series] = finding
+            return finding
+        known = self._open.get(series)
+        if known is None:
+            return None
+        if verdict == gate.WORSENS:
+            finding = replace(
+                self._opened(series, scores, row, times), finding_id=known.finding_id, severity=Severity.ERROR
+            )
+            self._open[series] = finding
+            return finding
+        del self._open[series]
+        return _closed(known, times[1])
+
+    def _opened(self, series: int, scores: Scores, row: int, times: tuple[int, int]) -> Finding:
+        info = self._describe(series)
+        head = self._heads[int(scores.head[row])]
+        text = info.text()
+        evidence = Evidence(
+            signal="metric",
+            query=text,
+            series=series,
+            start_unix_nano=times[0],
+            end_unix_nano=times[1],
+            observed=float(scores.observed[row]),
+            expected=float(scores.expected[row]),
+            low=float(scores.low[row]),
+            high=float(scores.high[row]),
+            p_value=float(scores.p_value[row]),
+            unit=wording.unit_of(info),
+        )
+        interval = to_seconds(int(self._state[series, gate.INTERVAL]))
+        return Finding(
+            finding_id=xxhash.xxh128_hexdigest(f"{self._name}\0{text}\0{times[0]}".encode()),
+            detector=self._name,
+            model_version=self._version,
+            head=head,
+            entity=info.entity,
+            title=wording.title(info, head, evidence),
+            why=wording.sentence(info, head, evidence, interval),
+            severity=Severity.WARNING,
+            state=FindingState.OPEN,
+            start_unix_nano=times[0],
+            end_unix_nano=times[1],
+            evidence=evidence,
+        )
+
+    def advance(self, now_unix_nano: int) -> list[Finding]:
+        """Close findings whose series fell silent long ago, saying so; O(open findings).
+
+        Until then they stay open: a series that stopped reporting has not recovered.
+        """
+        limit = from_seconds(self._settings.silent_close_seconds)
+        changes = []
+        for series, finding in sorted(self._open.items()):
+            seen = int(self._state[series, gate.SEEN])
+            if now_unix_nano - seen <= limit:
+                continue
+            why = f"{finding.why} No data since {to_iso(seen)}: closed as unknown, not as recovered."
+            changes.append(replace(_closed(finding, int(self._state[series, gate.HELD])), why=why))
+            self._state[series, [gate.SINCE, gate.RUN, gate.SEVERE_RUN, gate.RAISED]] = 0
+            del self._open[series]
+        return changes
+
+    def _reserve(self, size: int) -> None:
+        held = len(self._state)
+        if size > held:
+            grown = np.zeros((max(64, 1 << (size - 1).bit_length()), gate.FIELDS), np.int64)
+            grown[:held] = self._state
+            self._state = grown
+
+
+def _closed(finding: Finding, end_unix_nano: int) -> Finding:
+    return replace(
+        finding,
+        state=FindingState.CLOSED,
+        end_unix_nano=end_unix_nano,
+        evidence=replace(finding.evidence, end_unix_nano=end_unix_nano),
+    )
