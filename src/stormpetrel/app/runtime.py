@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import structlog
 
 from stormpetrel.adapters.clock import SystemClock
-from stormpetrel.adapters.store.open import open_control_store, open_store
+from stormpetrel.adapters.store.control import open_control_store
+from stormpetrel.adapters.store.open import open_store
 from stormpetrel.app.access import Access
 from stormpetrel.app.config import Config
 from stormpetrel.app.judge import Judge
