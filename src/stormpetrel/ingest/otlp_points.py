@@ -1,0 +1,196 @@
+"""OTLP data points: each kind of point as samples of series."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from stormpetrel.ingest.otlp_values import INT64_MAX, label_map
+from stormpetrel.ingest.series import SeriesRegistry
+from stormpetrel.ingest.tally import RejectTally
+from stormpetrel.model.resource import UNKNOWN_ENTITY
+from stormpetrel.model.signal import STALE_MARKER_BITS, MetricKind
+
+MAX_LABELS = 64
+MAX_LABEL_BYTES = 16 << 10
+MAX_NAME_BYTES = 1024
+
+# A histogram with more buckets is refused: each bucket is a series.
+MAX_BUCKETS = 1000
+
+_NO_RECORDED_VALUE = 1
+_DELTA, _CUMULATIVE = 1, 2
+_STALE = float(np.array([STALE_MARKER_BITS], np.uint64).view(np.float64)[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What all points of a scope share: labels from resource and scope, and the resource's entity."""
+
+    labels: dict[str, str]
+    entity: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """One data point: whose series its samples belong to, and when it is."""
+
+    metric: str
+    unit: str
+    kind: MetricKind
+    entity: str
+    labels: dict[str, str]
+    time_unix_nano: int
+
+
+def bound_text(bound: float) -> str:
+    """A bucket bound or quantile as Prometheus writes it.
+
+    >>> bound_text(1.0), bound_text(0.005), bound_text(float("inf"))
+    ('1', '0.005', '+Inf')
+    """
+    if bound == float("inf"):
+        return "+Inf"
+    return str(int(bound)) if bound.is_integer() and abs(bound) < 1e15 else repr(bound)
+
+
+class Points:
+    """Collects the samples of one request, and what of it is refused.
+
+    Attributes:
+        series: ids, one a sample.
+        times: Unix nanoseconds, one a sample.
+        values: one a sample.
+        tally: refused data points by reason.
+    """
+
+    def __init__(self, registry: SeriesRegistry, source: str, received_unix_nano: int) -> None:
+        self.series: list[int] = []
+        self.times: list[int] = []
+        self.values: list[float] = []
+        self.tally = RejectTally()
+        self._registry = registry
+        self._source = source
+        self._received = received_unix_nano
+
+    def add(self, metric: Any, identity: Identity) -> None:
+        """All points of a Metric message."""
+        shape = metric.WhichOneof("data")
+        if shape is None:
+            self.tally.add("no_points", 1, metric.name[:80])
+            return
+        points = getattr(metric, shape).data_points
+        if not metric.name or len(metric.name) > MAX_NAME_BYTES:
+            self.tally.add("bad_metric_name", len(points), metric.name[:80])
+            return
+        kind = _kind(metric, shape)
+        write = _WRITERS[shape]
+        for point in points:
+            labels = {**identity.labels, **label_map(point.attributes)}
+            fault = _fault(labels, point)
+            if fault:
+                self.tally.add(fault, 1, metric.name[:80])
+                continue
+            entity = identity.entity
+            # A resource that names nobody: the point's own labels may.
+            entity = "" if entity == UNKNOWN_ENTITY else entity
+            time = point.time_unix_nano or self._received
+            write(self, _Origin(metric.name, metric.unit, kind, entity, labels, time), point)
+
+    def put(
+        self, origin: _Origin, suffix: str, value: float, extra: dict[str, str] | None = None, unit: str = ""
+    ) -> None:
+        """One sample of the series `origin.metric + suffix`."""
+        labels = {**origin.labels, **extra} if extra else origin.labels
+        self.series.append(
+            self._registry.intern(
+                origin.metric + suffix, labels, self._source, origin.kind, unit, origin.entity
+            )
+        )
+        self.times.append(origin.time_unix_nano)
+        self.values.append(value)
+
+
+def _kind(metric: Any, shape: str) -> MetricKind:
+    """Sums and histograms say how they count; gauges and the quantiles of summaries are gauges."""
+    if shape == "gauge":
+        return MetricKind.GAUGE
+    if shape == "summary":
+        return MetricKind.COUNTER
+    temporality = getattr(metric, shape).aggregation_temporality
+    if temporality == _DELTA:
+        return MetricKind.DELTA
+    if temporality != _CUMULATIVE:
+        return MetricKind.UNKNOWN
+    return MetricKind.COUNTER if shape != "sum" or metric.sum.is_monotonic else MetricKind.GAUGE
+
+
+def _fault(labels: dict[str, str], point: Any) -> str:
+    if len(labels) > MAX_LABELS:
+        return "too_many_labels"
+    if sum(len(name) + len(value) for name, value in labels.items()) > MAX_LABEL_BYTES:
+        return "labels_too_long"
+    return "time_out_of_range" if point.time_unix_nano > INT64_MAX else ""
+
+
+def _number(points: Points, origin: _Origin, point: Any) -> None:
+    if point.flags & _NO_RECORDED_VALUE:
+        points.put(origin, "", _STALE, unit=origin.unit)
+        return
+    shape = point.WhichOneof("value")
+    if shape is None:
+        points.tally.add("no_value", 1, origin.metric[:80])
+        return
+    points.put(origin, "", float(getattr(point, shape)), unit=origin.unit)
+
+
+def _totals(points: Points, origin: _Origin, point: Any) -> bool:
+    """Count and sum; false when the point has no recorded value."""
+    recorded = not point.flags & _NO_RECORDED_VALUE
+    points.put(origin, "_count", float(point.count) if recorded else _STALE)
+    # A histogram of values that may be negative has no sum; a summary always has.
+    if not recorded or point.DESCRIPTOR.name == "SummaryDataPoint" or point.HasField("sum"):
+        points.put(origin, "_sum", point.sum if recorded else _STALE, unit=origin.unit)
+    return recorded
+
+
+def _exponential(points: Points, origin: _Origin, point: Any) -> None:
+    _totals(points, origin, point)
+
+
+def _histogram(points: Points, origin: _Origin, point: Any) -> None:
+    bounds, counts = list(point.explicit_bounds), list(point.bucket_counts)
+    if len(bounds) >= MAX_BUCKETS or (counts and len(counts) != len(bounds) + 1):
+        points.tally.add("bad_buckets", 1, origin.metric[:80])
+        return
+    if not _totals(points, origin, point) or not counts:
+        return
+    edges = itertools.chain(map(bound_text, bounds), ("+Inf",))
+    for edge, count in zip(edges, itertools.accumulate(counts), strict=True):
+        points.put(origin, "_bucket", float(count), {"le": edge})
+
+
+def _summary(points: Points, origin: _Origin, point: Any) -> None:
+    if len(point.quantile_values) > MAX_BUCKETS:
+        points.tally.add("bad_buckets", 1, origin.metric[:80])
+        return
+    if not _totals(points, origin, point):
+        return
+    gauge = _Origin(
+        origin.metric, origin.unit, MetricKind.GAUGE, origin.entity, origin.labels, origin.time_unix_nano
+    )
+    for one in point.quantile_values:
+        points.put(gauge, "", one.value, {"quantile": bound_text(one.quantile)}, origin.unit)
+
+
+_WRITERS: dict[str, Callable[[Points, _Origin, Any], None]] = {
+    "gauge": _number,
+    "sum": _number,
+    "histogram": _histogram,
+    "exponential_histogram": _exponential,
+    "summary": _summary,
+}
