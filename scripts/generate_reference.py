@@ -1,4 +1,4 @@
-"""Write the reference pages that follow from the code: configuration keys and quality verdicts.
+"""Write the reference pages that follow from the code: configuration, verdicts, HTTP interface.
 
 `make docs` runs this; a test compares the committed pages with what this would write.
 """
@@ -9,12 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from stormpetrel.app.config import Config
 from stormpetrel.model.quality import DROPPED, EXPLANATION, KEPT, Quality
+from stormpetrel.web import api, ops
+from stormpetrel.web.access import ACCESS
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
 
@@ -41,6 +44,31 @@ from them; *dropped* ones are only counted. All are counted by source on the pag
 """
 
 
+HTTP_HEAD = """\
+# HTTP interface
+
+Generated from `stormpetrel.web`; do not edit.
+
+Give a token as `Authorization: Bearer TOKEN`. Answers are JSON; times are Unix nanoseconds, names carry their
+unit. `from` and `to` take ISO 8601 (UTC unless it says otherwise) or a time back from now such as `-6h`. An
+error is `{"error": {"reason", "message", "retryable"}}` with the fitting status; `reason` is one of a small
+fixed set, and 429 and 503 carry `Retry-After`.
+
+Senders use `POST` on the paths of their protocols, with a token of scope *ingest*: see
+[Prometheus](../connect/prometheus.md) and [OpenTelemetry](../connect/opentelemetry.md). The header
+`X-Storm-Petrel-Source` names the source; without it the token's name does.
+
+| path | who may | parameters | answer |
+| --- | --- | --- | --- |
+"""
+
+WHO = {
+    "public": "anybody",
+    "local": "loopback, else *read*",
+    "read": "*read*, or a signed-in person",
+}
+
+
 def configuration() -> str:
     """The page of all configuration keys, as Markdown."""
     parts = [CONFIGURATION_HEAD]
@@ -60,6 +88,29 @@ def verdicts() -> str:
         fate = "kept" if verdict in KEPT else "dropped" if verdict in DROPPED else "quarantined"
         rows.append(f"| {int(verdict)} | `{verdict.name}` | {fate} | {EXPLANATION[verdict]} |\n")
     return VERDICTS_HEAD + "".join(rows)
+
+
+def http() -> str:
+    """The page of the HTTP interface for programs, as Markdown."""
+    rows = []
+    for route in (*api.router.routes, *ops.router.routes):
+        if isinstance(route, APIRoute):
+            (method,) = route.methods or {"GET"}
+            who = WHO[ACCESS[(method, route.path)].value]
+            meaning = (route.endpoint.__doc__ or "").strip().splitlines()[0]
+            named = ", ".join(f"`{name}`" for name in _parameters(route))
+            rows.append(f"| `{method} {route.path}` | {who} | {named} | {meaning} |\n")
+    return HTTP_HEAD + "".join(rows)
+
+
+def _parameters(route: APIRoute) -> Iterator[str]:
+    """Names of the query parameters; a model stands for its fields."""
+    for field in route.dependant.query_params:
+        model = _section_of(field.field_info)
+        if model is None:
+            yield field.alias
+        else:
+            yield from (inner.alias or name for name, inner in model.model_fields.items())
 
 
 def _sections(section: type[BaseModel], path: str, title: str) -> Iterator[tuple[str, str, type[BaseModel]]]:
@@ -98,7 +149,7 @@ def _default(field: FieldInfo) -> str:
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
-PAGES = {"configuration.md": configuration, "quality-verdicts.md": verdicts}
+PAGES = {"configuration.md": configuration, "quality-verdicts.md": verdicts, "http.md": http}
 
 
 def main() -> None:
