@@ -77,3 +77,7 @@ for _name, _command in COMMANDS.items():
 def main() -> None:
     """The entry point of the command `petrel`."""
     app()
+
+
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
+from rich.text import Text
 
 from stormpetrel.cli.console import out
 from stormpetrel.cli.options import ConfigFile, DataDir, Json, settings
@@ -49,13 +50,19 @@ def up(
 
 def _print(told: Announcement) -> None:
     console = out()
-    console.print(f"Storm Petrel is running at [bold]{told.url}[/bold]")
+    console.print(Text.assemble("Storm Petrel is running at ", (told.url, "bold")))
     if told.setup_url:
-        console.print(f"First account (this link works once, for a day): [bold]{told.setup_url}[/bold]")
+        console.print(
+            Text.assemble("First account (the link works once, for a day): ", (told.setup_url, "bold"))
+        )
     watched = ", ".join(told.sources) or "nothing by itself"
-    console.print(f"Watching: {watched}. Others may push: remote write to /api/v1/write, OTLP to /v1/…")
-    console.print(f"Token for senders on this host: {told.ingest_token_file}")
-    console.print(f"Everything is kept in {told.data_dir}. Stop with Ctrl-C.")
+    for line in (
+        f"Watching: {watched}.",
+        "Others may push: remote write to /api/v1/write, OTLP to /v1/metrics, /v1/logs and /v1/traces.",
+        f"Token for senders on this host: {told.ingest_token_file}",
+        f"Everything is kept in {told.data_dir}. Stop with Ctrl-C.",
+    ):
+        console.print(Text(line))
 
 
 def _print_json(told: Announcement) -> None:
