@@ -1,0 +1,56 @@
+"""Counts against a learnt rate: the negative binomial tail, and how rate and spread are learnt."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scipy.stats import nbinom
+
+
+@dataclass(slots=True)
+class CountModel:
+    """What one kind of count per window usually is.
+
+    A Gamma-Poisson model: the count of a window is Poisson with a rate that itself varies from window to
+    window, so counts are negative binomial with mean `mean` and variance `mean + spread * mean**2`. Both
+    are running means over about `memory` windows with clipped steps, so a surge teaches little, and a
+    lasting change is learnt in some tens of windows. Works for counts of independent lines and of bursts;
+    fails, towards false alarms, where bursts are rarer than once in `memory` windows.
+
+    Reference: Cameron and Trivedi, *Regression Analysis of Count Data*, 2nd ed. 2013, chapter 3 (NB2).
+    """
+
+    mean: float = 0.0
+    spread: float = 1.0  # starts wide: over-dispersed until shown otherwise
+    windows: int = 0
+
+    def expected(self) -> float:
+        """The mean, with half a record added over the whole history: never zero."""
+        return (self.mean * self.windows + 0.5) / (self.windows + 1.0)
+
+    def p_value(self, count: int) -> float:
+        """P(a healthy window has at least this many), in (0, 1]."""
+        if count <= 0:
+            return 1.0
+        mean = self.expected()
+        size = 1.0 / max(self.spread, 1e-3)
+        tail = float(nbinom.sf(count - 1, size, size / (size + mean)))
+        return min(max(tail, 1e-300), 1.0)
+
+    def high(self, p: float = 1e-3) -> float:
+        """The count that only the share `p` of healthy windows exceed."""
+        size = 1.0 / max(self.spread, 1e-3)
+        return float(nbinom.isf(p, size, size / (size + self.expected())))
+
+    def learn(self, count: int, memory: float) -> None:
+        """Take one window's count, clipped to what the model calls barely possible."""
+        rate = max(1.0 / memory, 1.0 / (self.windows + 1.0))
+        limit = self.high() + 2.0 if self.windows >= 8 else math.inf
+        clipped = min(float(count), limit)
+        mean = self.expected()
+        excess = (clipped - mean) ** 2 - mean
+        self.mean += rate * (clipped - self.mean)
+        step = excess / max(mean * mean, 0.25) - self.spread
+        self.spread = min(max(self.spread + max(0.5 * rate, 0.01) * step, 0.02), 20.0)
+        self.windows += 1
