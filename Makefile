@@ -40,7 +40,8 @@ arch: $(DEV)  ## the dependency rule between layers (import-linter)
 	@$(BIN)/lint-imports
 
 bench: $(DEV)  ## all benchmarks, one after the other; each prints figures and a ratio to its baseline
-	@set -e; for file in benchmarks/[!_]*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+	@set -e; for file in $$(find benchmarks -name '*.py' ! -name '_*' | sort); do \
+	  echo "== $$file"; $(BIN)/python "$$file"; done
 
 docs: $(DEV)  ## generated reference pages, then the documentation into site/; any warning fails
 	@$(BIN)/python scripts/generate_reference.py

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+import stormpetrel.testing
 from stormpetrel.model.quality import EXPLANATION, Quality
 
 _TARGET = re.compile(r"^([a-z][a-z-]*):(?!=)", re.MULTILINE)
 _MAKE = re.compile(r"(?:`|^|; )make ([a-z]+)\b(?!=)", re.MULTILINE)
 _PETREL = re.compile(r"(?:`|^|/bin/)petrel ([a-z][a-z-]*)", re.MULTILINE)
+_SUITE = re.compile(r"stormpetrel\.testing\.(check_[a-z_]+)")
 _LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
 
 
@@ -86,6 +88,15 @@ def test_every_extension_point_and_built_in_is_documented(
         row = next((row for row in rows if row.startswith(f"| `{group}` |")), "")
         wrong += [f"{group}: {name}" for name in ("", *points) if f"`{name or group}`" not in row]
     assert not wrong, f"not in docs/reference/extension-points.md: {wrong}"
+
+
+def test_every_contract_suite_that_is_named_exists(root: Path, documents: dict[str, str]) -> None:
+    sources = [path.read_text(encoding="utf-8") for path in (root / "src").rglob("*.py")]
+    named = {name for text in (*documents.values(), *sources) for name in _SUITE.findall(text)}
+    assert "check_detector" in named
+    suites = {path.stem for path in (root / "src/stormpetrel/testing").glob("check_*.py")}
+    suites |= {name for name in named if hasattr(stormpetrel.testing, name)}
+    assert sorted(named - suites) == []
 
 
 def test_every_detector_has_its_paragraph(documents: dict[str, str], pyproject: dict[str, Any]) -> None:

@@ -63,7 +63,7 @@ def explained(lines: list[str], found: dict[int, str], number: int) -> bool:
     match = _SILENCED.search(found.get(number, ""))
     if match is None:
         return lines[number - 1].strip().startswith("#")
-    if len(match["rest"].strip(" #-:").split()) >= 3:
+    if len(match["rest"].strip(" #-:").split()) >= 2:
         return True
     return number - 1 in found and explained(lines, found, number - 1)
 
