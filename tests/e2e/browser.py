@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from playwright.sync_api import Page, sync_playwright
-
 from tests.e2e.conftest import Petrel
 
 ARGUMENTS = [

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.e2e.browser import signed_in
 from tests.e2e.conftest import Petrel, wait_until
 

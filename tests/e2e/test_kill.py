@@ -12,11 +12,11 @@ import httpx
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from tests.e2e.conftest import Petrel
 
 from stormpetrel.model.signal import MetricKind
 from stormpetrel.simulate.encode import REMOTE_WRITE_HEADERS, write_request
 from stormpetrel.simulate.signals import MetricColumns, SeriesSpec
-from tests.e2e.conftest import Petrel
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -74,7 +74,7 @@ class Metrics(Sender):
 class Logs(Sender):
     def body(self, number: int) -> tuple[str, bytes, dict[str, str]]:
         records = ",".join(
-            f'{{"timeUnixNano":"{time.time_ns()}","severityNumber":9,"body":{{"stringValue":"{self.label} {number} {n}"}}}}'
+            f'{{"timeUnixNano":"{time.time_ns()}","body":{{"stringValue":"{self.label} {number} {n}"}}}}'
             for n in range(20)
         )
         text = f'{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{records}]}}]}}]}}'

@@ -12,7 +12,6 @@ from pathlib import Path
 import httpx
 import pyarrow.parquet as pq
 import pytest
-
 from tests.e2e.conftest import Petrel, free_port, wait_until
 
 pytestmark = pytest.mark.e2e
@@ -43,8 +42,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 url, token = sys.argv[1:]
 to = {"headers": {"Authorization": "Bearer " + token}}
 resource = Resource.create({"service.name": "checkout"})
-meters = MeterProvider(
-    [PeriodicExportingMetricReader(OTLPMetricExporter(url + "/v1/metrics", **to), 3_600_000)], resource=resource)
+exporter = OTLPMetricExporter(url + "/v1/metrics", **to)
+meters = MeterProvider([PeriodicExportingMetricReader(exporter, 3_600_000)], resource=resource)
 tracers = TracerProvider(resource=resource)
 tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(url + "/v1/traces", **to)))
 loggers = LoggerProvider(resource=resource)
