@@ -243,11 +243,13 @@ class QualityGate:
         return mask
 
     def intervals(self) -> NDArray[np.float64]:
-        """float64[len(self)]: the usual seconds between samples; NaN until three intervals were seen."""
+        """float64[len(self)]: the usual seconds between samples; NaN where no next sample is expected.
+
+        That is until three intervals were seen, and after the sender said that the series ended.
+        """
         record = self._state.record[: self._size]
-        seconds: NDArray[np.float64] = np.where(
-            record["learnt"] >= INTERVALS_NEEDED, record["interval"], np.nan
-        ).astype(np.float64)
+        expected = (record["learnt"] >= INTERVALS_NEEDED) & ((record["flags"] & ENDED) == 0)
+        seconds: NDArray[np.float64] = np.where(expected, record["interval"], np.nan).astype(np.float64)
         return seconds
 
     def last_times(self) -> NDArray[np.int64]:
