@@ -109,6 +109,11 @@ class AlarmPolicy:
         return sorted(self._open.values(), key=lambda f: (f.start_unix_nano, f.finding_id))
 
     @property
+    def bytes_per_series(self) -> int:
+        """Bytes of policy state a series."""
+        return 8 * gate.FIELDS
+
+    @property
     def threshold(self) -> float:
         """p_open as tightened for the present number of series, at their median interval."""
         intervals = self._state[self._state[:, gate.INTERVAL] > 0, gate.INTERVAL]
