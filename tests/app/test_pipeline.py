@@ -45,7 +45,7 @@ def store(tmp_path: Path) -> Iterator[ClickHouseStore]:
 
 
 def test_recorded_input_gives_the_same_incidents_bit_for_bit(store: ClickHouseStore) -> None:
-    fault = FAULTS["cpu_hog"](START + from_seconds(2.5 * 3600), 600.0, 1.0)
+    fault = FAULTS["cpu-hog"](START + from_seconds(2.5 * 3600), 600.0, 1.0)
     estate, registry = Estate(7, START, 5.0, (fault,)), SeriesRegistry()
     for n, (metrics, logs) in enumerate(batches(estate, registry, 3.0, 600.0)):
         fresh = registry.fresh()
@@ -69,7 +69,7 @@ def test_a_quiet_estate_gives_no_incident_for_hours() -> None:
     assert [incident.sentence for incident in report.incidents.values()] == []
 
 
-@pytest.mark.parametrize(("name", "entity"), [("cpu_hog", "host:"), ("deploy_bug", "service:checkout")])
+@pytest.mark.parametrize(("name", "entity"), [("cpu-hog", "host:"), ("deploy-bug", "service:checkout")])
 def test_a_fault_opens_an_incident_on_the_right_thing(name: str, entity: str) -> None:
     start = START + from_seconds(1.5 * 3600)
     fault = FAULTS[name](start, 600.0, 1.0)

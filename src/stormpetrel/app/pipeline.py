@@ -16,7 +16,7 @@ from stormpetrel.app.config import Config
 from stormpetrel.app.registry import DETECTORS, LOG_DETECTORS, load_all
 from stormpetrel.correlate.group import Grouping
 from stormpetrel.detect.absence import AbsenceWatch
-from stormpetrel.detect.policy import AlarmPolicy, AlarmSettings
+from stormpetrel.detect.policy import AlarmPolicy
 from stormpetrel.ingest.admit import Admission, QualityGate
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.finding import Finding
@@ -59,7 +59,7 @@ class Pipeline:
         now = int(admitted.batch.time_unix_nano.max())
         changes: list[Finding] = []
         for bank, policy in zip(self.banks, self.policies, strict=True):
-            changes += policy.update(admitted.batch, bank.update(admitted))
+            changes += policy.update(admitted, bank.update(admitted), now)
         return self._correlate(changes, now)
 
     def judge_logs(self, batch: LogBatch) -> Outcome:
@@ -110,11 +110,12 @@ def build_banks(config: Config) -> list[DetectorBank]:
 def build_policy(config: Config, bank: DetectorBank, registry: SeriesRegistry) -> AlarmPolicy:
     """The alarm policy over one bank's scores."""
     detect = config.detect
-    settings = AlarmSettings(
+    return AlarmPolicy(
+        bank=bank,
+        describe=registry.info,
         p_open=detect.p_open,
         p_close=detect.p_close,
         hold_samples=detect.hold_samples,
         close_seconds=detect.close_seconds,
         refractory_seconds=detect.refractory_seconds,
     )
-    return AlarmPolicy((bank.name, bank.version, bank.heads), registry.info, settings)

@@ -42,7 +42,7 @@ def warm_start(
             batch, now, pipeline.registry.kind_codes(), pipeline.registry.blocked()
         ).admitted
         for bank, policy in zip(pipeline.banks, pipeline.policies, strict=True):
-            newest.update((f.finding_id, f) for f in policy.update(admitted.batch, bank.update(admitted)))
+            newest.update((f.finding_id, f) for f in policy.update(admitted, bank.update(admitted), now))
         samples += len(batch)
     for logs in store.scan_logs(window):
         now = int(logs.records.column("time_unix_nano").to_numpy().max())
