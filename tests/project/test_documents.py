@@ -129,6 +129,15 @@ def test_every_layer_and_package_is_in_the_architecture(
     assert [name for name in sorted(packages) if f"\n  {name}/ " not in layout] == []
 
 
+def test_the_dependency_rule_is_the_one_that_is_checked(
+    documents: dict[str, str], pyproject: dict[str, Any]
+) -> None:
+    text = documents["ARCHITECTURE.md"].partition("**Dependency rule**")[2].partition("Stages and")[0]
+    (layers,) = [c["layers"] for c in pyproject["tool"]["importlinter"]["contracts"] if c["type"] == "layers"]
+    written = " > ".join(layer.replace("stormpetrel.", "") for layer in layers)
+    assert text.replace("`", "").replace("\n", " ").partition(": ")[2].strip() == written + "."
+
+
 def test_links_between_pages_lead_somewhere(root: Path, documents: dict[str, str]) -> None:
     wrong = []
     for page, text in documents.items():

@@ -1,19 +1,24 @@
 """The examples are what the programs they are for accept."""
 
 import configparser
+import importlib.util
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from stormpetrel.app.config import Config, load_config
+from stormpetrel.testing.check_detector import check_detector, sample_rows
 
 FILES = {
-    "docker-compose.yml", "otel-collector.yaml", "prometheus.yml", "stormpetrel.service", "stormpetrel.toml",
+    "deviation_bank.py", "docker-compose.yml", "otel-collector.yaml", "prometheus.yml", "stormpetrel.service",
+    "stormpetrel.toml",
 }  # fmt: skip
 
 
@@ -22,7 +27,7 @@ def read_yaml(path: Path) -> Any:
 
 
 def test_every_example_is_tested_here(root: Path) -> None:
-    assert {path.name for path in (root / "examples").iterdir()} == FILES
+    assert {path.name for path in (root / "examples").iterdir() if path.is_file()} == FILES
 
 
 def test_the_configuration_is_accepted(root: Path) -> None:
@@ -51,6 +56,18 @@ def test_prometheus_sends_to_the_path_we_receive(root: Path) -> None:
     (target,) = config["remote_write"]
     assert target["url"] == f"http://127.0.0.1:{Config().server.port}/api/v1/write"
     assert target["queue_config"]["retry_on_http_429"] is True
+
+
+def test_the_detector_keeps_the_contract_and_sees_the_spike(root: Path) -> None:
+    spec = importlib.util.spec_from_file_location("deviation_bank", root / "examples/deviation_bank.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Compiled functions are found again by the name of their module.
+    sys.modules["deviation_bank"] = module
+    spec.loader.exec_module(module)
+    check_detector(module.DeviationBank)
+    assert np.nanmin(module.DeviationBank().update(sample_rows()).p_value) < 1e-6
 
 
 @pytest.mark.e2e
