@@ -23,7 +23,8 @@ From = Annotated[str, typer.Option("--from", help="start: ISO 8601 (UTC unless i
 To = Annotated[str, typer.Option("--to", help="end (not included): ISO 8601, -1h, or now")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object instead of text")]
 
-_RELATIVE = re.compile(r"-(\d{1,9}(?:\.\d{1,3})?)([smhdw])")
+_RELATIVE = re.compile(r"-([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhdw])")
+_LAST_UNIX_NANO = (1 << 63) - 1  # in the year 2262
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -56,13 +57,16 @@ def moment(text: str, now_unix_nano: int) -> int:
         return now_unix_nano
     relative = _RELATIVE.fullmatch(text)
     if relative:
-        return now_unix_nano - from_seconds(float(relative[1]) * _UNIT_SECONDS[relative[2]])
+        return max(0, now_unix_nano - from_seconds(float(relative[1]) * _UNIT_SECONDS[relative[2]]))
     try:
-        return from_iso(text)
+        found = from_iso(text)
     except (ValueError, OverflowError):
+        found = -1
+    if not 0 <= found <= _LAST_UNIX_NANO:
         raise ConfigError(
             f"{text!r} is no time; write 2026-05-01T08:00:00Z, 2026-05-01, -6h, -30m, -2d or now"
-        ) from None
+        )
+    return found
 
 
 def window(start: str, end: str) -> Window:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import uvicorn
 
@@ -15,13 +17,26 @@ from stormpetrel.errors import ConfigError
 from stormpetrel.web.app import create_app
 from stormpetrel.web.settings import WebSettings
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 
 class _Server(uvicorn.Server):
-    """Says when it listens."""
+    """Says when it listens, and ends by returning: uvicorn's own would raise the signal once more, which
+    ends the process before what waits is stored."""
 
     def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_started = on_started
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Let SIGTERM and SIGINT ask for an end, once politely, twice at once."""
+        before = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then call back."""

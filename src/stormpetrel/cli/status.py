@@ -65,7 +65,8 @@ def ask(url: str, token: str) -> dict[str, Any]:
         ValueError: not ready, the token is refused, or the answer is not that of a Storm Petrel.
     """
     base = url.rstrip("/")
-    with httpx.Client(timeout=10.0, headers={"Authorization": f"Bearer {token}"}) as client:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    with httpx.Client(timeout=10.0, headers=headers) as client:
         ready = client.get(f"{base}/readyz")
         if ready.status_code == 503:
             raise ValueError(f"it is running but not ready: {ready.text.strip()[:200]}")

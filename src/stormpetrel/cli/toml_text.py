@@ -11,7 +11,8 @@ from pydantic.fields import FieldInfo
 
 from stormpetrel.app.config import Config
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*:[^/@\s]*(?=@)")
+# Everything up to the last @: a password may hold @ and /. What this hides too much is no harm.
+_CREDENTIALS = re.compile(r"(?<=://)\S*(?=@)|(?<=[?&]password=)[^&\s]*", re.IGNORECASE)
 REDACTED = "***"
 
 
