@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from stormpetrel.errors import StoreError, StoreFullError
 
@@ -99,7 +99,7 @@ class Connections:
             return self._once(call)
         attempts = Retrying(
             stop=stop_after_attempt(_ATTEMPTS),
-            wait=wait_exponential_jitter(initial=0.2, max=2.0),
+            wait=wait_random_exponential(multiplier=0.4, max=3.0),
             retry=retry_if_exception(_passing),
             reraise=True,
         )
