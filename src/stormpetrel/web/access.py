@@ -1,0 +1,182 @@
+"""Who may ask for what: one table, and the gate that every route of the page and the API goes through.
+
+A route without a line in `ACCESS` is refused, and the application does not start with one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.routing import BaseRoute
+
+from stormpetrel.model.access import Caller, Role, Scope
+from stormpetrel.web.errors import ForbiddenError, SignInNeededError
+from stormpetrel.web.site import Site, Visit, site_of
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_MAX_SECRET = 512
+
+
+class Access(StrEnum):
+    """What a route asks of its caller."""
+
+    PUBLIC = "public"  # anybody
+    LOCAL = "local"  # loopback callers if the settings allow, else as READ
+    READ = "read"  # a signed-in person, or a token with scope read
+    VIEWER = "viewer"  # a signed-in person
+    RESPONDER = "responder"
+    ADMIN = "admin"
+
+
+ACCESS: dict[tuple[str, str], Access] = {
+    ("GET", "/"): Access.VIEWER,
+    ("GET", "/incidents"): Access.VIEWER,
+    ("GET", "/incidents/{incident_id}"): Access.VIEWER,
+    ("POST", "/incidents/{incident_id}/state"): Access.RESPONDER,
+    ("GET", "/explore"): Access.VIEWER,
+    ("GET", "/logs"): Access.VIEWER,
+    ("GET", "/quality"): Access.VIEWER,
+    ("POST", "/quality/release"): Access.RESPONDER,
+    ("GET", "/about"): Access.VIEWER,
+    ("GET", "/live"): Access.VIEWER,
+    ("GET", "/settings/tokens"): Access.ADMIN,
+    ("POST", "/settings/tokens"): Access.ADMIN,
+    ("POST", "/settings/tokens/{token_id}/revoke"): Access.ADMIN,
+    ("GET", "/sign-in"): Access.PUBLIC,
+    ("POST", "/sign-in"): Access.PUBLIC,
+    ("POST", "/sign-out"): Access.VIEWER,
+    ("GET", "/set-up"): Access.PUBLIC,
+    ("POST", "/set-up"): Access.PUBLIC,
+    ("GET", "/healthz"): Access.PUBLIC,
+    ("GET", "/readyz"): Access.PUBLIC,
+    ("GET", "/metrics"): Access.LOCAL,
+    ("GET", "/api/v1/now"): Access.READ,
+    ("GET", "/api/v1/incidents"): Access.READ,
+    ("GET", "/api/v1/incidents/{incident_id}"): Access.READ,
+    ("GET", "/api/v1/incidents/{incident_id}/findings/{finding_id}/points"): Access.READ,
+    ("GET", "/api/v1/findings"): Access.READ,
+    ("GET", "/api/v1/series"): Access.READ,
+    ("GET", "/api/v1/series/{series}"): Access.READ,
+    ("GET", "/api/v1/series/{series}/points"): Access.READ,
+    ("GET", "/api/v1/logs"): Access.READ,
+    ("GET", "/api/v1/logs/counts"): Access.READ,
+    ("GET", "/api/v1/quality"): Access.READ,
+    ("GET", "/api/v1/about"): Access.READ,
+}
+
+_ROLE = {Access.VIEWER: Role.VIEWER, Access.RESPONDER: Role.RESPONDER, Access.ADMIN: Role.ADMIN}
+
+
+def guarded_router() -> APIRouter:
+    """A router whose routes all pass the gate."""
+    return APIRouter(dependencies=[Depends(gate)])
+
+
+def undecided(routes: Iterable[BaseRoute]) -> list[str]:
+    """Routes that `ACCESS` says nothing of."""
+    return [
+        f"{method} {route.path}"
+        for route in routes
+        if isinstance(route, APIRoute)
+        for method in sorted(route.methods or ())
+        if (method, route.path) not in ACCESS
+    ]
+
+
+async def gate(request: Request) -> None:
+    """Find out who is asking, refuse who may not, and leave the visit on the request.
+
+    Raises:
+        SignInNeededError: nobody is signed in and no valid token was given.
+        ForbiddenError: known, but not theirs to do; or a form that did not come from our own page.
+    """
+    site = site_of(request)
+    route = request.scope.get("route")
+    path = route.path if isinstance(route, APIRoute) else request.url.path
+    access = ACCESS.get((request.method, path))
+    visit = await _visit(site, request)
+    request.state.visit = visit
+    if access is None:
+        raise ForbiddenError(f"nobody may ask for {request.method} {path}")
+    _admit(access, visit, _local(site, request))
+    if request.method not in _SAFE:
+        await _check_form(site, request, visit)
+
+
+def secret_of(authorization: str) -> str:
+    """The secret of a Bearer header; empty when it is another scheme."""
+    scheme, _, secret = authorization.partition(" ")
+    return secret.strip()[:_MAX_SECRET] if scheme.lower() == "bearer" else ""
+
+
+async def _visit(site: Site, request: Request) -> Visit:
+    authorization = request.headers.get("authorization", "")
+    if authorization:
+        secret = secret_of(authorization)
+        caller = await run_in_threadpool(site.service.caller_of_token, secret) if secret else None
+        return Visit(caller, None)
+    cookie = request.cookies.get(site.sessions.cookie_name)
+    session = site.sessions.read(cookie, site.service.now_unix_nano())
+    if session is None or not session.name:
+        return Visit(None, session)
+    caller = await run_in_threadpool(site.service.caller_of_user, session.name)
+    return Visit(caller, session)
+
+
+def _admit(access: Access, visit: Visit, local: bool) -> None:
+    caller = visit.caller
+    if access is Access.PUBLIC or (access is Access.LOCAL and local):
+        return
+    if caller is None:
+        raise SignInNeededError("sign in, or send `Authorization: Bearer` with an API token")
+    if access in (Access.READ, Access.LOCAL):
+        _admit_reader(caller)
+    elif not visit.may(_ROLE[access]):
+        held = caller.role or "a token"
+        raise ForbiddenError(f"{caller.name} is {held}; this needs the role {_ROLE[access]}")
+
+
+def _admit_reader(caller: Caller) -> None:
+    if caller.role is None and Scope.READ not in caller.scopes:
+        raise ForbiddenError(f"the token {caller.name} lacks the scope {Scope.READ}")
+
+
+def _local(site: Site, request: Request) -> bool:
+    """A caller on this machine, not brought by a proxy, where the settings let those read metrics."""
+    proxied = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip"))
+    return (
+        site.settings.metrics_open
+        and not proxied
+        and is_loopback(request.client.host if request.client else "")
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Is this the text of a loopback address?"""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+async def _check_form(site: Site, request: Request, visit: Visit) -> None:
+    """Unsafe requests come from our own pages: fetch metadata, origin, and the session's form token."""
+    if visit.session is None:
+        raise ForbiddenError("the form has no session; open the page again, with cookies allowed")
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise ForbiddenError("the form was sent by another site")
+    origin = request.headers.get("origin")
+    if origin is not None:
+        ours = {request.headers.get("host", "").lower(), urlsplit(site.settings.public_url).netloc.lower()}
+        if urlsplit(origin).netloc.lower() not in ours - {""}:
+            raise ForbiddenError("the form was sent by another site")
+    form = await request.form(max_files=0, max_fields=50)
+    token = form.get("csrf") or ""
+    if not isinstance(token, str) or not site.sessions.csrf_valid(visit.session, token):
+        raise ForbiddenError("the form is from another session; go back, load the page anew, try again")

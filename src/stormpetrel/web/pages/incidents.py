@@ -1,0 +1,93 @@
+"""Incidents: the list, one incident with its evidence, and moving it through its states."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import Form, Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from stormpetrel.model.finding import Finding
+from stormpetrel.model.incident import TRANSITIONS, IncidentState
+from stormpetrel.model.time import NANOS_PER_SECOND, to_iso
+from stormpetrel.web.access import guarded_router
+from stormpetrel.web.errors import ForbiddenError
+from stormpetrel.web.site import SiteOf, VisitOf
+
+router = guarded_router()
+
+_PAGE = 50
+_MARGIN_SECONDS = 1800
+# So many findings are drawn at once; the others are drawn when they are opened.
+CHARTS_AT_ONCE = 4
+
+_VERBS: dict[IncidentState, tuple[str, str]] = {
+    IncidentState.ACKNOWLEDGED: ("Acknowledge", "I am looking at it"),
+    IncidentState.MITIGATED: ("Mitigate", "the harm is stopped, the cause may remain"),
+    IncidentState.RESOLVED: ("Resolve", "it is over; it will not reopen"),
+}
+
+
+@router.get("/incidents")
+def incident_list(
+    request: Request,
+    site: SiteOf,
+    state: Annotated[str, Query(max_length=20)] = "",
+    text: Annotated[str, Query(max_length=200)] = "",
+    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+) -> Response:
+    """Incidents, newest first; `state` is one state, or empty for all."""
+    states = (IncidentState(state),) if state in list(IncidentState) else ()
+    found = site.service.list_incidents(states, text, _PAGE + 1, offset)
+    context = {
+        "incidents": found[:_PAGE],
+        "state": state if states else "",
+        "text": text,
+        "states": list(IncidentState),
+        "offset": offset,
+        "newer": max(offset - _PAGE, 0) if offset else None,
+        "older": offset + _PAGE if len(found) > _PAGE else None,
+    }
+    return site.page(request, "incidents.html", context)
+
+
+@router.get("/incidents/{incident_id}")
+def incident_page(request: Request, site: SiteOf, incident_id: str) -> Response:
+    """One sentence, what can be done, what happened, and the evidence of every finding."""
+    incident = site.service.incident(incident_id)
+    moves = [(to, *_VERBS[to]) for to in IncidentState if to in TRANSITIONS[incident.state]]
+    context = {
+        "incident": incident,
+        "moves": moves,
+        "timeline": list(reversed(incident.timeline)),
+        "findings": [(finding, rows_of(finding)) for finding in incident.findings],
+        "at_once": CHARTS_AT_ONCE,
+    }
+    return site.page(request, "incident.html", context)
+
+
+@router.post("/incidents/{incident_id}/state")
+def incident_move(
+    site: SiteOf,
+    visit: VisitOf,
+    incident_id: str,
+    to: Annotated[IncidentState, Form()],
+    note: Annotated[str, Form(max_length=2000)] = "",
+) -> Response:
+    """Acknowledge, mitigate or resolve; back to the incident afterwards."""
+    if visit.caller is None:
+        raise ForbiddenError("sign in first")
+    site.service.move_incident(incident_id, to, visit.caller, note.strip())
+    return RedirectResponse(f"/incidents/{quote(incident_id, safe='')}", 303)
+
+
+def rows_of(finding: Finding) -> str:
+    """Address of the rows that a finding's numbers come from, with a margin around its window."""
+    evidence = finding.evidence
+    margin = _MARGIN_SECONDS * NANOS_PER_SECOND
+    start = quote(to_iso(max(evidence.start_unix_nano - margin, 0)))
+    end = quote(to_iso(max(evidence.end_unix_nano, finding.end_unix_nano) + margin))
+    if evidence.signal == "metric" and evidence.series >= 0:
+        return f"/explore?series={evidence.series}&from={start}&to={end}"
+    return f"/logs?entity={quote(finding.entity, safe='')}&severity=17&from={start}&to={end}"

@@ -1,0 +1,72 @@
+"""*Now*: what is wrong, and whether this system can see at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from fastapi import Request
+from starlette.responses import Response
+
+from stormpetrel.model.incident import Incident
+from stormpetrel.model.view import NowView
+from stormpetrel.web.access import guarded_router
+from stormpetrel.web.site import SiteOf
+
+router = guarded_router()
+
+# Worst first: what needs a look stands on top of the list of sources.
+_SOURCE_ORDER = {"failing": 0, "quiet": 1, "waiting": 2, "healthy": 3}
+
+
+@router.get("/")
+def now_page(request: Request, site: SiteOf) -> Response:
+    """Open incidents, sentence first; then the health of every source and what is not known."""
+    view = site.service.now()
+    return site.page(request, "now.html", now_context(view))
+
+
+def now_context(view: NowView) -> dict[str, Any]:
+    """What the template shows: incidents worst first, sources by trouble, and the unknowns in words."""
+    incidents = sorted(view.open_incidents, key=_urgency)
+    sources = sorted(view.sources, key=lambda s: (_SOURCE_ORDER.get(s.state, 0), s.name))
+    states = Counter(source.state for source in sources)
+    return {
+        "view": view,
+        "incidents": incidents,
+        "sources": sources,
+        "states": states,
+        "unknowns": unknowns(view, states),
+        "blind": view.series_total == 0 or not states["healthy"],
+    }
+
+
+def _urgency(incident: Incident) -> tuple[bool, int, int]:
+    return (incident.state != "open", -incident.severity, -incident.start_unix_nano)
+
+
+def unknowns(view: NowView, states: Counter[str]) -> list[str]:
+    """Sentences on what cannot be said: quiet is not the same as healthy."""
+    said = []
+    if view.series_unknown:
+        said.append(
+            f"{_count(view.series_unknown, 'series has', 'series have')} fallen silent: state unknown."
+        )
+    if view.series_warming_up:
+        warming = _count(view.series_warming_up, "series is", "series are")
+        said.append(f"{warming} warming up: not judged yet.")
+    for state, text in (
+        ("failing", "failing: nothing of it is judged."),
+        ("quiet", "quiet for longer than usual: what it watches is unknown."),
+        ("waiting", "waiting: it has never spoken."),
+    ):
+        if states[state]:
+            said.append(f"{_count(states[state], 'source is', 'sources are')} {text}")
+    if view.quarantined_last_hour:
+        kept = _count(view.quarantined_last_hour, "sample was", "samples were")
+        said.append(f"{kept} kept apart in the last hour: not judged.")
+    return said
+
+
+def _count(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"

@@ -1,0 +1,59 @@
+"""*Data quality* and *About this system*: what we refused, and how we are ourselves."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Form, Request
+from starlette.responses import RedirectResponse, Response
+
+from stormpetrel.model.quality import DROPPED, EXPLANATION, KEPT, Quality
+from stormpetrel.model.time import to_seconds
+from stormpetrel.web.access import guarded_router
+from stormpetrel.web.errors import ForbiddenError
+from stormpetrel.web.site import SiteOf, VisitOf
+
+router = guarded_router()
+
+_RELEASABLE = frozenset({"kind_changed", "unit_changed"})
+
+
+def _fate(verdict: Quality) -> str:
+    if verdict in KEPT:
+        return "accepted"
+    return "dropped" if verdict in DROPPED else "kept apart"
+
+
+@router.get("/quality")
+def quality_page(request: Request, site: SiteOf) -> Response:
+    """Counts by source and verdict, refusals of decoders, and the last samples kept apart."""
+    view = site.service.quality()
+    remarks = [count for count in view.counts if count.verdict is not Quality.GOOD]
+    context = {
+        "view": view,
+        "good": sum(count.count for count in view.counts if count.verdict is Quality.GOOD),
+        "remarks": sorted(remarks, key=lambda c: -c.last_unix_nano),
+        "explanation": EXPLANATION,
+        "fate": _fate,
+        "releasable": _RELEASABLE,
+    }
+    return site.page(request, "quality.html", context)
+
+
+@router.post("/quality/release")
+def release(site: SiteOf, visit: VisitOf, series: Annotated[int, Form(ge=0, le=(1 << 32) - 1)]) -> Response:
+    """A person says that a changed kind or unit is right: let the series in again."""
+    if visit.caller is None:
+        raise ForbiddenError("sign in first")
+    site.service.release_quarantine(series, visit.caller)
+    return RedirectResponse("/quality", 303)
+
+
+@router.get("/about")
+def about_page(request: Request, site: SiteOf) -> Response:
+    """Versions, throughput, lag, drops, sizes and models of this system."""
+    view = site.service.about()
+    now = site.service.now_unix_nano()
+    up = max(to_seconds(now - view.started_unix_nano), 1.0)
+    context = {"view": view, "up_seconds": up, "cpu_ratio": view.cpu_seconds / up}
+    return site.page(request, "about.html", context)

@@ -1,0 +1,234 @@
+"""The receiving paths: raw ASGI, because every agent of an estate calls here several times a second.
+
+A sender is answered only when everything accepted is in the store. What it gets otherwise:
+400/413/415 do not send this again, 401/403 token, 429/503 with Retry-After: send it again later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import structlog
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as AsgiScope
+
+from stormpetrel.app.service import Service
+from stormpetrel.errors import DecodeError, StormPetrelError, TooLargeError
+from stormpetrel.model.access import Caller, Scope
+from stormpetrel.model.push import PushRequest, Receipt
+from stormpetrel.web.errors import RETRY_SECONDS, error_body, status_of
+from stormpetrel.web.settings import WebSettings
+
+_SOURCE = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+_MAX_AUTHORIZATION = 2048
+_log = structlog.get_logger(__name__)
+
+Headers = dict[bytes, bytes]
+
+
+class PushRefusedError(StormPetrelError):
+    """A request that is answered with an error of ours before or after decoding."""
+
+    def __init__(self, status: int, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.retryable = status in (429, 503)
+
+
+class PushGate:
+    """ASGI middleware that takes the receiving paths out of the application's way.
+
+    Args:
+        app: the pages and the API; everything that is no receiving path goes there.
+        service: knows paths and tokens, takes the requests.
+        settings: bounds.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service, settings: WebSettings) -> None:
+        self._app = app
+        self._service = service
+        self._settings = settings
+        self._paths: Mapping[str, str] = dict(service.push_paths())
+        self._threads = ThreadPoolExecutor(settings.receive_threads, thread_name_prefix="receive")
+        self._requests = 0
+        self._bytes = 0
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Receive, or pass on."""
+        protocol = self._paths.get(scope["path"]) if scope["type"] == "http" else None
+        if protocol is None:
+            await self._app(scope, receive, send)
+            return
+        if self._requests >= self._settings.max_requests_in_flight:
+            await _answer_error(send, _overloaded("too many requests at once"))
+            return
+        self._requests += 1
+        try:
+            receipt = await self._accept(protocol, scope, receive)
+            await self._until_stored(receipt)
+        except PushRefusedError as error:
+            await _answer_error(send, error)
+        except StormPetrelError as error:
+            await _answer_error(send, _refusal(error))
+        else:
+            decoded = receipt.decoded
+            await _answer(send, decoded.status, decoded.answer, decoded.answer_type)
+        finally:
+            self._requests -= 1
+
+    async def _accept(self, protocol: str, scope: AsgiScope, receive: Receive) -> Receipt:
+        if scope["method"] != "POST":
+            raise PushRefusedError(405, "method_not_allowed", "this path receives signals: POST only")
+        headers: Headers = dict(scope["headers"])
+        caller = self._caller(headers)
+        source = _source_of(headers, caller)
+        body = await self._body(headers, receive)
+        request = PushRequest(
+            body=body,
+            content_type=headers.get(b"content-type", b"").decode("latin-1"),
+            content_encoding=headers.get(b"content-encoding", b"").decode("latin-1"),
+            path=scope["path"],
+            source=source,
+            received_unix_nano=self._service.now_unix_nano(),
+        )
+        self._bytes += len(body)
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._threads, self._service.receive, protocol, request)
+        finally:
+            self._bytes -= len(body)
+
+    def _caller(self, headers: Headers) -> Caller:
+        """Whose token this is. Answered from the service's cache, so not worth a thread."""
+        secret = push_secret(headers.get(b"authorization", b""))
+        caller = self._service.caller_of_token(secret) if secret else None
+        if caller is None:
+            message = "send an API token with scope ingest: `Authorization: Bearer`, or Basic as password"
+            raise PushRefusedError(401, "token", message)
+        if Scope.INGEST not in caller.scopes:
+            raise PushRefusedError(403, "scope", f"the token {caller.name} lacks the scope {Scope.INGEST}")
+        return caller
+
+    async def _body(self, headers: Headers, receive: Receive) -> bytes:
+        declared = headers.get(b"content-length", b"0")
+        self._check_room(int(declared) if declared.isdigit() else 0)
+        parts: list[bytes] = []
+        total = 0
+        try:
+            async with asyncio.timeout(self._settings.body_seconds):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise PushRefusedError(400, "incomplete", "the sender went away in mid-body")
+                    part = message.get("body", b"")
+                    total += len(part)
+                    self._check_room(total)
+                    parts.append(part)
+                    if not message.get("more_body", False):
+                        return b"".join(parts) if len(parts) > 1 else part
+        except TimeoutError:
+            message_ = f"the body did not arrive within {self._settings.body_seconds:g} s"
+            raise PushRefusedError(408, "slow_body", message_) from None
+
+    def _check_room(self, size: int) -> None:
+        if size > self._settings.max_body_bytes:
+            raise TooLargeError(
+                f"the body exceeds {self._settings.max_body_bytes} bytes; send smaller batches, "
+                "or raise server.max_body_bytes"
+            )
+        if self._bytes + size > self._settings.max_bytes_in_flight:
+            raise _overloaded("too many bytes in flight")
+
+    async def _until_stored(self, receipt: Receipt) -> None:
+        if not receipt.stored:
+            return
+        try:
+            async with asyncio.timeout(self._settings.stored_seconds):
+                for future in receipt.stored:
+                    await asyncio.wrap_future(future)
+        except TimeoutError:
+            _observe(receipt.stored)
+            message = f"not stored within {self._settings.stored_seconds:g} s; send it again"
+            raise PushRefusedError(503, "timeout", message) from None
+        except BaseException:
+            _observe(receipt.stored)
+            raise
+
+
+def _observe(futures: list[Future[None]]) -> None:
+    """Nobody waits for these any more; their failures are already counted by the pipeline."""
+    for future in futures:
+        future.add_done_callback(lambda done: None if done.cancelled() else done.exception() and None)
+
+
+def push_secret(authorization: bytes) -> str:
+    """The token of a Bearer header, or the password of a Basic one; empty when there is none.
+
+    >>> push_secret(b"Bearer abc"), push_secret(b"Basic bWU6YWJj"), push_secret(b"Digest x")
+    ('abc', 'abc', '')
+    """
+    if len(authorization) > _MAX_AUTHORIZATION:
+        return ""
+    scheme, _, rest = authorization.partition(b" ")
+    text = rest.strip()
+    if scheme.lower() == b"basic":
+        try:
+            text = base64.b64decode(text, validate=True).partition(b":")[2]
+        except binascii.Error:
+            return ""
+    elif scheme.lower() != b"bearer":
+        return ""
+    return text.decode("utf-8", "replace")
+
+
+def _source_of(headers: Headers, caller: Caller) -> str:
+    named = headers.get(b"x-storm-petrel-source")
+    if named is None:
+        return caller.name
+    source = named.decode("latin-1")
+    if not _SOURCE.fullmatch(source):
+        message = "X-Storm-Petrel-Source takes 1 to 64 letters, digits, dots, dashes and underscores"
+        raise PushRefusedError(400, "source_name", message)
+    return source
+
+
+def _overloaded(what: str) -> PushRefusedError:
+    return PushRefusedError(429, "overloaded", f"{what}; send it again later")
+
+
+def _refusal(error: StormPetrelError) -> PushRefusedError:
+    status = status_of(error)
+    if isinstance(error, DecodeError) and status >= 500:
+        status = 400  # a reason of its own is still the sender's fault
+    return PushRefusedError(status, error.reason, str(error))
+
+
+async def _answer(send: Send, status: int, body: bytes, kind: str) -> None:
+    headers = [(b"content-length", str(len(body)).encode())] if status != 204 else []
+    if kind:
+        headers.append((b"content-type", kind.encode("latin-1")))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body if status != 204 else b""})
+
+
+async def _answer_error(send: Send, error: PushRefusedError) -> None:
+    body = error_body(error.reason, str(error), error.retryable)
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    if error.retryable:
+        headers.append((b"retry-after", str(RETRY_SECONDS).encode()))
+    if error.status == 401:
+        headers.append((b"www-authenticate", b'Bearer realm="stormpetrel", Basic realm="stormpetrel"'))
+    if error.status == 405:
+        headers.append((b"allow", b"POST"))
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
