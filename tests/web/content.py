@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity
 from stormpetrel.model.incident import Incident, IncidentState, TimelineEntry
@@ -17,21 +18,56 @@ MINUTE = 60 * SECOND
 HOSTILE = "<script>window.owned=1</script><img src=x onerror=window.owned=1>\u202egnp.exe\x1b[31m\x00"
 
 SERIES = [
-    SeriesInfo(0, "http_request_duration_seconds", (("job", "checkout"), ("quantile", "0.99")),
-               "service:checkout", "prometheus-eu", MetricKind.GAUGE, "seconds"),
-    SeriesInfo(1, "node_memory_MemAvailable_bytes", (("instance", "db-1:9100"), ("job", "node")),
-               "host:db-1", "prometheus-eu", MetricKind.GAUGE, "bytes"),
-    SeriesInfo(2, "http_requests_total", (("code", "500"), ("job", "checkout")),
-               "service:checkout", "prometheus-eu", MetricKind.COUNTER, ""),
-    SeriesInfo(3, "system_filesystem_utilization_ratio", (("mountpoint", "/var"),),
-               "host:db-1/filesystem:/var", "host", MetricKind.GAUGE, "ratio"),
+    SeriesInfo(
+        0,
+        "http_request_duration_seconds",
+        (("job", "checkout"), ("quantile", "0.99")),
+        "service:checkout",
+        "prometheus-eu",
+        MetricKind.GAUGE,
+        "seconds",
+    ),
+    SeriesInfo(
+        1,
+        "node_memory_MemAvailable_bytes",
+        (("instance", "db-1:9100"), ("job", "node")),
+        "host:db-1",
+        "prometheus-eu",
+        MetricKind.GAUGE,
+        "bytes",
+    ),
+    SeriesInfo(
+        2,
+        "http_requests_total",
+        (("code", "500"), ("job", "checkout")),
+        "service:checkout",
+        "prometheus-eu",
+        MetricKind.COUNTER,
+        "",
+    ),
+    SeriesInfo(
+        3,
+        "system_filesystem_utilization_ratio",
+        (("mountpoint", "/var"),),
+        "host:db-1/filesystem:/var",
+        "host",
+        MetricKind.GAUGE,
+        "ratio",
+    ),
     SeriesInfo(4, "evil_metric", (("label", HOSTILE),), f"service:{HOSTILE}", "otel", MetricKind.UNKNOWN, ""),
     *(
-        SeriesInfo(5 + i, "node_cpu_seconds_total", (("cpu", str(i)), ("instance", "web-1:9100"), ("mode", "user")),
-                   "host:web-1", "prometheus-eu", MetricKind.COUNTER, "seconds")
+        SeriesInfo(
+            5 + i,
+            "node_cpu_seconds_total",
+            (("cpu", str(i)), ("instance", "web-1:9100"), ("mode", "user")),
+            "host:web-1",
+            "prometheus-eu",
+            MetricKind.COUNTER,
+            "seconds",
+        )
         for i in range(40)
     ),
-]  # fmt: skip
+]
 
 ANOMALY = (NOW - 21 * MINUTE, NOW - 4 * MINUTE)
 
@@ -39,7 +75,7 @@ ANOMALY = (NOW - 21 * MINUTE, NOW - 4 * MINUTE)
 def points(info: SeriesInfo, window: Window, max_points: int) -> SeriesPoints:
     """A daily wave with noise, a step during the anomaly, and half an hour of silence before it."""
     step = max((window.end_unix_nano - window.start_unix_nano) // max_points, 15 * SECOND)
-    times = np.arange(window.start_unix_nano, window.end_unix_nano, step, np.int64)
+    times = np.arange(window.start_unix_nano, window.end_unix_nano, step, dtype=np.int64)
     silent = (times > NOW - 75 * MINUTE) & (times < NOW - 60 * MINUTE)
     times = times[~silent]
     noise = np.random.default_rng(info.series).normal(0, 1, len(times))
@@ -53,15 +89,16 @@ def points(info: SeriesInfo, window: Window, max_points: int) -> SeriesPoints:
     )
 
 
-def _expected(
-    times: np.ndarray[tuple[int], np.dtype[np.int64]],
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return 0.24 + 0.05 * np.sin(times / SECOND / 86400 * 2 * np.pi) + 0.02 * np.sin(times / SECOND / 600)
+def _expected(times: NDArray[np.int64]) -> NDArray[np.float64]:
+    wave: NDArray[np.float64] = (
+        0.24 + 0.05 * np.sin(times / SECOND / 86400 * 2 * np.pi) + 0.02 * np.sin(times / SECOND / 600)
+    )
+    return wave
 
 
 def band(info: SeriesInfo, window: Window) -> BandView:
     """The expected band, unknown for the first tenth of the window."""
-    times = np.arange(window.start_unix_nano, window.end_unix_nano, 30 * SECOND, np.int64)[:4000]
+    times = np.arange(window.start_unix_nano, window.end_unix_nano, 30 * SECOND, dtype=np.int64)[:4000]
     scale = 2.0**33 if info.unit == "bytes" else 1.0
     expected = _expected(times) * scale
     expected[: len(times) // 10] = np.nan
@@ -77,21 +114,52 @@ def _finding(
         "metric", info.text(), info.series, *ANOMALY, 0.581, 0.247, 0.212, 0.282, p_value, info.unit
     )
     return Finding(
-        f"f{number:04d}", "robust", 1, "level", info.entity, title, why, severity,
-        FindingState.OPEN, *ANOMALY, evidence,
-    )  # fmt: skip
+        f"f{number:04d}",
+        "robust",
+        1,
+        "level",
+        info.entity,
+        title,
+        why,
+        severity,
+        FindingState.OPEN,
+        *ANOMALY,
+        evidence,
+    )
 
 
 FINDINGS = (
-    _finding(1, SERIES[0], Severity.CRITICAL, "p99 latency far above its band",
-             "http_request_duration_seconds was 581 ms where 212 to 282 ms was expected, for 17 minutes.", 3.1e-13),
-    _finding(2, SERIES[3], Severity.WARNING, "file system /var fills faster than usual",
-             "Utilisation was 58.1 % where 21.2 to 28.2 % was expected.", 4.0e-8),
-    Finding("f0003", "error_surge", 1, "count", "service:checkout", "error lines surge",
-            "214 error records in 5 minutes where 0 to 6 were expected.", Severity.ERROR, FindingState.CLOSED,
-            *ANOMALY, Evidence("log", 'entity="service:checkout" severity>=17', -1, *ANOMALY, 214.0, 2.0, 0.0, 6.0, 1e-9)),
+    _finding(
+        1,
+        SERIES[0],
+        Severity.CRITICAL,
+        "p99 latency far above its band",
+        "http_request_duration_seconds was 581 ms where 212 to 282 ms was expected, for 17 minutes.",
+        3.1e-13,
+    ),
+    _finding(
+        2,
+        SERIES[3],
+        Severity.WARNING,
+        "file system /var fills faster than usual",
+        "Utilisation was 58.1 % where 21.2 to 28.2 % was expected.",
+        4.0e-8,
+    ),
+    Finding(
+        "f0003",
+        "error_surge",
+        1,
+        "count",
+        "service:checkout",
+        "error lines surge",
+        "214 error records in 5 minutes where 0 to 6 were expected.",
+        Severity.ERROR,
+        FindingState.CLOSED,
+        *ANOMALY,
+        Evidence("log", 'entity="service:checkout" severity>=17', -1, *ANOMALY, 214.0, 2.0, 0.0, 6.0, 1e-9),
+    ),
     _finding(4, SERIES[4], Severity.INFO, HOSTILE, HOSTILE, 1e-7),
-)  # fmt: skip
+)
 
 _LINE = (
     TimelineEntry(ANOMALY[0] + 30 * SECOND, "opened", "p99 latency far above its band", finding_id="f0001"),
@@ -103,31 +171,77 @@ _LINE = (
 )
 
 INCIDENTS = [
-    Incident("20260314-0251-checkout",
-             "p99 latency far above its band on service:checkout since 02:51 UTC, with 3 more findings on host:db-1",
-             IncidentState.OPEN, Severity.CRITICAL, ("service:checkout", "host:db-1/filesystem:/var"), ANOMALY[0],
-             ANOMALY[1], 0, FINDINGS, _LINE, follows="20260301-1120-checkout"),
-    Incident("20260314-0140-web", "CPU far above its band on host:web-1 since 01:40 UTC",
-             IncidentState.ACKNOWLEDGED, Severity.WARNING, ("host:web-1",), NOW - 92 * MINUTE, NOW - 40 * MINUTE, 0,
-             FINDINGS[1:2], _LINE[:1]),
-    Incident("20260313-hostile", f"{HOSTILE} on service:{HOSTILE}", IncidentState.RESOLVED, Severity.ERROR,
-             (f"service:{HOSTILE}",), NOW - 900 * MINUTE, NOW - 840 * MINUTE, NOW - 840 * MINUTE, FINDINGS[3:], _LINE),
-]  # fmt: skip
+    Incident(
+        "20260314-0251-checkout",
+        "p99 latency far above its band on service:checkout since 02:51 UTC, with 3 more findings on host:db-1",
+        IncidentState.OPEN,
+        Severity.CRITICAL,
+        ("service:checkout", "host:db-1/filesystem:/var"),
+        ANOMALY[0],
+        ANOMALY[1],
+        0,
+        FINDINGS,
+        _LINE,
+        follows="20260301-1120-checkout",
+    ),
+    Incident(
+        "20260314-0140-web",
+        "CPU far above its band on host:web-1 since 01:40 UTC",
+        IncidentState.ACKNOWLEDGED,
+        Severity.WARNING,
+        ("host:web-1",),
+        NOW - 92 * MINUTE,
+        NOW - 40 * MINUTE,
+        0,
+        FINDINGS[1:2],
+        _LINE[:1],
+    ),
+    Incident(
+        "20260313-hostile",
+        f"{HOSTILE} on service:{HOSTILE}",
+        IncidentState.RESOLVED,
+        Severity.ERROR,
+        (f"service:{HOSTILE}",),
+        NOW - 900 * MINUTE,
+        NOW - 840 * MINUTE,
+        NOW - 840 * MINUTE,
+        FINDINGS[3:],
+        _LINE,
+    ),
+]
 INCIDENTS += [
-    Incident(f"2026-old-{i:03d}", f"memory below its band on host:db-{i} since {i % 24:02d}:00 UTC (recovered)",
-             IncidentState.RESOLVED, Severity.WARNING, (f"host:db-{i}",), NOW - (1000 + 60 * i) * MINUTE,
-             NOW - (970 + 60 * i) * MINUTE, NOW - (970 + 60 * i) * MINUTE, FINDINGS[1:2], _LINE[:2])
+    Incident(
+        f"2026-old-{i:03d}",
+        f"memory below its band on host:db-{i} since {i % 24:02d}:00 UTC (recovered)",
+        IncidentState.RESOLVED,
+        Severity.WARNING,
+        (f"host:db-{i}",),
+        NOW - (1000 + 60 * i) * MINUTE,
+        NOW - (970 + 60 * i) * MINUTE,
+        NOW - (970 + 60 * i) * MINUTE,
+        FINDINGS[1:2],
+        _LINE[:2],
+    )
     for i in range(120)
-]  # fmt: skip
+]
 
 SOURCES = [
     SourceView("prometheus-eu", "remote_write", "healthy", 918_221_004, 15_240.4, NOW - 2 * SECOND, 0.8, 0),
     SourceView("host", "host", "healthy", 1_442_010, 22.4, NOW - 3 * SECOND, 0.004, 0),
     SourceView("otel", "otlp", "quiet", 88_120, 0.0, NOW - 14 * MINUTE, 840.0, 12),
-    SourceView("/var/log/syslog", "file", "failing", 41_993, 0.0, NOW - 55 * MINUTE, 0.0, 3,
-               "/var/log/syslog: permission denied; add the user petrel to the group adm"),
+    SourceView(
+        "/var/log/syslog",
+        "file",
+        "failing",
+        41_993,
+        0.0,
+        NOW - 55 * MINUTE,
+        0.0,
+        3,
+        "/var/log/syslog: permission denied; add the user petrel to the group adm",
+    ),
     SourceView("staging", "scrape", "waiting", 0, 0.0, 0, 0.0, 0),
-]  # fmt: skip
+]
 
 _BODIES = (
     (9, "service:checkout", "order 81723 accepted in 42 ms"),

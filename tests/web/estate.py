@@ -64,10 +64,17 @@ class Estate:
         shown = [] if self.empty else content.SOURCES[: 2 if self.quiet else None]
         still = [i for i in self.incidents.values() if i.state is not IncidentState.RESOLVED]
         return NowView(
-            content.NOW, [] if self.quiet or self.empty else still, 0 if self.empty else 2, shown,
-            0 if self.empty else 21_408, 0 if self.empty else 31, 0 if self.empty else 204,
-            0 if self.quiet or self.empty else 16, 0.0 if self.empty else 15_262.8, 0.0 if self.empty else 41.2,
-        )  # fmt: skip
+            content.NOW,
+            [] if self.quiet or self.empty else still,
+            0 if self.empty else 2,
+            shown,
+            0 if self.empty else 21_408,
+            0 if self.empty else 31,
+            0 if self.empty else 204,
+            0 if self.quiet or self.empty else 16,
+            0.0 if self.empty else 15_262.8,
+            0.0 if self.empty else 41.2,
+        )
 
     def list_incidents(
         self, states: Sequence[IncidentState] = (), text: str = "", limit: int = 100, offset: int = 0
@@ -111,17 +118,21 @@ class Estate:
 
     def _matching(self, query: LogQuery) -> list[LogRecord]:
         window, before = query.window, query.before_unix_nano
-        return [] if self.empty else [
-            record
-            for record in content.logs()
-            if window.start_unix_nano <= record.time_unix_nano < window.end_unix_nano
-            and (not before or record.time_unix_nano < before)
-            and query.text.lower() in record.body.lower()
-            and record.severity_number >= query.min_severity
-            and query.entity in ("", record.entity)
-            and query.source in ("", record.source)
-            and query.trace_id in ("", record.trace_id)
-        ]  # fmt: skip
+        return (
+            []
+            if self.empty
+            else [
+                record
+                for record in content.logs()
+                if window.start_unix_nano <= record.time_unix_nano < window.end_unix_nano
+                and (not before or record.time_unix_nano < before)
+                and query.text.lower() in record.body.lower()
+                and record.severity_number >= query.min_severity
+                and query.entity in ("", record.entity)
+                and query.source in ("", record.source)
+                and query.trace_id in ("", record.trace_id)
+            ]
+        )
 
     def log_counts(self, query: LogQuery, buckets: int = 60) -> LogCounts:
         window = query.window
@@ -149,10 +160,24 @@ class Estate:
     def about(self) -> AboutView:
         tables = [("samples", 918_220_100, 2_938_304_320), ("logs", 412_004, 61_000_000), ("spans", 0, 0)]
         return AboutView(
-            "0.1.0", content.NOW - from_seconds(86_400 * 6.3), "/var/lib/petrel", "ClickHouse 26.5 in this process",
-            tables, 812_000_000, 40_211.0, 50_000, 4_000_000, 0.41, 0.122, 0.6, 918_220_100, 412_004, 0, 412,
+            "0.1.0",
+            content.NOW - from_seconds(86_400 * 6.3),
+            "/var/lib/petrel",
+            "ClickHouse 26.5 in this process",
+            tables,
+            812_000_000,
+            40_211.0,
+            50_000,
+            4_000_000,
+            0.41,
+            0.122,
+            0.6,
+            918_220_100,
+            412_004,
+            0,
+            412,
             [("robust", 1, 21_408, 13_700_000), ("error_surge", 1, 12, 96_000)],
-        )  # fmt: skip
+        )
 
     async def live(self) -> AsyncIterator[LiveMessage]:
         for message in self.messages:
