@@ -32,6 +32,7 @@ class _Field:
     repeated: bool
     convert: Callable[[Any], Any] | None  # None: a message, filled by `child`
     child: dict[str, _Field]
+    pairs: bool  # the messages are attributes, KeyValue
 
 
 _PLANS: dict[str, dict[str, _Field]] = {}
@@ -80,8 +81,32 @@ def _fill_messages(message: Any, field: _Field, raw: Any, depth: int) -> None:
         return
     if type(raw) is not list:
         raise DecodeError(f"{message.DESCRIPTOR.name}.{field.name} must be a JSON array, not {_short(raw)}")
+    if field.pairs:
+        _fill_pairs(target, raw, field, depth)
+        return
     for tree in raw:
         _fill(target.add(), tree, field.child, depth - 1)
+
+
+def _fill_pairs(target: Any, raw: list[Any], field: _Field, depth: int) -> None:
+    """Attributes: the plain ones in one step, because most of a request is attributes."""
+    for tree in raw:
+        key, value = (tree.get("key"), tree.get("value")) if type(tree) is dict and len(tree) == 2 else (0, 0)
+        if type(key) is str and type(value) is dict and len(value) == 1:
+            ((kind, one),) = value.items()
+            plain = _PLAIN.get(kind)
+            if plain is not None and type(one) in plain[1]:
+                setattr(target.add(key=key).value, plain[0], one)
+                continue
+        _fill(target.add(), tree, field.child, depth - 1)
+
+
+# Attribute values that need no conversion: the field, and the types it may have as they are.
+_PLAIN: dict[str, tuple[str, tuple[type, ...]]] = {
+    "stringValue": ("string_value", (str,)),
+    "boolValue": ("bool_value", (bool,)),
+    "doubleValue": ("double_value", (float, int)),
+}
 
 
 def _short(raw: Any) -> str:
@@ -97,7 +122,8 @@ def _plan(descriptor: Any) -> dict[str, _Field]:
     _PLANS[descriptor.full_name] = plan
     for field in descriptor.fields:
         child = _plan(field.message_type) if field.message_type is not None else {}
-        planned = _Field(field.name, field.is_repeated, _converter(field), child)
+        pairs = field.message_type is not None and field.message_type.name == "KeyValue"
+        planned = _Field(field.name, field.is_repeated, _converter(field), child, pairs)
         plan[field.name] = planned
         plan[field.json_name] = planned
     return plan

@@ -129,3 +129,8 @@ def build() -> dict[str, Callable[[], Any]]:
 @pytest.fixture(name="push")
 def push_fixture() -> Callable[..., PushRequest]:
     return push
+
+
+@pytest.fixture(name="attribute")
+def attribute_fixture() -> Callable[..., None]:
+    return attribute
