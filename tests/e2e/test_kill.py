@@ -121,7 +121,7 @@ def test_twenty_kills_lose_and_double_nothing(petrel: Petrel, tmp_path: Path) ->
     assert petrel.stop() == 0
     samples = export(petrel, "samples", tmp_path / "samples.parquet")
     wanted = sum(sender.sent for sender in senders[:2]) * SERIES
-    assert len({(row["series"], row["value"]) for row in samples}) == wanted
+    assert len({(row["series"], row["labels"], row["value"]) for row in samples}) == wanted
     assert len(samples) == wanted
     logs = export(petrel, "logs", tmp_path / "logs.parquet")
     wanted = sum(sender.sent for sender in senders[2:]) * 20

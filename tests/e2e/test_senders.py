@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import signal
@@ -45,9 +46,11 @@ resource = Resource.create({"service.name": "checkout"})
 exporter = OTLPMetricExporter(url + "/v1/metrics", **to)
 meters = MeterProvider([PeriodicExportingMetricReader(exporter, 3_600_000)], resource=resource)
 tracers = TracerProvider(resource=resource)
-tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(url + "/v1/traces", **to)))
+span_exporter = OTLPSpanExporter(url + "/v1/traces", **to)
+tracers.add_span_processor(BatchSpanProcessor(span_exporter, max_queue_size=9000))
 loggers = LoggerProvider(resource=resource)
-loggers.add_log_record_processor(BatchLogRecordProcessor(OTLPLogExporter(url + "/v1/logs", **to)))
+log_exporter = OTLPLogExporter(url + "/v1/logs", **to)
+loggers.add_log_record_processor(BatchLogRecordProcessor(log_exporter, max_queue_size=9000))
 log = logging.getLogger("shop")
 log.addHandler(LoggingHandler(logger_provider=loggers))
 log.setLevel(logging.INFO)
@@ -61,7 +64,6 @@ for n in range(1500):
             log.warning("order %d is late", n)
 gauge.set(42.5)
 for provider in (meters, tracers, loggers):
-    provider.force_flush()
     provider.shutdown()
 """
 
@@ -131,7 +133,7 @@ def _prometheus_rows(dump: str) -> list[tuple[tuple[str, int], float]]:
 
 def _canonical(labels: str) -> str:
     pairs = sorted(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', labels))
-    return ",".join(f"{name}={value}" for name, value in pairs)
+    return ",".join(f"{name}={json.loads(chr(34) + value + chr(34))}" for name, value in pairs)
 
 
 def _exported(petrel: Petrel, out: Path) -> list[tuple[tuple[str, int], float]]:
@@ -150,8 +152,8 @@ def _exported(petrel: Petrel, out: Path) -> list[tuple[tuple[str, int], float]]:
     rows = pq.read_table(out).to_pylist()
     found = []
     for row in rows:
-        metric, rest = re.fullmatch(r"([^{]+)(\{.*\})?", row["series"]).groups()  # type: ignore[union-attr]
-        labels = _canonical(f'__name__="{metric}"' + (rest or ""))
+        pairs = {"__name__": row["metric"], **json.loads(row["labels"])}
+        labels = ",".join(f"{name}={value}" for name, value in sorted(pairs.items()))
         found.append(((labels, row["time_unix_nano"] // 1_000_000), row["value"]))
     return found
 
