@@ -1,4 +1,4 @@
-"""The Prometheus text format: the specification's example, round trips, bad lines, kinds from scrape to scrape."""
+"""The Prometheus text format: the specification's example, round trips, bad lines, kinds that change."""
 
 from __future__ import annotations
 
@@ -176,15 +176,15 @@ def escape(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
+def written(labels: dict[str, str]) -> str:
+    inner = ",".join(f'{name}="{escape(value)}"' for name, value in labels.items())
+    return f"{{{inner}}}" if inner else ""
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(NAME, LABELS, st.floats(), st.integers(-(10**12), 10**12)), max_size=5))
 def test_round_trip_is_exact(samples: list[tuple[str, dict[str, str], float, int]]) -> None:
-    lines = [
-        f"{n}{{{','.join(f'{k}="{escape(v)}"' for k, v in labels.items())}}} {value!r} {millis}"
-        if labels
-        else f"{n} {value!r} {millis}"
-        for n, labels, value, millis in samples
-    ]
+    lines = [f"{n}{written(labels)} {value!r} {millis}" for n, labels, value, millis in samples]
     scraper = Scraper()
     for _ in range(2):
         decoded = scraper.scrape("\n".join(lines).encode())
