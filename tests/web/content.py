@@ -173,7 +173,7 @@ _LINE = (
 INCIDENTS = [
     Incident(
         "20260314-0251-checkout",
-        "p99 latency far above its band on service:checkout since 02:51 UTC, with 3 more findings on host:db-1",
+        "p99 latency far above its band on service:checkout since 02:51 UTC, with 3 more findings",
         IncidentState.OPEN,
         Severity.CRITICAL,
         ("service:checkout", "host:db-1/filesystem:/var"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
@@ -47,6 +48,7 @@ class Estate:
         self.messages = [LiveMessage("incident", "x", content.HOSTILE), LiveMessage("tick", "", "")]
         self.receiver: Callable[[PushRequest], Receipt] = accept
         self.is_ready = (True, "")
+        self.linger = False  # keep live streams open, as a real estate does
 
     def now_unix_nano(self) -> int:
         return content.NOW
@@ -182,6 +184,8 @@ class Estate:
     async def live(self) -> AsyncIterator[LiveMessage]:
         for message in self.messages:
             yield message
+        if self.linger:
+            await asyncio.Event().wait()
 
     def own_metrics(self) -> bytes:
         return b"# TYPE petrel_up gauge\npetrel_up 1\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import orjson
 from sse_starlette import EventSourceResponse
@@ -41,15 +41,18 @@ async def live(site: SiteOf) -> Response:
 async def _messages(site: Site) -> AsyncIterator[dict[str, str | int]]:
     # Counted here and not in the route: a stream that never starts must not take a place for ever.
     site.live_open += 1
+    stream = site.service.live()
     try:
         yield {"event": "hello", "data": "{}", "retry": 3000}
         async with asyncio.timeout(site.settings.live_seconds):
-            async for message in site.service.live():
+            async for message in stream:
                 yield _event(message)
     except TimeoutError:
         return
     finally:
         site.live_open -= 1
+        if isinstance(stream, AsyncGenerator):
+            await stream.aclose()
 
 
 def _event(message: LiveMessage) -> dict[str, str | int]:

@@ -173,13 +173,15 @@ def p_text(p_value: float) -> str:
     """
     if not 0 < p_value <= 1:
         return "not judged"
-    odds = 1 / p_value
+    odds = 1.0000001 / p_value  # 1 / 1e-9 falls short of a billion by rounding
     for scale, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"), (1e3, "thousand")):
         if odds >= scale:
-            return (
-                f"about 1 in {odds / scale:,.3g} {word}" if odds < 1e15 else "less than 1 in 1,000 trillion"
-            )
-    return f"about 1 in {odds:.3g}"
+            return f"about 1 in {_two(odds / scale)} {word}" if odds < 1e15 else "below 1 in 1,000 trillion"
+    return f"about 1 in {_two(odds)}"
+
+
+def _two(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}".removesuffix(".0")
 
 
 def severity_word(severity: int) -> str:

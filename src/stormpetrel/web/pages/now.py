@@ -37,6 +37,7 @@ def now_context(view: NowView) -> dict[str, Any]:
         "sources": sources,
         "states": states,
         "unknowns": unknowns(view, states),
+        "judged": max(view.series_total - view.series_unknown - view.series_warming_up, 0),
         "blind": view.series_total == 0 or not states["healthy"],
     }
 

@@ -39,7 +39,8 @@ window.petrelChart = (function () {
     const drawn = [p.t, p.low, p.high, p.mean];
     if (!answer.band || !answer.band.t.length) return drawn.concat([p.t.map(() => null), p.t.map(() => null), p.t.map(() => null)]);
     const b = answer.band;
-    return uPlot.join([drawn, [b.t, b.low, b.high, b.expected]]);
+    // Mode 2 widens a null up to the next real value, so that silence stays a gap after the joining.
+    return uPlot.join([drawn, [b.t, b.low, b.high, b.expected]], [[0, 2, 2, 2], [0, 2, 2, 2]]);
   }
 
   function hatch(context, ink) {
@@ -138,14 +139,35 @@ window.petrelChart = (function () {
     ];
   }
 
+  // UTC, 24 hours; the date where the day changes.
+  function times(u, ticks, axis, space, step) {
+    let day = "";
+    return ticks.map((t) => {
+      const text = new Date(t * 1000).toISOString();
+      const changed = text.slice(0, 10) !== day;
+      day = text.slice(0, 10);
+      if (step >= 86400) return day.slice(5);
+      const time = text.slice(11, step >= 60 ? 16 : 19);
+      return changed ? `${time}\n${day.slice(5)}` : time;
+    });
+  }
+
+  // Head room for the names of findings; never below zero for what cannot be.
+  function room(u, least, greatest) {
+    if (least === null || greatest === null) return [0, 1];
+    const high = greatest - least || Math.abs(greatest) || 1;
+    const low = least - high * 0.08;
+    return [least >= 0 && low < 0 ? 0 : low, greatest + high * 0.2];
+  }
+
   function axes(write) {
     const ink = { stroke: colour("--muted"), grid: { stroke: colour("--grid"), width: 1 }, ticks: { show: false }, font: "11px system-ui, sans-serif" };
     const wide = (u, values) => Math.max(38, 14 + 6.3 * Math.max(...(values || [""]).map((v) => String(v).length)));
-    return [{ ...ink, size: 30 }, { ...ink, size: wide, values: (u, ticks) => ticks.map(write) }];
+    return [{ ...ink, size: 30, space: 64, values: times }, { ...ink, size: wide, values: (u, ticks) => ticks.map(write) }];
   }
 
   // Draws into `place`; `zoomed(from, to)` is called with Unix seconds when somebody drags.
-  function draw(place, answer, { height, focus, zoomed, range }) {
+  function draw(place, answer, { height, focus, zoomed }) {
     const write = writer(answer.unit);
     const stepped = answer.step_seconds > 0;
     const banded = Boolean(answer.band && answer.band.t.length);
@@ -155,7 +177,7 @@ window.petrelChart = (function () {
       tzDate: (t) => uPlot.tzDate(new Date(t * 1000), "Etc/UTC"),
       series: seriesOf(write, stepped, banded),
       axes: axes(write),
-      scales: { x: { time: true, range: range ? () => range : undefined } },
+      scales: { x: { time: true }, y: { range: room } },
       bands: [
         ...(stepped ? [{ series: [2, 1], fill: colour("--envelope") }] : []),
         ...(banded ? [{ series: [5, 4], fill: colour("--band") }] : []),
