@@ -13,6 +13,7 @@ import pytest
 from stormpetrel.adapters.sources.files import FileSource, Pace
 from stormpetrel.app.config import LogSourceConfig
 from stormpetrel.errors import StoreError
+from stormpetrel.testing.check_source import check_source
 from stormpetrel.testing.clock import FakeClock
 from stormpetrel.testing.memory import MemoryIntake, MemoryPositions
 
@@ -254,3 +255,9 @@ def test_too_many_files_are_reported(tmp_path, make, intake, running, until):
         (tmp_path / f"{k}.log").touch()
     with running(make(), intake):
         until(lambda: [(r.reason, r.rows) for r in intake.refusals()] == [("too_many_files", 10)])
+
+
+def test_contract(tmp_path):
+    append(tmp_path / "app.log", lines(0, 5))
+    config = LogSourceConfig(files=[str(tmp_path / "*.log")], from_start=True)
+    check_source(lambda: FileSource(config, MemoryPositions(), FakeClock(), "box", QUICK))
