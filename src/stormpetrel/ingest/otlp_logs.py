@@ -11,7 +11,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceResponse,
 )
 
-from stormpetrel.ingest.otlp_request import answer, read_request
+from stormpetrel.ingest.otlp_request import answer, check_rows, read_request
 from stormpetrel.ingest.otlp_values import (
     INT64_MAX,
     any_value,
@@ -63,7 +63,9 @@ class OtlpLogsDecoder:
         parsed = read_request(request, ExportLogsServiceRequest(), self._limit)
         tally = RejectTally()
         rows: list[_Row] = []
-        for group in parsed.message.resource_logs:
+        groups = parsed.message.resource_logs
+        check_rows(sum(len(scope.log_records) for group in groups for scope in group.scope_logs))
+        for group in groups:
             resource = attribute_map(group.resource.attributes)
             entity = entity_of({name: text_of(value) for name, value in resource.items()})
             for scope in group.scope_logs:

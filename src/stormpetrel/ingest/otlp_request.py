@@ -13,11 +13,15 @@ import xxhash
 from google.protobuf.message import DecodeError as ProtobufError
 from google.protobuf.message import Message
 
-from stormpetrel.errors import DecodeError
+from stormpetrel.errors import DecodeError, TooLargeError
 from stormpetrel.ingest.body import unpack
+from stormpetrel.ingest.otlp_bound import check_size
 from stormpetrel.ingest.otlp_json import fill_json
 from stormpetrel.ingest.tally import RejectTally
 from stormpetrel.model.push import PushRequest
+
+# Rows of one request: a row of text columns takes about a kilobyte while the batch is built.
+MAX_ROWS = 500_000
 
 PROTOBUF, JSON = "application/x-protobuf", "application/json"
 
@@ -35,13 +39,14 @@ def read_request(request: PushRequest, message: Message, limit: int) -> OtlpRequ
     """Unpack and parse a request into an empty export message.
 
     Raises:
-        TooLargeError: beyond `limit` bytes once unpacked.
+        TooLargeError: beyond `limit` bytes once unpacked, or beyond a bound on the objects in it.
         DecodeError: an unknown content type or encoding, or bytes that are not such a message.
     """
     media_type = request.content_type.partition(";")[0].strip().lower()
     if media_type not in (PROTOBUF, JSON, ""):
         raise DecodeError(f"OTLP is {PROTOBUF} or {JSON}, this is {request.content_type[:60]!r}")
     body = unpack(request.body, request.content_encoding, limit)
+    check_size(body, message.DESCRIPTOR, json=media_type == JSON)
     if media_type == JSON:
         fill_json(message, body)
     else:
@@ -53,6 +58,16 @@ def read_request(request: PushRequest, message: Message, limit: int) -> OtlpRequ
                 "check the path (/v1/metrics, /v1/logs, /v1/traces) and the content type"
             ) from None
     return OtlpRequest(message, xxhash.xxh64_intdigest(body) or 1, media_type or PROTOBUF)
+
+
+def check_rows(rows: int) -> None:
+    """Refuse a request of more than `MAX_ROWS` log records or spans.
+
+    Raises:
+        TooLargeError: naming the limit.
+    """
+    if rows > MAX_ROWS:
+        raise TooLargeError(f"the request holds {rows} rows, at most {MAX_ROWS} are taken: send smaller ones")
 
 
 def answer(response: Any, count_field: str, tally: RejectTally, content_type: str) -> bytes:

@@ -9,7 +9,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from stormpetrel.ingest.otlp_request import answer, read_request
+from stormpetrel.ingest.otlp_request import answer, check_rows, read_request
 from stormpetrel.ingest.otlp_values import (
     INT64_MAX,
     attribute_map,
@@ -59,7 +59,9 @@ class OtlpTracesDecoder:
         parsed = read_request(request, ExportTraceServiceRequest(), self._limit)
         tally = RejectTally()
         rows: list[_Row] = []
-        for group in parsed.message.resource_spans:
+        groups = parsed.message.resource_spans
+        check_rows(sum(len(scope.spans) for group in groups for scope in group.scope_spans))
+        for group in groups:
             resource = attribute_map(group.resource.attributes)
             entity = entity_of({name: text_of(value) for name, value in resource.items()})
             for scope in group.scope_spans:

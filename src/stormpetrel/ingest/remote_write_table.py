@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import Any, TypeAlias, TypeVar, cast
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from stormpetrel.ingest.native import Number, compiled
 
 # No series has this id: a free slot, and the answer for an unknown key.
 UNKNOWN_ID = 0xFFFF_FFFF
@@ -16,16 +15,6 @@ UNKNOWN_ID = 0xFFFF_FFFF
 # 2^21 entries are 84 MB of slots. Beyond it the table starts anew: senders that spell one label set in
 # ever new ways must not grow it for ever.
 MAX_ENTRIES = 1 << 21
-
-# A number inside a kernel, whose width the compiler infers.
-Number: TypeAlias = Any
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def compiled(function: F) -> F:
-    """The function as machine code that runs without the interpreter lock, cached on disk."""
-    return cast(F, njit(cache=True, nogil=True)(function))
 
 
 @compiled

@@ -15,7 +15,8 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from stormpetrel.ingest.remote_write_table import UNKNOWN_ID, Number, compiled, find
+from stormpetrel.ingest.native import Number, compiled
+from stormpetrel.ingest.remote_write_table import UNKNOWN_ID, find
 
 # What `measure` counts.
 SERIES, SAMPLES, METADATA = 0, 1, 2

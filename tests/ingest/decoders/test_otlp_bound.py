@@ -1,0 +1,79 @@
+"""The number of objects in a request is known before they are built, and bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from google.protobuf.message import Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+
+from stormpetrel.errors import DecodeError, TooLargeError
+from stormpetrel.ingest import otlp_bound, otlp_request
+from stormpetrel.ingest.otlp_logs import OtlpLogsDecoder
+from stormpetrel.ingest.otlp_metrics import OtlpMetricsDecoder
+from stormpetrel.ingest.otlp_traces import OtlpTracesDecoder
+from stormpetrel.ingest.series import SeriesRegistry
+from stormpetrel.model.push import PushRequest
+
+Build = dict[str, Callable[[], Any]]
+Push = Callable[..., PushRequest]
+DECODERS: dict[str, Any] = {"logs": OtlpLogsDecoder, "traces": OtlpTracesDecoder, "metrics": OtlpMetricsDecoder}
+
+
+def messages_in(message: Message) -> int:
+    count = 1
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            count += sum(map(messages_in, value if field.is_repeated else [value]))
+    return count
+
+
+def counted(body: bytes, message: Message, limit: int = 10**6) -> int:
+    children = otlp_bound._children(message.DESCRIPTOR)
+    return int(otlp_bound._count(np.frombuffer(body, np.uint8), children, limit))
+
+
+@pytest.mark.parametrize("signal", DECODERS)
+def test_the_count_is_exact(build: Build, signal: str) -> None:
+    message = build[signal]()
+    assert counted(message.SerializeToString(), message) == messages_in(message)
+    assert counted(message.SerializeToString(), message, limit=3) == 4, "it stops just over the limit"
+
+
+def test_no_way_round_the_count() -> None:
+    message = ExportLogsServiceRequest()
+    many = b"\x0a\x00" * 50
+    assert counted(many, message) == 51
+    assert counted(b"\x0b" + many + b"\x0c", message) == 51, "in a group"
+    assert counted(b"\x0b\x0c" + many, message) == 51, "behind a group"
+    assert counted(b"\xfa\x3e\x02\x0a\x00" + many, message) == 51, "behind a field that nobody knows"
+    assert counted(b"\x0a\x82\x80\x80\x00\x12\x00" + many, message) == 53, "with a long length"
+
+
+@pytest.mark.parametrize("signal", DECODERS)
+@pytest.mark.parametrize("content_type", ["application/x-protobuf", "application/json"])
+def test_requests_of_too_many_objects_are_refused(
+    build: Build, push: Push, signal: str, content_type: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = push(build[signal](), content_type)
+    monkeypatch.setattr(otlp_bound, "MAX_MESSAGES", 5)
+    with pytest.raises(TooLargeError, match="5 objects"):
+        DECODERS[signal](SeriesRegistry(), 1 << 20).decode(request)
+
+
+@pytest.mark.parametrize(("signal", "rows"), [("logs", 2), ("traces", 1)])
+def test_requests_of_too_many_rows_are_refused(
+    build: Build, push: Push, signal: str, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(otlp_request, "MAX_ROWS", rows - 1)
+    with pytest.raises(TooLargeError, match=f"holds {rows} rows"):
+        DECODERS[signal](SeriesRegistry(), 1 << 20).decode(push(build[signal]()))
+
+
+def test_other_content_types_are_named() -> None:
+    request = PushRequest(b"", "text/plain", "", "/v1/logs", "t", 0)
+    with pytest.raises(DecodeError, match="text/plain"):
+        OtlpLogsDecoder(SeriesRegistry(), 1 << 20).decode(request)
