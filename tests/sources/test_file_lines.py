@@ -33,7 +33,7 @@ NOW = from_iso("2026-11-22T21:00:00Z")
         ("12345 is a number", "2026-11-22T21:00:00.000Z", ""),
     ],
 )
-def test_time_and_program(text, time, process):
+def test_time_and_program(text: str, time: str, process: str) -> None:
     line = read_line(text, NOW)
     assert (to_iso(line.time_unix_nano), line.process) == (time, process)
 
@@ -58,12 +58,12 @@ def test_time_and_program(text, time, process):
         ("", 0),
     ],
 )
-def test_severity(text, severity):
+def test_severity(text: str, severity: int) -> None:
     assert read_line(text, NOW).severity_number == severity
 
 
 @given(st.text(max_size=300) | st.from_regex(r"<?\d{1,4}>?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:?\d\d.*"))
-def test_any_text_is_read_and_never_from_the_future(text):
+def test_any_text_is_read_and_never_from_the_future(text: str) -> None:
     line = read_line(text, NOW)
     assert line.time_unix_nano <= NOW
     assert 0 <= line.severity_number <= 24

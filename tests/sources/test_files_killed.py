@@ -32,7 +32,7 @@ def bodies(path: Path) -> list[str]:
     return [body for line in whole for body in json.loads(line)["bodies"]]
 
 
-def test_every_line_once_though_the_follower_is_killed(tmp_path):
+def test_every_line_once_though_the_follower_is_killed(tmp_path: Path) -> None:
     log, out = tmp_path / "app.log", tmp_path / "stored.jsonl"
     log.touch()
     writer = threading.Thread(target=write, args=(log,))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -32,15 +33,15 @@ def registry() -> SeriesRegistry:
     return SeriesRegistry()
 
 
-def newest(intake, registry):
+def newest(intake: MemoryIntake, registry: SeriesRegistry) -> Any:
     """Value by series text of the newest batch."""
-    batch = intake.kept()[-1].batch
+    batch = intake.metric_batches()[-1]
     return {
         registry.info(s).text(): v for s, v in zip(batch.series.tolist(), batch.value.tolist(), strict=True)
     }
 
 
-def test_numbers_agree_with_the_host(registry, running, until):
+def test_numbers_agree_with_the_host(registry: SeriesRegistry, running: Any, until: Any) -> None:
     intake = MemoryIntake()
     with running(HostSource(QUICK, registry, SystemClock(), "box"), intake):
         until(lambda: len(intake.kept()) >= 3)
@@ -59,18 +60,18 @@ def test_numbers_agree_with_the_host(registry, running, until):
     modes = [value for text, value in told.items() if text.startswith("host_cpu_mode_ratio")]
     assert math.fsum(modes) == pytest.approx(1.0)
     assert 0 <= told['host_cpu_busy_ratio{host="box"}'] <= 1
-    assert len(told) == len(intake.kept()[-1].batch)
+    assert len(told) == len(intake.metric_batches()[-1])
     assert not intake.refusals()
 
 
-def test_kinds_entities_and_grid(registry, running, until):
+def test_kinds_entities_and_grid(registry: SeriesRegistry, running: Any, until: Any) -> None:
     intake = MemoryIntake()
     with running(HostSource(QUICK, registry, SystemClock(), "box"), intake):
         until(lambda: len(intake.kept()) >= 4)
-    times = [int(kept.batch.time_unix_nano[0]) for kept in intake.kept()]
+    times = [int(batch.time_unix_nano[0]) for batch in intake.metric_batches()]
     assert all(at % 200_000_000 == 0 for at in times)
     assert len(set(times)) == len(times)
-    infos = {registry.info(s).metric: registry.info(s) for s in intake.kept()[0].batch.series.tolist()}
+    infos = {registry.info(s).metric: registry.info(s) for s in intake.metric_batches()[0].series.tolist()}
     assert infos["host_filesystem_used_ratio"].entity.startswith("host:box/filesystem:/")
     assert infos["host_memory_used_ratio"].entity == "host:box"
     assert infos["host_process_resident_bytes"].entity.startswith("host:box/process:")
@@ -80,7 +81,7 @@ def test_kinds_entities_and_grid(registry, running, until):
         assert (info.unit == "1") == metric.endswith("_ratio"), metric
 
 
-def test_a_busy_processor_and_its_process_show(registry):
+def test_a_busy_processor_and_its_process_show(registry: SeriesRegistry) -> None:
     source, intake = HostSource(QUICK, registry, SystemClock(), "box"), MemoryIntake()
     source.read(intake)
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as burner:
@@ -93,7 +94,7 @@ def test_a_busy_processor_and_its_process_show(registry):
     assert next(r.value for r in readings if r.metric == "host_cpu_busy_ratio") > 0.05
 
 
-def test_a_file_system_filling_up_shows():
+def test_a_file_system_filling_up_shows() -> None:
     before = {r.labels: r.value for r in host_readings.read_filesystems() if r.metric.endswith("used_bytes")}
     assert before
     for labels, value in before.items():
@@ -101,7 +102,7 @@ def test_a_file_system_filling_up_shows():
         assert value == pytest.approx((stat.f_blocks - stat.f_bfree) * stat.f_frsize, rel=0.01)
 
 
-def test_network_bytes_are_those_of_proc():
+def test_network_bytes_are_those_of_proc() -> None:
     lines = Path("/proc/net/dev").read_text().splitlines()[2:]
     received = {line.split(":")[0].strip(): int(line.split(":")[1].split()[0]) for line in lines}
     for reading in host_readings.read_interfaces():
@@ -110,7 +111,7 @@ def test_network_bytes_are_those_of_proc():
     assert "lo" not in {r.labels[0][1] for r in host_readings.read_interfaces()}
 
 
-def test_pressure_is_read_in_seconds(tmp_path):
+def test_pressure_is_read_in_seconds(tmp_path: Path) -> None:
     (tmp_path / "cpu").write_text("some avg10=0.00 avg60=0.00 avg300=0.00 total=2500000\n")
     (tmp_path / "io").write_text("some avg10=0 total=1\nfull avg10=0 total=4000000\n")
     told = {(r.metric, r.labels[0][1]): r.value for r in host_readings.read_pressure(tmp_path)}
@@ -119,7 +120,9 @@ def test_pressure_is_read_in_seconds(tmp_path):
     assert list(host_readings.read_pressure(tmp_path / "none")) == []
 
 
-def test_what_is_gone_is_ended_and_what_fails_is_reported(registry, running, until, monkeypatch):
+def test_what_is_gone_is_ended_and_what_fails_is_reported(
+    registry: SeriesRegistry, running: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     intake = MemoryIntake()
     with running(HostSource(QUICK, registry, SystemClock(), "box"), intake):
         until(intake.kept)
@@ -129,7 +132,7 @@ def test_what_is_gone_is_ended_and_what_fails_is_reported(registry, running, unt
 
         monkeypatch.setattr("psutil.disk_partitions", dead)
         until(intake.refusals)
-        until(lambda: any(np.isnan(kept.batch.value).any() for kept in intake.kept()))
+        until(lambda: any(np.isnan(batch.value).any() for batch in intake.metric_batches()))
     refusal = intake.refusals()[0]
     assert (refusal.source, refusal.reason, refusal.example) == (
         "host",
@@ -143,14 +146,14 @@ def test_what_is_gone_is_ended_and_what_fails_is_reported(registry, running, unt
     assert "host_memory_used_ratio" not in metrics
 
 
-def test_names_of_processes_are_bounded():
+def test_names_of_processes_are_bounded() -> None:
     reader = ProcessReader(5)
     reader._names = {f"name{k}" for k in range(MAX_NAMES)}
     names = {r.labels[0][1] for r in reader.read(1) if r.metric == "host_process_count"}
     assert names == {OTHER}
 
 
-def test_an_incumbent_keeps_its_place_among_twice_the_top():
+def test_an_incumbent_keeps_its_place_among_twice_the_top() -> None:
     reader = ProcessReader(1)
     first = reader._choose(sums_of(a=10, b=9))
     second = reader._choose(sums_of(a=10, b=11))
@@ -161,9 +164,9 @@ def test_an_incumbent_keeps_its_place_among_twice_the_top():
     assert (first, second, third, fourth) == ({"a"}, {"b"}, {"a"}, {"c"})
 
 
-def sums_of(**resident: float):
+def sums_of(**resident: float) -> Any:
     return {name: _Sum(resident_bytes=amount, count=1) for name, amount in resident.items()}
 
 
-def test_contract(registry):
+def test_contract(registry: SeriesRegistry) -> None:
     check_source(lambda: HostSource(QUICK, registry, SystemClock(), socket.gethostname()))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,21 +64,21 @@ def add(folder: Path, *records: bytes) -> None:
 
 
 @pytest.fixture
-def intake():
+def intake() -> Any:
     return MemoryIntake()
 
 
 @pytest.fixture
-def positions():
+def positions() -> Any:
     return MemoryPositions()
 
 
 @pytest.fixture
-def make(tmp_path, positions):
+def make(tmp_path: Path, positions: MemoryPositions) -> Any:
     (tmp_path / "journal").touch()
     program = write_program(tmp_path)
 
-    def source(**limits):
+    def source(**limits: Any) -> Any:
         return JournaldSource(
             LogSourceConfig(**limits), positions, FakeClock(from_seconds(NOW)), "box", program
         )
@@ -84,7 +86,9 @@ def make(tmp_path, positions):
     return source
 
 
-def test_new_records_are_read_with_what_they_say(tmp_path, make, intake, positions, running, until):
+def test_new_records_are_read_with_what_they_say(
+    tmp_path: Path, make: Any, intake: MemoryIntake, positions: MemoryPositions, running: Any, until: Any
+) -> None:
     positions.put(POSITION_KEY, '{"after": "s=1;i=0", "until": "", "token": 0}')
     add(tmp_path, record(0), record(1, PRIORITY="3", SYSLOG_IDENTIFIER="sshd", _PID="12"))
     add(tmp_path, record(2, MESSAGE=[104, 105, 255]), record(3, MESSAGE=None), record(4, MESSAGE="x" * 999))
@@ -98,11 +102,13 @@ def test_new_records_are_read_with_what_they_say(tmp_path, make, intake, positio
 
 
 def test_the_cursor_moves_with_the_acknowledgement_and_is_gone_on_from(
-    tmp_path, make, intake, running, until
-):
+    tmp_path: Path, make: Any, intake: MemoryIntake, running: Any, until: Any
+) -> None:
     numbers = itertools.count(1)
     with running(make(), intake):  # from the present end: what is added once it looks
-        until(lambda: intake.bodies() or add(tmp_path, record(next(numbers))))
+        while not intake.bodies():
+            add(tmp_path, record(next(numbers)))
+            time.sleep(0.05)
     seen, end = set(intake.bodies()), next(numbers)
     add(tmp_path, record(end), record(end + 1))
     with running(make(), intake):
@@ -112,8 +118,8 @@ def test_the_cursor_moves_with_the_acknowledgement_and_is_gone_on_from(
 
 
 def test_a_batch_under_way_is_sent_again_with_the_same_token(
-    tmp_path, make, intake, positions, running, until
-):
+    tmp_path: Path, make: Any, intake: MemoryIntake, positions: MemoryPositions, running: Any, until: Any
+) -> None:
     positions.put(POSITION_KEY, '{"after": "s=1;i=0", "until": "", "token": 0}')
     add(tmp_path, record(0), record(1), record(2))
     intake.hold()
@@ -129,8 +135,8 @@ def test_a_batch_under_way_is_sent_again_with_the_same_token(
 
 @pytest.mark.usefixtures("quick")
 def test_a_pending_batch_that_is_gone_is_not_waited_for_long(
-    tmp_path, make, intake, positions, running, until
-):
+    tmp_path: Path, make: Any, intake: MemoryIntake, positions: MemoryPositions, running: Any, until: Any
+) -> None:
     positions.put(POSITION_KEY, '{"after": "s=1;i=0", "until": "s=1;i=99", "token": 5}')
     add(tmp_path, record(0), record(1))
     with running(make(), intake):
@@ -138,13 +144,15 @@ def test_a_pending_batch_that_is_gone_is_not_waited_for_long(
 
 
 @pytest.fixture
-def quick(monkeypatch):
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journald, "FIRST_WAIT_SECONDS", 0.05)
     monkeypatch.setattr(journald, "PENDING_SECONDS", 0.3)
 
 
 @pytest.mark.usefixtures("quick")
-def test_the_program_is_started_again(tmp_path, make, intake, positions, running, until):
+def test_the_program_is_started_again(
+    tmp_path: Path, make: Any, intake: MemoryIntake, positions: MemoryPositions, running: Any, until: Any
+) -> None:
     positions.put(POSITION_KEY, '{"after": "s=1;i=0", "until": "", "token": 0}')
     add(tmp_path, record(0), record(1))
     with running(make(), intake):
@@ -158,7 +166,9 @@ def test_the_program_is_started_again(tmp_path, make, intake, positions, running
 
 
 @pytest.mark.usefixtures("quick")
-def test_refusals_are_waited_out(tmp_path, make, intake, positions, running, until):
+def test_refusals_are_waited_out(
+    tmp_path: Path, make: Any, intake: MemoryIntake, positions: MemoryPositions, running: Any, until: Any
+) -> None:
     positions.put(POSITION_KEY, '{"after": "s=1;i=0", "until": "", "token": 0}')
     add(tmp_path, record(0), record(1))
     intake.overload(1)
@@ -168,7 +178,9 @@ def test_refusals_are_waited_out(tmp_path, make, intake, positions, running, unt
     assert [refusal.reason for refusal in intake.refusals()] == ["overloaded", "store"]
 
 
-def test_what_is_no_record_is_refused(tmp_path, make, intake, positions, running, until):
+def test_what_is_no_record_is_refused(
+    tmp_path: Path, make: Any, intake: MemoryIntake, positions: MemoryPositions, running: Any, until: Any
+) -> None:
     positions.put(POSITION_KEY, '{"after": "s=1;i=0", "until": "", "token": 0}')
     bad = [b"[]\n", b'{"MESSAGE": "no cursor"}\n', b"garbage\n", b'{"__CURSOR": 5}\n', b"\n"]
     odd = record(9, PRIORITY="nine", __REALTIME_TIMESTAMP="never")
@@ -181,12 +193,14 @@ def test_what_is_no_record_is_refused(tmp_path, make, intake, positions, running
 
 
 @pytest.mark.parametrize("text", ["garbage", "[]", '{"token": "x"}'])
-def test_a_damaged_position_counts_as_none(make, positions, text):
+def test_a_damaged_position_counts_as_none(make: Any, positions: MemoryPositions, text: str) -> None:
     positions.put(POSITION_KEY, text)
     assert make()._position == ("", "", 0)
 
 
-def test_without_the_program_it_says_so_and_stops(intake, positions, running, until):
+def test_without_the_program_it_says_so_and_stops(
+    intake: MemoryIntake, positions: MemoryPositions, running: Any, until: Any
+) -> None:
     source = JournaldSource(LogSourceConfig(), positions, FakeClock(), "box", "no-such-journalctl")
     with running(source, intake):
         until(intake.refusals)
@@ -194,14 +208,14 @@ def test_without_the_program_it_says_so_and_stops(intake, positions, running, un
     assert not JournaldSource.available("no-such-journalctl")
 
 
-def test_contract(tmp_path):
+def test_contract(tmp_path: Path) -> None:
     program = write_program(tmp_path, from_start=True)
     add(tmp_path, record(1))
     clock = FakeClock(from_seconds(NOW))
     check_source(lambda: JournaldSource(LogSourceConfig(), MemoryPositions(), clock, "box", program))
 
 
-def test_contract_where_there_is_nothing():
+def test_contract_where_there_is_nothing() -> None:
     check_source(
         lambda: JournaldSource(
             LogSourceConfig(), MemoryPositions(), FakeClock(), "box", "no-such-journalctl"

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,8 +72,8 @@ def registry() -> SeriesRegistry:
 
 
 @pytest.fixture
-def make(target, registry):
-    def source(**settings):
+def make(target: Target, registry: SeriesRegistry) -> Any:
+    def source(**settings: Any) -> Any:
         config = ScrapeConfig(
             name="web", url=target.url, **{"interval_seconds": 1, "timeout_seconds": 0.8, **settings}
         )
@@ -84,9 +85,9 @@ def make(target, registry):
     return source
 
 
-def rows(intake, registry, number):
+def rows(intake: MemoryIntake, registry: SeriesRegistry, number: int) -> Any:
     """Value by metric of one scrape; "ended" for a staleness marker."""
-    batch = intake.kept()[number].batch
+    batch = intake.metric_batches()[number]
     ended = batch.value.view(np.int64) == STALE_MARKER_BITS
     return {
         registry.info(s).metric: "ended" if e else v
@@ -94,25 +95,25 @@ def rows(intake, registry, number):
     }
 
 
-def test_a_good_scrape(target, make, registry, intake_of):
+def test_a_good_scrape(target: Target, make: Any, registry: SeriesRegistry, intake_of: Any) -> None:
     intake = intake_of(make(labels={"zone": "a"}), 3)
     told = rows(intake, registry, 0)
     assert (told["hits_total"], told["temperature"]) == (5, 20)
     assert (told["up"], told["scrape_samples_scraped"]) == (1, 2)
     assert 0 < told["scrape_duration_seconds"] < 0.8
     labels = {"instance": target.url[7:-8], "job": "web", "zone": "a"}
-    assert all(registry.info(s).label_map() == labels for s in intake.kept()[0].batch.series.tolist())
-    times = [np.unique(kept.batch.time_unix_nano) for kept in intake.kept()]
+    assert all(registry.info(s).label_map() == labels for s in intake.metric_batches()[0].series.tolist())
+    times = [np.unique(batch.time_unix_nano) for batch in intake.metric_batches()]
     assert all(len(at) == 1 for at in times)
     assert {int(b[0] - a[0]) % 200_000_000 for a, b in pairwise(times)} == {0}
     assert {kept.source for kept in intake.kept()} == {"scrape:web"}
 
 
 @pytest.fixture
-def intake_of(running, until):
+def intake_of(running: Any, until: Any) -> Any:
     """Run a source until so many batches came; the intake."""
 
-    def run(source, batches):
+    def run(source: Any, batches: Any) -> Any:
         intake = MemoryIntake()
         with running(source, intake):
             until(lambda: len(intake.kept()) >= batches)
@@ -121,7 +122,9 @@ def intake_of(running, until):
     return run
 
 
-def test_the_bearer_token_is_read_anew(target, make, tmp_path, running, until):
+def test_the_bearer_token_is_read_anew(
+    target: Target, make: Any, tmp_path: Any, running: Any, until: Any
+) -> None:
     secret = tmp_path / "token"
     secret.write_text("first\n")
     with running(make(bearer_token_file=str(secret)), MemoryIntake()):
@@ -131,7 +134,7 @@ def test_the_bearer_token_is_read_anew(target, make, tmp_path, running, until):
     assert target.seen[0]["authorization"] == "Bearer first"
 
 
-def break_it(target, trouble):
+def break_it(target: Target, trouble: str) -> None:
     if trouble == "status":
         target.status = 503
     elif trouble == "slow":
@@ -141,7 +144,7 @@ def break_it(target, trouble):
 
 
 @pytest.fixture
-def small_pages(monkeypatch):
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scrape, "MAX_BODY_BYTES", 2000)
 
 
@@ -150,7 +153,9 @@ TROUBLES = {"status": "scrape_failed", "slow": "scrape_failed", "large": "too_la
 
 @pytest.mark.usefixtures("small_pages")
 @pytest.mark.parametrize("trouble", TROUBLES)
-def test_a_failing_target_is_down_and_its_series_end(target, make, registry, running, until, trouble):
+def test_a_failing_target_is_down_and_its_series_end(
+    target: Target, make: Any, registry: SeriesRegistry, running: Any, until: Any, trouble: str
+) -> None:
     intake = MemoryIntake()
     with running(make(), intake):
         until(intake.kept)
@@ -168,14 +173,16 @@ def test_a_failing_target_is_down_and_its_series_end(target, make, registry, run
     assert target.url in intake.refusals()[0].example
 
 
-def test_nobody_there(make, target, registry, intake_of):
+def test_nobody_there(make: Any, target: Target, registry: SeriesRegistry, intake_of: Any) -> None:
     target.server.server_close()
     intake = intake_of(make(), 2)
     assert rows(intake, registry, 1)["up"] == 0
     assert "ConnectError" in intake.refusals()[0].example
 
 
-def test_a_series_that_vanished_is_ended(target, make, registry, running, until):
+def test_a_series_that_vanished_is_ended(
+    target: Target, make: Any, registry: SeriesRegistry, running: Any, until: Any
+) -> None:
     intake = MemoryIntake()
     with running(make(), intake):
         until(intake.kept)
@@ -188,7 +195,9 @@ def test_a_series_that_vanished_is_ended(target, make, registry, running, until)
 
 
 @pytest.mark.parametrize("page", [b"", b"\xff\xfe{{{{ 1\nbroken{ 5\n", b"up{" + b"a" * 1000])
-def test_any_page_is_survived(target, make, registry, intake_of, page):
+def test_any_page_is_survived(
+    target: Target, make: Any, registry: SeriesRegistry, intake_of: Any, page: bytes
+) -> None:
     target.page = page
     assert rows(intake_of(make(), 2), registry, 1)["scrape_samples_scraped"] == 0
 
@@ -202,12 +211,12 @@ def test_any_page_is_survived(target, make, registry, intake_of, page):
         ("http://[::1]:9100/", "[::1]:9100"),
     ],
 )
-def test_the_instance_is_host_and_port(url, instance):
+def test_the_instance_is_host_and_port(url: str, instance: str) -> None:
     assert target_labels(ScrapeConfig(name="x", url=url)) == {"job": "x", "instance": instance}
 
 
-def test_targets_do_not_answer_all_at_once(registry):
-    def phase(name, seed):
+def test_targets_do_not_answer_all_at_once(registry: SeriesRegistry) -> None:
+    def phase(name: str, seed: int) -> Any:
         config = ScrapeConfig(name=name, url="http://x/")
         return ScrapeSource(config, ExpositionParser(registry).parse, registry, SystemClock(), seed)._phase
 
@@ -216,5 +225,5 @@ def test_targets_do_not_answer_all_at_once(registry):
     assert phase("job1", 7) == phases[1] != phase("job1", 8)
 
 
-def test_contract(make):
+def test_contract(make: Any) -> None:
     check_source(make)

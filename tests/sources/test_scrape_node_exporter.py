@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+from typing import Any
 
 import psutil
 import pytest
@@ -22,7 +23,7 @@ EXPORTER = shutil.which("prometheus-node-exporter") or shutil.which("node_export
 
 @pytest.mark.e2e
 @pytest.mark.skipif(EXPORTER is None, reason="no node exporter on this host")
-def test_the_node_exporter_is_read_whole(running, until):
+def test_the_node_exporter_is_read_whole(running: Any, until: Any) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -37,7 +38,7 @@ def test_the_node_exporter_is_read_whole(running, until):
                 until(lambda: sum(len(kept.batch) > 100 for kept in intake.kept()) >= 2, 20)
         finally:
             exporter.kill()
-    batch = intake.kept()[-1].batch
+    batch = intake.metric_batches()[-1]
     told = {
         registry.info(s).text(): v for s, v in zip(batch.series.tolist(), batch.value.tolist(), strict=True)
     }

@@ -111,7 +111,11 @@ class MemoryIntake:
 
     def samples(self) -> MetricBatch:
         """All samples, in order."""
-        return MetricBatch.concat([k.batch for k in self.kept() if isinstance(k.batch, MetricBatch)])
+        return MetricBatch.concat(self.metric_batches())
+
+    def metric_batches(self) -> list[MetricBatch]:
+        """The batches of samples, in order."""
+        return [k.batch for k in self.kept() if isinstance(k.batch, MetricBatch)]
 
     def bodies(self) -> list[str]:
         """The bodies of all log records, in order."""

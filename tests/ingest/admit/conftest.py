@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -17,7 +19,7 @@ UNKNOWN, GAUGE, COUNTER, DELTA = 0, 1, 2, 3
 class Bench:
     """A gate, its kinds (series 0 gauge, 1 counter, 2 delta, 3 unknown, 4 gauge ...) and no blocks."""
 
-    def __init__(self, **settings: float) -> None:
+    def __init__(self, **settings: Any) -> None:
         self.gate = QualityGate(**settings)
         self.kinds = np.array([GAUGE, COUNTER, DELTA, UNKNOWN] + [GAUGE] * 60, np.uint8)
         self.blocked = np.zeros(64, np.uint8)

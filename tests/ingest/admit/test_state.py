@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def fresh() -> QualityGate:
     return QualityGate(stuck_samples=20)
 
 
-def admit(gate: QualityGate, listed: list[tuple[int, int, float]]):
+def admit(gate: QualityGate, listed: list[tuple[int, int, float]]) -> Any:
     return gate.admit(to_batch(listed), NOW, KINDS, BLOCKED)
 
 
@@ -58,7 +59,7 @@ def assert_same_state(one: QualityGate, other: QualityGate) -> None:
 
 @settings(deadline=None)  # the first call compiles
 @given(rows, rows)
-def test_rollback_restores_everything(before, batch):
+def test_rollback_restores_everything(before: Any, batch: Any) -> None:
     gate, untouched = fresh(), fresh()
     admit(gate, in_order(before))
     admit(untouched, in_order(before))
@@ -68,7 +69,7 @@ def test_rollback_restores_everything(before, batch):
     assert again.verdict.tobytes() == first.verdict.tobytes()
 
 
-def test_rollback_of_a_batch_that_made_the_gate_grow():
+def test_rollback_of_a_batch_that_made_the_gate_grow() -> None:
     gate, untouched = fresh(), fresh()
     kinds, blocked = np.ones(5000, np.uint8), np.zeros(5000, np.uint8)
     batch = MetricBatch(np.arange(5000, dtype=np.uint32), np.full(5000, NOW), np.ones(5000))
@@ -77,7 +78,7 @@ def test_rollback_of_a_batch_that_made_the_gate_grow():
     assert_same_state(gate, untouched)
 
 
-def test_only_the_newest_admission_is_rolled_back_and_once():
+def test_only_the_newest_admission_is_rolled_back_and_once() -> None:
     gate = fresh()
     first = admit(gate, [(1, 0, 1.0)])
     second = admit(gate, [(1, 1, 2.0)])
@@ -91,7 +92,7 @@ def test_only_the_newest_admission_is_rolled_back_and_once():
 
 @settings(deadline=None)  # the first call compiles
 @given(rows, st.lists(st.integers(0, 40), max_size=4), st.booleans())
-def test_answers_do_not_depend_on_cuts(listed, cuts, ordered):
+def test_answers_do_not_depend_on_cuts(listed: Any, cuts: Any, ordered: Any) -> None:
     listed = in_order(listed) if ordered else listed
     whole, cut_up = fresh(), fresh()
     one = admit(whole, listed)
@@ -106,7 +107,7 @@ def test_answers_do_not_depend_on_cuts(listed, cuts, ordered):
 
 @settings(deadline=None)  # the first call compiles
 @given(rows, ids)
-def test_answers_do_not_depend_on_other_series(listed, series):
+def test_answers_do_not_depend_on_other_series(listed: Any, series: int) -> None:
     listed = in_order(listed)
     together = admit(fresh(), listed).verdict
     alone = admit(fresh(), [row for row in listed if row[0] == series]).verdict
@@ -116,7 +117,7 @@ def test_answers_do_not_depend_on_other_series(listed, series):
 
 @settings(deadline=None)  # the first call compiles
 @given(rows, rows)
-def test_a_restored_gate_goes_on_as_the_first(before, after):
+def test_a_restored_gate_goes_on_as_the_first(before: Any, after: Any) -> None:
     gate, restored = fresh(), fresh()
     admit(gate, in_order(before))
     restored.restore(gate.snapshot())
@@ -128,7 +129,7 @@ def test_a_restored_gate_goes_on_as_the_first(before, after):
 
 @settings(deadline=None)  # the first call compiles
 @given(rows)
-def test_what_is_kept_is_in_order_and_finite(listed):
+def test_what_is_kept_is_in_order_and_finite(listed: Any) -> None:
     kept = admit(fresh(), listed).admitted.batch
     assert np.isfinite(kept.value).all()
     for series in np.unique(kept.series):
@@ -137,7 +138,7 @@ def test_what_is_kept_is_in_order_and_finite(listed):
 
 
 @pytest.mark.parametrize("damage", ["version", "missing", "short"])
-def test_a_snapshot_that_does_not_fit_is_refused(damage):
+def test_a_snapshot_that_does_not_fit_is_refused(damage: str) -> None:
     snapshot = fresh().snapshot()
     if damage == "version":
         snapshot["version"] = np.array([99])
@@ -153,7 +154,7 @@ def last(series: int, at: int, value: float) -> LastSamples:
     return LastSamples(np.array([series], np.uint32), np.array([NOW + at * SECOND]), np.array([value]))
 
 
-def test_a_resend_after_a_restart_is_a_duplicate():
+def test_a_resend_after_a_restart_is_a_duplicate() -> None:
     gate = fresh()
     gate.resume(last(2, -30, 5.0))
     answer = admit(gate, [(2, -30, 5.0), (2, -20, 15.0)])
@@ -161,7 +162,7 @@ def test_a_resend_after_a_restart_is_a_duplicate():
     np.testing.assert_array_equal(answer.admitted.signal, [1.0])
 
 
-def test_a_long_silence_over_a_restart_is_a_gap():
+def test_a_long_silence_over_a_restart_is_a_gap() -> None:
     gate = fresh()
     gate.resume(last(2, -3600, 5.0))
     answer = admit(gate, [(2, 0, 15.0)])
@@ -169,7 +170,7 @@ def test_a_long_silence_over_a_restart_is_a_gap():
     assert np.isnan(answer.admitted.signal).all()
 
 
-def test_resume_takes_only_what_is_newer():
+def test_resume_takes_only_what_is_newer() -> None:
     gate = fresh()
     admit(gate, [(2, -20, 5.0), (2, -10, 6.0)])
     known = gate.snapshot()
@@ -179,7 +180,7 @@ def test_resume_takes_only_what_is_newer():
     assert list(admit(gate, [(2, -5, 7.0)]).verdict) == [Quality.DUPLICATE]
 
 
-def test_unknown_are_the_silent_but_not_the_ended():
+def test_unknown_are_the_silent_but_not_the_ended() -> None:
     gate = fresh()
     for series in (1, 2, 3):
         admit(gate, [(series, 10 * k - 100, float(k)) for k in range(5)])  # newest at -60 s
@@ -191,7 +192,7 @@ def test_unknown_are_the_silent_but_not_the_ended():
     assert list(gate.last_times() != 0) == [False, True, True, True, True]
 
 
-def test_memory_is_as_stated():
+def test_memory_is_as_stated() -> None:
     arrays = [array for name, array in fresh_of(4096).items() if name != "version"]
     assert sum(array.nbytes for array in arrays) == 4096 * QualityGate.bytes_per_series <= 4096 * 100
 
