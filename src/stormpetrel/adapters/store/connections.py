@@ -45,28 +45,37 @@ _PASSING_CODES = frozenset({159, 202, 209, 210, 242, 252, 319, 425, 999})
 class Connections:
     """A bounded set of clients of one engine.
 
-    A client is used by one thread at a time; `limit` calls run at once, further ones wait for up to a
-    minute and then fail with `StoreError`. With `retry`, calls that failed in transport or for a passing
-    reason are sent again, four times in all over about three seconds: every statement of this store may
-    be repeated (inserts carry a token, series and findings replace themselves, DDL says IF NOT EXISTS).
+    A client is used by one thread at a time, and given up once a call on it failed: a chDB connection
+    begins its next answer with what it had written of the failed one. `anchor` is never lent: it keeps
+    the engine running meanwhile.
+
+    `limit` calls run at once, further ones wait for up to a minute and then fail with `StoreError`. With
+    `retry`, calls that failed in transport or for a passing reason are sent again, four times in all
+    over about three seconds: every statement of this store may be repeated (inserts carry a token, series
+    and findings replace themselves, DDL says IF NOT EXISTS).
     """
 
     def __init__(
-        self, connect: Callable[[], Client], limit: int, *, retry: bool, name: str, first: Client
+        self, connect: Callable[[], Client], limit: int, *, retry: bool, name: str, anchor: Client
     ) -> None:
         self._connect = connect
         self._retry = retry
         self.name = name
         self._room = threading.BoundedSemaphore(limit)
         self._lock = threading.Lock()
-        self._idle = [first]
+        self._anchor = anchor
+        self._idle: list[Client] = []
         self._closed = False
 
     def query(self, sql: str, parameters: Parameters | None = None) -> pa.Table:
         """Run a SELECT; the whole answer as an Arrow table of one chunk a column."""
-        answer = self._run(lambda client: client.raw_query(sql, dict(parameters or {}), fmt="Arrow"))
-        table = pa.ipc.open_file(pa.py_buffer(answer)).read_all()
-        return table.combine_chunks()
+        asked = dict(parameters or {})
+
+        def call(client: Client) -> pa.Table:
+            answer = client.raw_query(sql, asked, fmt="Arrow")
+            return pa.ipc.open_file(pa.py_buffer(answer)).read_all().combine_chunks()
+
+        return self._run(call)
 
     def value(self, sql: str, parameters: Parameters | None = None) -> Any:
         """The first column of the first row of a SELECT."""
@@ -86,7 +95,7 @@ class Connections:
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
-        for client in idle:
+        for client in (*idle, self._anchor):
             client.close()
 
     @property
@@ -121,8 +130,10 @@ class Connections:
             client = self._take()
             try:
                 yield client
-            finally:
-                self._give_back(client)
+            except BaseException:
+                self._give_up(client)
+                raise
+            self._give_back(client)
         finally:
             self._room.release()
 
@@ -139,6 +150,10 @@ class Connections:
             if not self._closed:
                 self._idle.append(client)
                 return
+        self._give_up(client)
+
+    @staticmethod
+    def _give_up(client: Client) -> None:
         with suppress(ClickHouseError):
             client.close()
 

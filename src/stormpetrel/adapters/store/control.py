@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, create_engine, delete, event, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from stormpetrel.adapters.store.control_rows import incident_of, incident_values, search_text
@@ -57,7 +57,7 @@ def _engine(url: URL) -> Engine:
     if kind == "postgresql":
         try:
             return create_engine(url, pool_pre_ping=True)
-        except ImportError as error:
+        except (ImportError, NoSuchModuleError) as error:
             raise ConfigError(f"store.control_url: no driver for {url.drivername}: {error}") from error
     if kind != "sqlite":
         raise ConfigError(f"store.control_url: {kind} is not supported; use sqlite or postgresql")

@@ -7,6 +7,7 @@ from pathlib import Path
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
@@ -26,7 +27,7 @@ def upgrade(connection: Connection, target: str = "head") -> None:
     reached = context.get_current_revision()
     try:
         missing = list(script.iterate_revisions(target, reached or "base"))
-    except CommandError as error:
+    except (CommandError, RevisionError) as error:
         raise StoreError(
             f"the control store is at version {reached}, which this program does not know;"
             " start the newer program that wrote it"

@@ -117,7 +117,7 @@ def _start(directory: Path, memory_bytes: int) -> Connections:
         _import_engine(engine)
         with connect(None) as first:
             first.command(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
-            return Connections(connect, CONNECTIONS, retry=False, name=str(directory), first=connect())
+            return Connections(connect, CONNECTIONS, retry=False, name=str(directory), anchor=connect())
     except (ClickHouseError, OSError, RuntimeError) as error:
         raise explain(error, str(directory)) from error
 

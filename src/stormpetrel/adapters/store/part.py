@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
 
 from stormpetrel.adapters.store.connections import Connections
-from stormpetrel.model.time import Window
+from stormpetrel.model.time import Window, from_seconds
+
+IN_WINDOW = ("time_unix_nano >= {start:Int64}", "time_unix_nano < {end:Int64}")
 
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 
@@ -15,6 +19,27 @@ class StorePart:
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
+
+    def _scan(
+        self, columns: str, table: str, then: str, window: Window, seconds: float
+    ) -> Iterator[pa.Table]:
+        """The rows of a window, at most `seconds` of time at once; silent times are skipped, not walked."""
+        chunk = max(1, from_seconds(seconds))
+        rows_there = select(columns, table, IN_WINDOW, then)
+        first_there = select("min(time_unix_nano), count()", table, IN_WINDOW)
+        start, silent = window.start_unix_nano, True
+        while start < window.end_unix_nano:
+            if silent:
+                first = self._connections.query(first_there, bounds(Window(start, window.end_unix_nano)))
+                if not first.column(1)[0].as_py():
+                    return
+                start = int(first.column(0)[0].as_py())
+            end = min(start + chunk, window.end_unix_nano)
+            found = self._connections.query(rows_there, bounds(Window(start, end)))
+            silent = found.num_rows == 0
+            if not silent:
+                yield found
+            start = end
 
 
 def bounds(window: Window) -> dict[str, int]:

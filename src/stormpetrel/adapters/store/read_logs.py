@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormpetrel.adapters.store import rows
-from stormpetrel.adapters.store.part import StorePart, bounds, select, step_of
+from stormpetrel.adapters.store.part import IN_WINDOW, StorePart, bounds, select, step_of
 from stormpetrel.model.query import LogCounts, LogQuery
 from stormpetrel.model.signal import LOG_SCHEMA, SPAN_SCHEMA, LogBatch, LogRecord, SpanBatch
-from stormpetrel.model.time import NANOS_PER_SECOND, Window, from_seconds
+from stormpetrel.model.time import NANOS_PER_SECOND, Window
 
-_IN_WINDOW = ["time_unix_nano >= {start:Int64}", "time_unix_nano < {end:Int64}"]
 _LOG_COLUMNS = ", ".join(LOG_SCHEMA.names)
 _SPAN_COLUMNS = ", ".join(SPAN_SCHEMA.names)
 _TIES = ", ".join(name for name in LOG_SCHEMA.names if name != "time_unix_nano")
@@ -26,18 +25,10 @@ class LogReader(StorePart):
 
     def scan_logs(self, window: Window, chunk_seconds: float = 900.0) -> Iterator[LogBatch]:
         """All log records of the window ordered by time, ties by every other column."""
-        chunk = max(1, from_seconds(chunk_seconds))
-        start = window.start_unix_nano
-        while start < window.end_unix_nano:
-            sql = select("min(time_unix_nano), count()", "logs", _IN_WINDOW)
-            found = self._connections.query(sql, bounds(Window(start, window.end_unix_nano)))
-            if not found.column(1)[0].as_py():
-                return
-            first = int(found.column(0)[0].as_py())
-            start = min(first + chunk, window.end_unix_nano)
-            sql = select(_LOG_COLUMNS, "logs", _IN_WINDOW, f"ORDER BY time_unix_nano, {_TIES}")
-            table = self._connections.query(sql, bounds(Window(first, start)))
-            yield LogBatch(rows.record_batch(table, LOG_SCHEMA))
+        for found in self._scan(
+            _LOG_COLUMNS, "logs", f"ORDER BY time_unix_nano, {_TIES}", window, chunk_seconds
+        ):
+            yield LogBatch(rows.record_batch(found, LOG_SCHEMA))
 
     def read_logs(self, query: LogQuery) -> list[LogRecord]:
         """Log records that match. A text of three letters or more is looked up in an index of trigrams.
@@ -94,7 +85,7 @@ class LogReader(StorePart):
 
 def _matching(query: LogQuery) -> tuple[list[str], dict[str, Any]]:
     """The conditions of a log query and its parameters."""
-    conditions = list(_IN_WINDOW)
+    conditions = list(IN_WINDOW)
     asked: dict[str, Any] = dict(bounds(query.window))
     for name, wanted in (("entity", query.entity), ("source", query.source), ("trace_id", query.trace_id)):
         if wanted:

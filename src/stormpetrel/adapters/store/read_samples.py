@@ -7,14 +7,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from stormpetrel.adapters.store import rows
-from stormpetrel.adapters.store.part import StorePart, bounds, select, step_of
+from stormpetrel.adapters.store.part import IN_WINDOW, StorePart, bounds, select, step_of
 from stormpetrel.model.quality import Quarantined
 from stormpetrel.model.query import LastSamples
 from stormpetrel.model.signal import MetricBatch, SeriesInfo, SeriesPoints
-from stormpetrel.model.time import NANOS_PER_SECOND, Window, from_seconds
+from stormpetrel.model.time import NANOS_PER_SECOND, Window
 
-_IN_WINDOW = ["time_unix_nano >= {start:Int64}", "time_unix_nano < {end:Int64}"]
-_OF_SERIES = ["series = {series:UInt32}", *_IN_WINDOW]
+_OF_SERIES = ("series = {series:UInt32}", *IN_WINDOW)
 _SAMPLE = "series, time_unix_nano, value"
 _BY_TIME = "ORDER BY time_unix_nano, series, value"
 _SERIES_PAGE = 50_000
@@ -84,26 +83,13 @@ class SampleReader(StorePart):
         )
 
     def scan_samples(self, window: Window, chunk_seconds: float = 900.0) -> Iterator[MetricBatch]:
-        """All samples of the window ordered by (time, series); silent times are skipped, not walked."""
-        chunk = max(1, from_seconds(chunk_seconds))
-        start = window.start_unix_nano
-        while start < window.end_unix_nano:
-            first = self._first_sample(Window(start, window.end_unix_nano))
-            if first is None:
-                return
-            start = min(first + chunk, window.end_unix_nano)
-            sql = select(_SAMPLE, "samples", _IN_WINDOW, _BY_TIME)
-            found = self._connections.query(sql, bounds(Window(first, start)))
+        """All samples of the window ordered by (time, series)."""
+        for found in self._scan(_SAMPLE, "samples", _BY_TIME, window, chunk_seconds):
             yield rows.metric_batch(found)
-
-    def _first_sample(self, window: Window) -> int | None:
-        sql = select("min(time_unix_nano), count()", "samples", _IN_WINDOW)
-        found = self._connections.query(sql, bounds(window))
-        return int(found.column(0)[0].as_py()) if found.column(1)[0].as_py() else None
 
     def scan_series(self, series: Sequence[int], window: Window) -> MetricBatch:
         """Raw samples of a few series, ordered by (time, series)."""
-        sql = select(_SAMPLE, "samples", ["series IN {series:Array(UInt32)}", *_IN_WINDOW], _BY_TIME)
+        sql = select(_SAMPLE, "samples", ["series IN {series:Array(UInt32)}", *IN_WINDOW], _BY_TIME)
         found = self._connections.query(sql, {"series": list(series), **bounds(window)})
         return rows.metric_batch(found)
 
@@ -112,7 +98,7 @@ class SampleReader(StorePart):
         sql = select(
             f"{_SAMPLE}, verdict",
             "quarantine",
-            _IN_WINDOW if series is None else _OF_SERIES,
+            IN_WINDOW if series is None else _OF_SERIES,
             "ORDER BY time_unix_nano DESC, series, value LIMIT {limit:UInt64}",
         )
         asked = {"limit": max(0, limit), **bounds(window)}

@@ -56,7 +56,7 @@ def open_remote(url: str) -> Connections:
     try:
         with connect("") as first:
             first.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
-        return Connections(connect, CONNECTIONS, retry=True, name=name, first=connect())
+        return Connections(connect, CONNECTIONS, retry=True, name=name, anchor=connect())
     except (ClickHouseError, OSError) as error:
         reason = explain(error, name)
         raise StoreError(f"{reason}; check store.url and that the server runs") from error

@@ -1,0 +1,202 @@
+"""The contract of `ports.control.ControlStore` as a suite, for the built-in store and for yours.
+
+    @pytest.mark.parametrize("check", CONTROL_CHECKS, ids=lambda check: check.__name__)
+    def test_contract(check, tmp_path):
+        check(lambda: MyControlStore(tmp_path))
+
+Each check is given a function that opens *the same* store anew, empty at the first call.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from stormpetrel.errors import NotFoundError, StateError, StoreError
+from stormpetrel.model.access import ApiToken, Role, Scope, User
+from stormpetrel.model.finding import Severity
+from stormpetrel.model.incident import Incident, IncidentState, TimelineEntry
+from stormpetrel.ports.control import ControlStore
+from stormpetrel.testing.require import equal, require
+from stormpetrel.testing.store_samples import NOW, ODD_TEXT, SECOND, finding
+
+MakeControlStore = Callable[[], ControlStore]
+
+
+def sample_incident(number: int, state: IncidentState = IncidentState.OPEN) -> Incident:
+    """An incident with two findings (NaN and infinities in their evidence) and a timeline."""
+    findings = (finding(number), dataclasses.replace(finding(number + 1000), attributes=None))
+    timeline = (
+        TimelineEntry(NOW, "opened", ODD_TEXT.replace("\x00", "")),
+        TimelineEntry(NOW + 1, "note", "seen", "jo", "f1"),
+    )
+    return Incident(
+        f"i{number}", f"Disk {number} of Web-1 is FULL", state, Severity.ERROR, ("host:Web-1", "service:x"),
+        NOW + number * SECOND, NOW + number * SECOND + 5, 0, findings, timeline, "i-before",
+    )  # fmt: skip
+
+
+def incidents_come_back(make_store: MakeControlStore) -> None:
+    """Whole and exact, also after a restart; given again, replaced; unknown ones are None."""
+    store = make_store()
+    first, second = sample_incident(1), sample_incident(2)
+    store.save_incidents([first, second])
+    store.save_incidents([])
+    require(_same(store.incident("i1"), first), "an incident comes back exactly")
+    resolved = dataclasses.replace(
+        first, state=IncidentState.RESOLVED, resolved_unix_nano=NOW + 9, findings=(), timeline=()
+    )
+    store.save_incidents([sample_incident(1), resolved])
+    store.close()
+    store = make_store()
+    require(_same(store.incident("i1"), resolved), "of two with one id the later stays")
+    require(_same(store.incident("i2"), second), "the others stay as they were")
+    equal(store.incident("unknown"), None)
+    store.close()
+
+
+def incidents_are_listed(make_store: MakeControlStore) -> None:
+    """Newest start first; states, text, limit and offset restrict; counts agree."""
+    store = make_store()
+    states = list(IncidentState)
+    store.save_incidents([sample_incident(number, states[number % 4]) for number in range(8)])
+
+    def ids(states: tuple[IncidentState, ...] = (), text: str = "", limit: int = 100, offset: int = 0) -> str:
+        return " ".join(one.incident_id for one in store.list_incidents(states, text, limit, offset))
+
+    equal(ids(), "i7 i6 i5 i4 i3 i2 i1 i0")
+    equal(ids((IncidentState.OPEN, IncidentState.RESOLVED)), "i7 i4 i3 i0")
+    equal(ids(limit=2, offset=1), "i6 i5")
+    equal(ids(text="dISK 3"), "i3")
+    equal(ids((IncidentState.OPEN,), text="HOST:web-1"), "i4 i0")
+    equal(ids(text="disk _"), "")
+    equal(ids(text="%"), "")
+    equal(store.count_incidents(), 8)
+    equal(store.count_incidents((IncidentState.OPEN,)), 2)
+    equal(store.count_incidents((IncidentState.OPEN,), NOW + SECOND), 1)
+    umlaut = dataclasses.replace(sample_incident(9), sentence="ÄRGER im Netz")
+    store.save_incidents([umlaut])
+    equal(ids(text="ärger"), "i9")
+    store.close()
+
+
+def users_are_unique(make_store: MakeControlStore) -> None:
+    """A name can be taken once."""
+    store = make_store()
+    equal(store.count_users(), 0)
+    jo = User("jo", Role.ADMIN, "$argon2id$x", NOW)
+    store.add_user(jo)
+    _refused(lambda: store.add_user(dataclasses.replace(jo, role=Role.VIEWER)), StateError)
+    equal(store.user("jo"), jo)
+    equal(store.user("Jo"), None)
+    equal(store.count_users(), 1)
+    store.close()
+
+
+def tokens_can_be_revoked(make_store: MakeControlStore) -> None:
+    """A revoked token is listed but not found by its hash; an unknown one is an error."""
+    store = make_store()
+    old = ApiToken("t1", "prom", frozenset({Scope.INGEST, Scope.READ}), "hash-1", "abcd", NOW, "jo")
+    new = ApiToken("t2", "loki", frozenset(), "hash-2", "efgh", NOW + 1, "jo")
+    store.add_token(old)
+    store.add_token(new)
+    equal(store.token_by_hash("hash-1"), old)
+    equal(store.token_by_hash("hash-3"), None)
+    equal(store.list_tokens(), [new, old])
+    store.revoke_token("t1")
+    store.revoke_token("t1")
+    equal(store.token_by_hash("hash-1"), None)
+    equal(store.list_tokens(), [new, dataclasses.replace(old, revoked=True)])
+    _refused(lambda: store.revoke_token("t3"), NotFoundError)
+    store.close()
+
+
+def settings_stay(make_store: MakeControlStore) -> None:
+    """The text last put, also after a restart; None when never put or forgotten."""
+    store = make_store()
+    equal(store.get("key"), None)
+    store.put("key", "first")
+    store.put("key", ODD_TEXT.replace("\x00", ""))
+    store.put("", "empty key")
+    store.delete("never there")
+    store.close()
+    store = make_store()
+    equal(store.get("key"), ODD_TEXT.replace("\x00", ""))
+    equal(store.get(""), "empty key")
+    store.delete("key")
+    equal(store.get("key"), None)
+    store.close()
+
+
+def threads_may_share(make_store: MakeControlStore) -> None:
+    """Many threads write and read the same rows and others; nothing is lost, nothing fails."""
+    store = make_store()
+
+    def work(thread: int) -> None:
+        for place in range(10):
+            store.put("shared", str(thread))
+            store.put(f"own-{thread}", str(place))
+            store.save_incidents([sample_incident(thread), sample_incident(99)])
+            equal(store.get(f"own-{thread}"), str(place))
+            require(store.incident("i99"), "the shared incident is there")
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(work, thread) for thread in range(8)]:
+            done.result()
+    equal(store.count_incidents(), 9)
+    require(store.get("shared") in {str(thread) for thread in range(8)}, "one of the values put")
+    store.close()
+
+
+def closed_is_closed(make_store: MakeControlStore) -> None:
+    """After `close`, which may be called twice, calls raise StoreError."""
+    store = make_store()
+    store.close()
+    store.close()
+    _refused(lambda: store.put("key", "value"), StoreError)
+    _refused(store.list_incidents, StoreError)
+
+
+CONTROL_CHECKS: tuple[Callable[[MakeControlStore], None], ...] = (
+    incidents_come_back,
+    incidents_are_listed,
+    users_are_unique,
+    tokens_can_be_revoked,
+    settings_stay,
+    threads_may_share,
+    closed_is_closed,
+)
+
+
+def put_forever(store: ControlStore, first: int) -> None:
+    """Put and save numbered things and print the number of each that returned: the program to kill."""
+    number = first
+    while True:
+        store.put("position", str(number))
+        store.save_incidents([sample_incident(number)])
+        sys.stdout.write(f"{number}\n")
+        sys.stdout.flush()
+        number += 1
+
+
+def check_after_kill(store: ControlStore, acknowledged: int) -> None:
+    """What `put_forever` acknowledged is there, exactly; at most one number beyond it was begun."""
+    require(int(store.get("position") or -1) in (acknowledged, acknowledged + 1), "the last position is kept")
+    require(store.count_incidents() in (acknowledged + 1, acknowledged + 2), "every incident is there once")
+    for number in range(acknowledged + 1):
+        require(_same(store.incident(f"i{number}"), sample_incident(number)), f"incident {number} is whole")
+
+
+def _refused(call: Callable[[], object], error: type[Exception]) -> None:
+    try:
+        call()
+    except error:
+        return
+    raise AssertionError(f"{error.__name__} was not raised")
+
+
+def _same(found: Incident | None, wanted: Incident) -> bool:
+    """Equal, with NaN equal to NaN."""
+    return found is not None and repr(dataclasses.asdict(found)) == repr(dataclasses.asdict(wanted))
