@@ -65,14 +65,14 @@ WriteRequest, TimeSeries, MetricMetadata = (
 )
 
 
-def parse(message: Any, data: bytes) -> Any:
+def parse(message: Any, body: bytes) -> Any:
     """One message of the given class.
 
     Raises:
         DecodeError: the bytes are not such a message.
     """
     try:
-        return message.FromString(data)
+        return message.FromString(body)
     except ProtobufError:
         raise DecodeError(
             "the body is not a remote write 1.0 request: it does not parse as protobuf; "

@@ -188,24 +188,21 @@ def read(
 ) -> tuple[bool, Number, Number]:
     """Fill the columns of a measured request: (usual, unknown series, native histograms skipped).
 
-    Series that the table does not know leave `UNKNOWN_ID` in their rows and one line in `unknown`.
-    A series without samples is never known. A line is first row, end row, start and end of the labels,
-    and their hash in two halves. Times stay in milliseconds; values are bit patterns, so that no NaN
-    loses its payload.
+    Series that the table does not know (and all without samples) leave `UNKNOWN_ID` in their rows and a
+    line in `unknown`: first and end row, start and end of the labels, their hash in two halves. Times
+    stay in milliseconds; values are bit patterns, so that no NaN loses its payload.
     """
     series, times, values = columns
     at, row, missing, described, histograms = 0, 0, 0, 0, 0
     while at < length:
-        tag = buf[at]
+        is_metadata = buf[at] == 0x1A
         size, start = _varint(buf, at + 1, length)
         at = start + size
-        if tag == 0x1A:
+        if is_metadata:
             metadata[described, 0], metadata[described, 1] = start, at
             described += 1
             continue
-        inner = start
-        labels_end = start
-        first = row
+        inner, labels_end, first = start, start, row
         while inner < at:
             part = buf[inner]
             size, begin = _varint(buf, inner + 1, at)
@@ -223,8 +220,7 @@ def read(
         found = find(table[0], table[1], a, b) if row > first else np.int64(UNKNOWN_ID)
         series[first:row] = found
         if found == UNKNOWN_ID:
-            unknown[missing, 0], unknown[missing, 1] = first, row
-            unknown[missing, 2], unknown[missing, 3] = start, labels_end
-            unknown[missing, 4], unknown[missing, 5] = a, b
+            line = unknown[missing]
+            line[0], line[1], line[2], line[3], line[4], line[5] = first, row, start, labels_end, a, b
             missing += 1
     return True, missing, histograms

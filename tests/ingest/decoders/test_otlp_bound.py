@@ -20,7 +20,11 @@ from stormpetrel.model.push import PushRequest
 
 Build = dict[str, Callable[[], Any]]
 Push = Callable[..., PushRequest]
-DECODERS: dict[str, Any] = {"logs": OtlpLogsDecoder, "traces": OtlpTracesDecoder, "metrics": OtlpMetricsDecoder}
+DECODERS: dict[str, Any] = {
+    "logs": OtlpLogsDecoder,
+    "traces": OtlpTracesDecoder,
+    "metrics": OtlpMetricsDecoder,
+}
 
 
 def messages_in(message: Message) -> int:
