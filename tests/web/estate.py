@@ -184,8 +184,8 @@ class Estate:
     async def live(self) -> AsyncIterator[LiveMessage]:
         for message in self.messages:
             yield message
-        if self.linger:
-            await asyncio.Event().wait()
+        while self.linger:
+            await asyncio.sleep(0.02)
 
     def own_metrics(self) -> bytes:
         return b"# TYPE petrel_up gauge\npetrel_up 1\n"

@@ -65,6 +65,7 @@ def server(estate: Estate, settings: WebSettings | None = None) -> Iterator[str]
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
+        estate.linger = False
         served.should_exit = True
         thread.join(10)
         listener.close()

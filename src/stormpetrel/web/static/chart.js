@@ -183,7 +183,7 @@ window.petrelChart = (function () {
         ...(banded ? [{ series: [5, 4], fill: colour("--band") }] : []),
       ],
       cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7 } },
-      legend: { live: true, markers: { width: 0 } },
+      legend: { live: true, markers: { show: true, width: 2 } },
       hooks: {
         draw: [(self) => drawMarks(self, answer, focus)],
         setSelect: [(self) => {
@@ -193,6 +193,10 @@ window.petrelChart = (function () {
         }],
       },
     }, align(answer), place);
+    // Until somebody points at a moment, the legend tells the newest one.
+    for (let i = u.data[0].length - 1; i >= 0; i--) {
+      if (u.data[3][i] !== null && u.data[3][i] !== undefined) { u.setLegend({ idx: i }); break; }
+    }
     return u;
   }
 
