@@ -177,7 +177,7 @@ def test_the_opentelemetry_sdk_exports_metrics_logs_and_traces(petrel: Petrel, t
     assert rows["samples"] == 3  # orders of two countries, and the queue depth
     found = petrel.get("/api/v1/series", text="queue_depth").json()["series"]
     points = petrel.get(f"/api/v1/series/{found[0]['series']}/points", **{"from": "-1h", "to": "now"}).json()
-    assert points["mean"] == [42.5]
+    assert points["points"]["mean"] == [42.5]
     record = petrel.get("/api/v1/logs", text="order 1499 is late").json()["records"]
     assert len(record) == 1
     assert record[0]["entity"] == "service:checkout"
