@@ -69,53 +69,67 @@ class Out(NamedTuple):
 @njit(nogil=True, cache=True)
 def admit_rows(rows: Rows, state: State, bounds: Bounds, out: Out) -> int:
     """Judge every row; returns how many journal entries were written."""
+    # Unpacked once: taking an array out of a tuple inside the loop costs a reference count each time.
+    series_of, times, values, bits, kinds, blocked = rows
+    records, ring_time, ring_value = state
+    verdicts, signals, resumptions, undo_series, undo_record, undo_time, undo_value = out
     undo = 0
-    for i in range(len(rows.series)):
-        series = rows.series[i]
+    for i in range(len(series_of)):
+        series = series_of[i]
         if series == REFUSED:
-            out.verdict[i] = _CARDINALITY
+            verdicts[i] = _CARDINALITY
             continue
-        if rows.blocked[series] != 0:
-            out.verdict[i] = rows.blocked[series]
+        if blocked[series] != 0:
+            verdicts[i] = blocked[series]
             continue
-        verdict = _refusal(rows, i, state, bounds)
-        out.verdict[i] = verdict
-        if verdict == _STALE:
-            if _ends(state.record[series], rows.time[i], bounds):
-                undo = _remember(state, series, out, undo)
-                state.record[series].flags |= np.uint8(ENDED)
+        time, value = times[i], values[i]
+        record = records[series]
+        verdict = _refusal(record, time, value, bits[i], bounds)
+        if verdict == _OUT_OF_ORDER:
+            verdict = _known(state, series, time, value, bounds.oldest)
+        ended = verdict == _STALE and _ends(record, time, bounds)
+        if verdict == _GOOD or ended:
+            slot = record.slot
+            undo_series[undo] = series
+            undo_record[undo] = records[series]
+            undo_time[undo] = ring_time[series, slot]
+            undo_value[undo] = ring_value[series, slot]
+            undo += 1
+        if ended:
+            record.flags |= np.uint8(ENDED)
         elif verdict == _GOOD:
-            undo = _remember(state, series, out, undo)
-            _accept(rows, i, state, bounds, out)
+            if record.flags & SEEN:
+                ring_time[series, record.slot] = record.last_time
+                ring_value[series, record.slot] = record.last_value
+                record.slot = np.uint8((record.slot + 1) % RING)
+            verdict, signals[i], resumptions[i] = _accept(record, time, value, kinds[series], bounds)
+        verdicts[i] = verdict
     return undo
 
 
 @njit(nogil=True, cache=True)
-def _refusal(rows: Rows, i: int, state: State, bounds: Bounds) -> int:
-    """Why row `i` is not accepted; GOOD when nothing speaks against it."""
-    if rows.bits[i] == STALE_BITS:
+def _refusal(record: Any, time: int, value: float, bits: int, bounds: Bounds) -> int:
+    """Why a row is not accepted, as far as its series' record tells; GOOD when nothing speaks against it."""
+    if bits == STALE_BITS:
         return _STALE
-    if not np.isfinite(rows.value[i]):
+    if not np.isfinite(value):
         return _NOT_FINITE
-    time = rows.time[i]
     if time > bounds.newest:
         return _FUTURE
-    record = state.record[rows.series[i]]
     if record.flags & SEEN and time <= record.last_time:
-        return _not_newer(rows, i, state, bounds)
+        if time < record.last_time:
+            return _OUT_OF_ORDER
+        return _DUPLICATE if _same(value, record.last_value) else _CONFLICT
     return _TOO_OLD if time < bounds.oldest else _GOOD
 
 
 @njit(nogil=True, cache=True)
-def _not_newer(rows: Rows, i: int, state: State, bounds: Bounds) -> int:
-    series, time, value = rows.series[i], rows.time[i], rows.value[i]
-    record = state.record[series]
-    if time == record.last_time:
-        return _DUPLICATE if _same(value, record.last_value) else _CONFLICT
+def _known(state: State, series: int, time: int, value: float, oldest: int) -> int:
+    """A row behind its series' newest: one of the samples before, sent again, or another one."""
     for k in range(RING):
         if state.ring_time[series, k] == time:
             return _DUPLICATE if _same(value, state.ring_value[series, k]) else _CONFLICT
-    return _TOO_OLD if time < bounds.oldest else _OUT_OF_ORDER
+    return _TOO_OLD if time < oldest else _OUT_OF_ORDER
 
 
 @njit(nogil=True, cache=True)
@@ -132,43 +146,27 @@ def _ends(record: Any, time: int, bounds: Bounds) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def _remember(state: State, series: int, out: Out, undo: int) -> int:
-    slot = state.record[series].slot
-    out.undo_series[undo] = series
-    out.undo_record[undo] = state.record[series]
-    out.undo_time[undo] = state.ring_time[series, slot]
-    out.undo_value[undo] = state.ring_value[series, slot]
-    return undo + 1
-
-
-@njit(nogil=True, cache=True)
-def _accept(rows: Rows, i: int, state: State, bounds: Bounds, out: Out) -> None:
-    series, time, value = rows.series[i], rows.time[i], rows.value[i]
-    kind = rows.kinds[series]
-    record = state.record[series]
+def _accept(record: Any, time: int, value: float, kind: int, bounds: Bounds) -> tuple[int, float, bool]:
+    """Take a sample over into the record: its verdict, what is judged of it, and whether it resumed."""
+    verdict = _GOOD
     judged = value if kind < GAUGE_CODES_BELOW else np.nan
     resumed = False
     if record.flags & SEEN:
         seconds = (time - record.last_time) * 1e-9
         resumed = bool(record.flags & ENDED) or seconds > gap_bound(record, bounds)
         if kind == COUNTER and value < record.last_value:
-            out.verdict[i] = _RESET
+            verdict = _RESET
         elif resumed:
-            out.verdict[i] = _GAP
+            verdict = _GAP
         elif kind >= GAUGE_CODES_BELOW:
             judged = (value - record.last_value if kind == COUNTER else value) / seconds
         _learn_interval(record, seconds, resumed)
         if _moved(record, value, resumed, bounds.stuck_samples):
-            out.verdict[i] = _STUCK
-        slot = record.slot
-        state.ring_time[series, slot] = record.last_time
-        state.ring_value[series, slot] = record.last_value
-        record.slot = np.uint8((slot + 1) % RING)
+            verdict = _STUCK
     record.last_time = time
     record.last_value = value
     record.flags = np.uint8(SEEN)
-    out.signal[i] = judged
-    out.resumed[i] = resumed
+    return verdict, judged, resumed
 
 
 @njit(nogil=True, cache=True)
