@@ -60,8 +60,8 @@ class Up:
     def token(self) -> str:
         return Path(self.told["ingest_token_file"]).read_text().strip()
 
-    def stop(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
+        self.process.send_signal(by)
         return self.process.wait(30)
 
 
@@ -110,7 +110,8 @@ def test_up_answers_and_ends_with_0_and_status_sees_it(tmp_path: Path) -> None:
         found = run("status", "--url", running.url, "--token-file", token_file)
         assert (found.returncode, "No open incident" in found.stdout) == (0, True), found
         assert run("status", "--url", running.url, "--token", "wrong").returncode == 2
-        assert running.stop() == 0
+        assert running.stop(signal.SIGINT) == 0
+    assert (tmp_path / "up.log").read_text().count("Traceback") == 0
     assert run("status", "--url", running.url).returncode == 2
 
 
@@ -195,7 +196,7 @@ def test_demo_shows_an_incident_within_two_minutes_and_cleans_up() -> None:
     temporary = set(Path("/tmp").glob("petrel-demo-*"))
     begun = time.monotonic()
     demo = subprocess.Popen(
-        [*PETREL, "demo", "--port", "0"],
+        [*PETREL, "demo", "--port", "0", "--calm-seconds", "5"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -6,6 +6,7 @@ import shutil
 import signal
 import tempfile
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -19,7 +20,6 @@ from stormpetrel.model.time import from_seconds
 
 HISTORY_SECONDS = 6 * 3600.0
 STEP_SECONDS = 5.0
-CALM_SECONDS = 30.0
 
 
 def demo(
@@ -30,6 +30,7 @@ def demo(
     keep: Annotated[
         Path | None, typer.Option(help="keep data and log in this new directory", file_okay=False)
     ] = None,
+    calm_seconds: Annotated[float, typer.Option(min=0, max=3600, help="live time before the fault")] = 30.0,
     seed: Annotated[int, typer.Option(help="seed of the simulation")] = 7,
 ) -> None:
     """See Storm Petrel at work within two minutes: a simulated shop, in which something breaks.
@@ -58,7 +59,7 @@ def demo(
     _stop_on_signals(stop)
     try:
         with DemoServer(directory, port) as server:
-            _run(server, fault, seed, stop)
+            _run(server, Plot(fault, calm_seconds, seed), stop)
     finally:
         if keep is None:
             shutil.rmtree(directory, ignore_errors=True)
@@ -81,7 +82,16 @@ def _stop_on_signals(stop: threading.Event) -> None:
     signal.signal(signal.SIGTERM, on_signal)
 
 
-def _run(server: DemoServer, fault: str, seed: int, stop: threading.Event) -> None:
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """What is going to happen."""
+
+    fault: str
+    calm_seconds: float
+    seed: int
+
+
+def _run(server: DemoServer, plot: Plot, stop: threading.Event) -> None:
     from stormpetrel.adapters.clock import SystemClock  # noqa: PLC0415 - as in `demo`
     from stormpetrel.simulate.drive import Drive  # noqa: PLC0415
     from stormpetrel.simulate.estate import Estate  # noqa: PLC0415
@@ -89,20 +99,21 @@ def _run(server: DemoServer, fault: str, seed: int, stop: threading.Event) -> No
     from stormpetrel.simulate.push import Pusher  # noqa: PLC0415
 
     clock = SystemClock()
+    kind = FAULTS[plot.fault]
     with Show(clock) as show:
         show.starting()
         address = server.start(stop)
         if address is None:
             return
-        show.started(address, FAULTS[fault].sentence)
-        estate = Estate(seed, clock.now_unix_nano() - from_seconds(HISTORY_SECONDS), STEP_SECONDS)
+        show.started(address, kind.sentence, plot.calm_seconds)
+        estate = Estate(plot.seed, clock.now_unix_nano() - from_seconds(HISTORY_SECONDS), STEP_SECONDS)
         with Pusher(address.url, address.token, stop=stop) as pusher:
             drive = Drive(estate, pusher, clock, stop, show.progress)
             try:
                 drive.history()
                 if stop.is_set():
                     return
-                planned = FAULTS[fault](clock.now_unix_nano() + from_seconds(CALM_SECONDS))
+                planned = kind(clock.now_unix_nano() + from_seconds(plot.calm_seconds + STEP_SECONDS))
                 estate.add_fault(planned)
                 show.live(planned, pusher.sent)
                 drive.live()

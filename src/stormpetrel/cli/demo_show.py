@@ -57,13 +57,13 @@ class Show:
         """The server is being started."""
         self._say("Starting a Storm Petrel of its own for this demonstration.")
 
-    def started(self, address: Address, what: str) -> None:
+    def started(self, address: Address, what: str, calm_seconds: float) -> None:
         """The server answers: say where, and what will happen."""
         self._address = address
         self._say(f"Storm Petrel is running at {address.url}", "bold")
         if address.setup_url:
             self._say(f"Set up your account and look in: {address.setup_url}", "bold")
-        self._say("Now: six hours of a web shop's history. Then live; half a minute later:")
+        self._say(f"Now: six hours of a web shop's history. Then live; {calm_seconds:.0f} s later:")
         self._say(f"  {what}.")
         self._watcher = threading.Thread(target=self._watch, name="demo-watch", daemon=True)
         self._watcher.start()

@@ -12,6 +12,8 @@ Ints = NDArray[np.int64]
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
+_SMALL_MEAN = 4.0
+_MOST_SMALL = 24  # a count with a mean of 4 exceeds this once in 10^11
 _SEED_MASK = (1 << 64) - 1
 
 
@@ -57,7 +59,20 @@ class Noise:
 
     def count(self, stream: str, index: Ints, mean: NDArray[np.floating]) -> Ints:
         """Whole numbers >= 0 about `mean`, with the variance of a Poisson count."""
-        large = mean + np.sqrt(np.maximum(mean, 0.0)) * self.normal(stream, index)
-        # Below a mean of 4 the rounded normal is biased: round at random around the mean instead.
-        small = np.floor(mean + self.uniform(stream + "/small", index))
-        return np.maximum(np.where(mean < 4.0, small, np.rint(large)), 0.0).astype(np.int64)
+        large = np.rint(mean + np.sqrt(np.maximum(mean, 0.0)) * self.normal(stream, index))
+        return np.where(mean < _SMALL_MEAN, self._small(stream, index, mean), np.maximum(large, 0)).astype(
+            np.int64
+        )
+
+    def _small(self, stream: str, index: Ints, mean: NDArray[np.floating]) -> Floats:
+        """Poisson counts by inversion, where the rounded normal would be biased and not vary enough."""
+        chance = self.uniform(stream + "/small", index)
+        # Elsewhere the mean is replaced, for a power of a large one would overflow to no use.
+        term_mean = np.where(mean < _SMALL_MEAN, np.maximum(mean, 0.0), 0.0)
+        term = np.exp(-term_mean)
+        below, count = term.copy(), np.zeros(len(index))
+        for number in range(1, _MOST_SMALL):
+            count += chance >= below
+            term *= term_mean / number
+            below += term
+        return count
