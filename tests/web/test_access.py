@@ -7,11 +7,11 @@ import asyncio
 import httpx
 import pytest
 from fastapi.routing import APIRoute
+from tests.web.estate import Estate
+from tests.web.serve import client_of, csrf_of, run, sign_in
 
 from stormpetrel.web import WebSettings, create_app
 from stormpetrel.web.access import ACCESS, Access, gate, guarded_router, undecided
-from tests.web.estate import Estate
-from tests.web.serve import client_of, csrf_of, run, sign_in
 
 # What each caller may do, written a second time on purpose: the table must not agree with itself only.
 ALLOWED = {
@@ -59,8 +59,12 @@ def test_matrix(caller: str) -> None:
             csrf = await csrf_of(client, "/")
         for method, path in sorted(ACCESS, key=lambda one: "sign-out" in one[1]):
             allowed = ACCESS[method, path] in ALLOWED[caller]
-            answer = await client.request(method, path.format(**FILLED), data={"csrf": csrf} if csrf else None)
-            refused = answer.status_code in (401, 403) or "/sign-in?next=" in answer.headers.get("location", "")
+            answer = await client.request(
+                method, path.format(**FILLED), data={"csrf": csrf} if csrf else None
+            )
+            refused = answer.status_code in (401, 403) or "/sign-in?next=" in answer.headers.get(
+                "location", ""
+            )
             if method == "POST" and not csrf and allowed:
                 assert answer.status_code == 403, (method, path)  # open to all, and still needs our form
             else:

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.responses import Response
+from tests.web.estate import PASSWORD, SETUP_SECRET, Estate
+from tests.web.serve import client_of, csrf_of, run, sign_in
 
 from stormpetrel.model.time import NANOS_PER_SECOND
 from stormpetrel.web import WebSettings
 from stormpetrel.web.pages.account import local_path
 from stormpetrel.web.session import Session, Sessions
-from tests.web.estate import PASSWORD, SETUP_SECRET, Estate
-from tests.web.serve import client_of, csrf_of, run, sign_in
 
 KEY = b"0123456789abcdef"
 HOUR = 3600 * NANOS_PER_SECOND
@@ -94,7 +94,9 @@ def test_signing_in_starts_a_new_session_and_goes_back() -> None:
         answer = await client.post("/sign-in", data=form)
         assert answer.headers["location"] == "/logs?text=a%20b"
         assert client.cookies["petrel_session"] != planted
+        client.cookies.clear()
         client.cookies.set("petrel_session", planted)
+        assert (await client.get("/")).status_code == 303  # the anonymous session did not become ada's
 
     run(test)
 

@@ -101,6 +101,8 @@ def duration(seconds: float) -> str:
         )
     if size_ < 60:
         return f"{seconds:.3g} s"
+    if size_ >= 1e10:  # three hundred years and more: a wrong unit, most likely
+        return f"{number(seconds / 86400)} d"
     for big, big_name, small, small_name in (
         (86400, "d", 3600, "h"),
         (3600, "h", 60, "min"),
