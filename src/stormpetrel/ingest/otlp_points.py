@@ -9,15 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from stormpetrel.errors import TooLargeError
 from stormpetrel.ingest.otlp_values import INT64_MAX, label_map
+from stormpetrel.ingest.remote_write_labels import MAX_LABEL_BYTES, MAX_LABELS
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.ingest.tally import RejectTally
 from stormpetrel.model.resource import UNKNOWN_ENTITY
 from stormpetrel.model.signal import STALE_MARKER_BITS, MetricKind
 
-MAX_LABELS = 64
-MAX_LABEL_BYTES = 16 << 10
 MAX_NAME_BYTES = 1024
+
+# Samples of one request; a histogram point is as many as it has buckets.
+MAX_SAMPLES = 5_000_000
 
 # A histogram with more buckets is refused: each bucket is a series.
 MAX_BUCKETS = 1000
@@ -78,7 +81,11 @@ class Points:
         self._received = received_unix_nano
 
     def add(self, metric: Any, identity: Identity) -> None:
-        """All points of a Metric message."""
+        """All points of a Metric message.
+
+        Raises:
+            TooLargeError: the request has come to more than `MAX_SAMPLES` samples.
+        """
         shape = metric.WhichOneof("data")
         if shape is None:
             self.tally.add("no_points", 1, metric.name[:80])
@@ -90,6 +97,10 @@ class Points:
         kind = _kind(metric, shape)
         write = _WRITERS[shape]
         for point in points:
+            if len(self.series) > MAX_SAMPLES:
+                raise TooLargeError(
+                    f"the request holds more than {MAX_SAMPLES} samples: send smaller requests"
+                )
             labels = {**identity.labels, **label_map(point.attributes)}
             fault = _fault(labels, point)
             if fault:

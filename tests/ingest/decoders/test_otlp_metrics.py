@@ -14,6 +14,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
 )
 
+from stormpetrel.errors import TooLargeError
+from stormpetrel.ingest import otlp_points
 from stormpetrel.ingest.otlp_json import fill_json
 from stormpetrel.ingest.otlp_metrics import OtlpMetricsDecoder
 from stormpetrel.ingest.series import REFUSED_SERIES, SeriesRegistry
@@ -127,6 +129,14 @@ def test_refused_points_leave_the_others_and_are_answered(push: Push) -> None:
     partial = ExportMetricsServiceResponse.FromString(decoded.answer).partial_success
     assert partial.rejected_data_points == 7
     assert "bad_buckets: 1, such as h" in partial.error_message
+
+
+def test_requests_of_too_many_samples_are_refused(
+    build: Build, push: Push, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(otlp_points, "MAX_SAMPLES", 6)
+    with pytest.raises(TooLargeError, match="6 samples"):
+        decode(push(build["metrics"]()))
 
 
 def test_a_full_registry_leaves_the_rows_to_admission(build: Build, push: Push) -> None:

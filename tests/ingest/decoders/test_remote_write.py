@@ -137,6 +137,13 @@ def test_metadata_that_changes_blocks_only_its_senders_series() -> None:
     assert sender.registry.blocked()[:2].tolist() == [Quality.KIND_CHANGED, 0]
 
 
+def test_metadata_sent_again_and_again_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    sender = Sender()
+    sender.send(message(metric("a"), metadata=[(2, "a", "")]))
+    monkeypatch.setattr(sender.registry, "declare", lambda *told: pytest.fail(f"told {told} again"))
+    sender.send(message(metadata=[(2, "a", "")]))
+
+
 def test_metadata_at_odds_with_itself_says_nothing() -> None:
     sender = Sender()
     decoded = sender.send(message(metric("a"), metadata=[(1, "a", ""), (2, "a", "")]))

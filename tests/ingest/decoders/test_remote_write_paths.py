@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stormpetrel.errors import DecodeError
-from stormpetrel.ingest import remote_write
+from stormpetrel.ingest import remote_write, remote_write_wire
 from stormpetrel.ingest.remote_write import RemoteWriteDecoder
 from stormpetrel.ingest.remote_write_proto import WriteRequest
 from stormpetrel.ingest.series import SeriesRegistry
@@ -105,6 +105,7 @@ def test_both_ways_agree_on_any_bytes(body: bytes) -> None:
         b"\x0a\x04\x12\x00\x0a\x00",  # a label after a sample
         b"\x0a\x05\x12\x03\x10\x80\x00",  # an overlong time
         b"\x0a\x0d\x12\x0b\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f",  # bits beyond the 64th
+        b"\x0a\x0e\x12\x0c\x10" + b"\xff" * 10 + b"\x01",  # a time of eleven bytes
         b"\x0b\x0c",  # a group
         b"\x8a\x00\x00",  # a tag of two bytes
     ],
@@ -112,6 +113,16 @@ def test_both_ways_agree_on_any_bytes(body: bytes) -> None:
 def test_unusual_shapes_go_to_the_library(unusual: bytes) -> None:
     good = encode([([(b"__name__", b"up")], [(1, 2)], True, 0)], [])
     both([unusual, good + unusual, unusual + good])
+
+
+def test_the_compiled_way_leaves_scattered_labels_to_the_library() -> None:
+    """Their hash would take in the samples between, and be new with every request."""
+    scattered = np.frombuffer(bytes.fromhex("0a08" "0a00" "1200" "0a00" "1200"), np.uint8)  # fmt: skip
+    together = np.frombuffer(bytes.fromhex("0a08" "0a00" "0a00" "1200" "1200"), np.uint8)  # fmt: skip
+    assert not remote_write_wire.measure(scattered, 10)[0]
+    usual, counts = remote_write_wire.measure(together, 10)
+    assert usual
+    assert counts.tolist() == [1, 2, 0]
 
 
 @settings(max_examples=100, deadline=None)
