@@ -63,6 +63,9 @@ def test_options_override_the_file_and_absent_ones_do_not(tmp_path: Path) -> Non
     assert settings(file).server.port == 1234
     changed = settings(file, tmp_path, port=99, host=None)
     assert (changed.server.port, changed.server.host, changed.data_dir) == (99, "127.0.0.2", tmp_path)
+    assert settings(file, log_level="error").log_level == "error"
+    with pytest.raises(ConfigError, match="log_level"):
+        settings(file, log_level="loud")
 
 
 def test_reading_what_is_stored_needs_a_data_directory(tmp_path: Path) -> None:

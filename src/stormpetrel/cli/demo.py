@@ -78,8 +78,8 @@ def _stop_on_signals(stop: threading.Event) -> None:
     def on_signal(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
-    signal.signal(signal.SIGINT, on_signal)
-    signal.signal(signal.SIGTERM, on_signal)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, on_signal)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,16 @@ class DemoServer:
         config = self._directory / "petrel.toml"
         config.write_text(_CONFIG, encoding="utf-8")
         self._log = self.log_file.open("ab")
-        command = [sys.executable, "-m", "stormpetrel.cli.main", "up", "--json", "--config", str(config)]
+        command = [
+            sys.executable,
+            "-m",
+            "stormpetrel.cli.main",
+            "up",
+            "--json",
+            "--with-parent",
+            "--config",
+            str(config),
+        ]
         command += ["--data-dir", str(self._directory / "data"), "--port", str(self._port)]
         # A session of its own: Ctrl-C reaches only us, and we stop it after the last push.
         self._process = subprocess.Popen(

@@ -28,14 +28,17 @@ _LAST_UNIX_NANO = (1 << 63) - 1  # in the year 2262
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
-def settings(config: Path | None, data_dir: Path | None = None, **server: object) -> Config:
-    """The configuration with what the command line overrides; `server` keys that are None do not."""
-    overrides: dict[str, Any] = {}
-    if data_dir is not None:
-        overrides["data_dir"] = str(data_dir)
-    given = {key: value for key, value in server.items() if value is not None}
-    if given:
-        overrides["server"] = given
+def settings(
+    config: Path | None, data_dir: Path | None = None, log_level: str | None = None, **server: object
+) -> Config:
+    """The configuration with what the command line overrides; what is None does not.
+
+    Args:
+        server: keys of the section `server`.
+    """
+    given = {"data_dir": data_dir and str(data_dir), "log_level": log_level}
+    overrides: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    overrides["server"] = {key: value for key, value in server.items() if value is not None}
     return load_config(config, overrides)
 
 

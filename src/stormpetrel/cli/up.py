@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import signal
+import threading
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import orjson
@@ -16,13 +20,14 @@ if TYPE_CHECKING:
     from stormpetrel.app.runtime import Announcement
 
 
-def up(
+def up(  # noqa: PLR0913, PLR0917 - one argument an option
     config: ConfigFile = None,
     data_dir: DataDir = None,
     host: Annotated[str | None, typer.Option(help="address to listen on; loopback by default")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="port; 0 picks a free one")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error")] = None,
     as_json: Json = False,
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
 ) -> None:
     """Start Storm Petrel and serve until SIGTERM or Ctrl-C.
 
@@ -39,13 +44,20 @@ def up(
 
     Exit codes: 0 stopped, 1 failed, 2 configuration or port, 3 another process uses the data directory.
     """
-    found = settings(config, data_dir, host=host, port=port)
-    if log_level is not None:
-        found = type(found).model_validate({**found.model_dump(), "log_level": log_level})
+    found = settings(config, data_dir, log_level, host=host, port=port)
+    if with_parent:
+        threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     # Numba and the store's engine take a second to load: only who serves should wait for them.
     from stormpetrel.cli.serve import serve  # noqa: PLC0415
 
     serve(found, _print_json if as_json else _print)
+
+
+def _end_with_parent(parent: int) -> None:
+    """Stop as by SIGTERM once the process that started us is gone, however it ended."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _print(told: Announcement) -> None:

@@ -72,7 +72,10 @@ class Noise:
         term = np.exp(-term_mean)
         below, count = term.copy(), np.zeros(len(index))
         for number in range(1, _MOST_SMALL):
-            count += chance >= below
+            reached = chance >= below
+            if not reached.any():
+                break
+            count += reached
             term *= term_mean / number
             below += term
         return count
