@@ -53,13 +53,23 @@ def test_a_jump_in_a_smooth_series_is_seen_though_the_level_is_usual() -> None:
     assert scores.low[3000] < scores.expected[3000] < scores.high[3000] < scores.observed[3000]
 
 
-def test_a_small_lasting_shift_is_seen_by_the_level_shift_head() -> None:
+def test_a_small_lasting_shift_is_seen_though_no_sample_is_strange() -> None:
     values = noise(6000)
     values[5000:5100] += 2.5
     scores = judge(values)
-    row = 5000 + int(np.argmin(scores.p_value[5000:5060]))
-    assert scores.p_value[row] < 1e-5
-    assert head_of(scores, row) == "level_shift"
+    assert scores.p_value[5000:5040].min() < 1e-4
+    assert "level_shift" in {head_of(scores, row) for row in range(5002, 5020)}
+    assert "lasting" in {head_of(scores, row) for row in range(5002, 5040)}
+
+
+def test_a_counter_at_rest_is_strange_by_lasting_not_by_size() -> None:
+    values = np.zeros(4000)
+    values[1000::400] = 1.0
+    burst, lasting = values.copy(), np.zeros(4000)
+    burst[3100] = 1e6
+    lasting[3500:3540] = 50.0
+    assert judge(burst).p_value[3100] > 1e-6, "one burst after rest: its size has no unit"
+    assert judge(lasting).p_value[3530] < 1e-6, "fifty for half an hour, where nothing ever lasted"
 
 
 @pytest.mark.parametrize("shift", [10.0, 1e3, 1e6])
@@ -82,15 +92,15 @@ def test_an_incident_does_not_teach() -> None:
 
 def test_a_daily_season_is_learnt_and_used() -> None:
     day = 288
-    time = np.arange(6 * day)
-    square = np.where(time % day < day // 2, 20.0, 60.0)
-    values = square + np.random.default_rng(5).normal(0, 1.0, len(time))
+    time = np.arange(7 * day)
+    wave = 100.0 + 20.0 * np.sin(2 * np.pi * time / day)
+    values = wave + np.random.default_rng(5).normal(0, 1.0, len(time))
+    trough = 5 * day + 3 * day // 4
+    values[trough] = 110.0
     scores = judge(values, step=5 * MINUTE)
-    edges = [d * day + h for d in (4, 5) for h in (0, day // 2)]
-    assert max(abs(scores.expected[e + 2] - square[e + 2]) for e in edges) < 12.0
-    assert min(scores.p_value[e] for e in edges) > 1e-4, "the daily step is expected by now"
-    values[5 * day + 50] = 60.0
-    assert judge(values, step=5 * MINUTE).p_value[5 * day + 50] < 1e-5, "60 at the time of 20 is not"
+    assert np.abs(scores.expected[4 * day :] - wave[4 * day :]).mean() < 1.5
+    assert scores.p_value[trough] < 1e-5, "110 is usual in the day, not at the time of 80"
+    assert (scores.p_value[4 * day : trough] <= 1e-4).mean() < 2e-3
 
 
 def test_after_a_silence_neighbours_are_not_compared() -> None:
@@ -103,7 +113,8 @@ def test_after_a_silence_neighbours_are_not_compared() -> None:
     gap = RobustBank().update(admitted(ids, times, values, time == 2000))
     assert plain.p_value[2000] < 1e-4
     assert head_of(plain, 2000) == "jump"
-    assert gap.p_value[2000] > plain.p_value[2000] * 3
+    assert head_of(gap, 2000) != "jump"
+    assert gap.p_value[2000] > plain.p_value[2000]
 
 
 def test_bands_hold_most_samples() -> None:

@@ -32,7 +32,7 @@ def sift(
     Args:
         columns: series, time, p-value; a NaN p-value is no evidence in either direction.
         state: int64[series, FIELDS].
-        settings: p_open, p_close, p_at_once, p_severe, hold samples, close and refractory nanoseconds.
+        settings: p_open, p_close, at_once_share, p_severe, hold samples, close and refractory nanoseconds.
         share: false alarms allowed per nanosecond and series; bounds p_open by share * interval.
     """
     series, times, p_values = columns
@@ -84,8 +84,8 @@ def count(row: I64, p: float, now: int, limit: float, p_severe: float) -> None:
 @njit(cache=True, nogil=True)
 def start(row: I64, p: float, now: int, limit: float, settings: Settings) -> int:
     """Open when the run is long enough, or at once when one sample says as much as a run."""
-    _, _, p_at_once, _, hold, _, _ = settings
-    if now < row[QUIET] or not (row[RUN] >= hold or (p <= p_at_once and p <= limit)):
+    _, _, at_once_share, _, hold, _, _ = settings
+    if now < row[QUIET] or not (row[RUN] >= hold or p <= at_once_share * limit):
         return NOTHING
     row[SINCE] = row[RUN_START]
     row[HELD] = now

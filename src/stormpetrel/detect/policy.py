@@ -25,7 +25,7 @@ class AlarmOptions(TypedDict, total=False):
     p_open: float
     p_close: float
     hold_samples: int
-    p_at_once: float
+    at_once_share: float
     p_severe: float
     close_seconds: float
     refractory_seconds: float
@@ -38,10 +38,10 @@ class AlarmSettings:
     """One setting for all series.
 
     Attributes:
-        p_open: a sample at or below it is strange.
+        p_open: a sample at or below it is strange; `false_per_day` usually asks for less.
         p_close: above it a sample counts as recovered.
         hold_samples: strange samples in a row that open a finding.
-        p_at_once: one sample at or below it opens alone.
+        at_once_share: one sample at or below this share of the threshold opens alone.
         p_severe: a finding becomes an ERROR after three times `hold_samples` in a row at or below it.
         close_seconds: how long a series must be *seen* recovered; silence does not count.
         refractory_seconds: no new finding of a series within this of the end of its last one.
@@ -50,15 +50,15 @@ class AlarmSettings:
             samples independent: tightens `p_open` by the number of series and their intervals.
     """
 
-    p_open: float = 1e-6
-    p_close: float = 1e-3
+    p_open: float = 1e-3
+    p_close: float = 3e-3
     hold_samples: int = 3
-    p_at_once: float = 1e-12
+    at_once_share: float = 0.1
     p_severe: float = 1e-12
     close_seconds: float = 120.0
     refractory_seconds: float = 900.0
     silent_close_seconds: float = 86_400.0
-    false_per_day: float = 0.1
+    false_per_day: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class AlarmPolicy:
 
     Works on any bank's scores, in event time; a NaN p-value (warming up, missing) neither opens nor
     closes: unknown is not healthy. Fails to see anomalies shorter than `hold_samples` unless a single
-    sample is at `p_at_once`. State is 80 bytes a series; Python runs only for rows that change a
+    sample is far below the threshold. State is 80 bytes a series; Python runs only for rows that change a
     finding. Same input, same findings, same ids, however the input is cut into batches once all series
     have been seen (their number tightens the threshold).
 
@@ -151,7 +151,7 @@ class AlarmPolicy:
         gate.sift(
             (batch.series, batch.time_unix_nano, scores.p_value),
             self._state,
-            (s.p_open, s.p_close, s.p_at_once, s.p_severe, s.hold_samples, close, refractory),
+            (s.p_open, s.p_close, s.at_once_share, s.p_severe, s.hold_samples, close, refractory),
             self._share(),
             (told.verdict, told.since, told.held),
         )

@@ -21,7 +21,7 @@ from stormpetrel.model.signal import AdmittedMetrics, MetricBatch, SeriesInfo
 from stormpetrel.model.time import NANOS_PER_SECOND
 
 GAP_FACTOR = 5.0  # silence of more than this many usual intervals is a gap, as at intake
-_SMOOTH, _HOLD = 0.4, 0.97
+_SMOOTH, _HOLD_SECONDS = 0.6, 1200.0  # of the rank: an incident stays remarkable for some twenty minutes
 _FIGURES = ("auc_pr", "precision", "recall", "alarm_f1", "false_per_series_day")
 
 
@@ -74,14 +74,26 @@ def predict(file: SeriesFile, out: Path) -> None:
     scores, alarm = judge(measured)
     p = np.nan_to_num(scores.p_value, nan=1.0).reshape(n, columns)
     p_value = np.minimum(p.min(axis=1) * columns, 1.0)
-    strange = -np.log10(np.maximum(np.sort(p, axis=1)[:, : max(1, columns // 4)], 1e-30))
-    rank = held_rank(np.log1p(strange).mean(axis=1), _SMOOTH, _HOLD)
+    steps = np.diff(measured.time_unix_nano[:65]) / NANOS_PER_SECOND
+    hold = float(np.exp(-(np.median(steps) if len(steps) else 60.0) / _HOLD_SECONDS))
+    rank = held_rank(strangeness(scores, columns), _SMOOTH, hold)
     table = pa.table(
         {"timestamp": measured.timestamp, "rank": rank, "p_value": p_value, "alarm": alarm.any(axis=1)}
     )
     path = prediction_path(file, out)
     path.parent.mkdir(parents=True, exist_ok=True)
     pa.parquet.write_table(table, path, compression="zstd")
+
+
+def strangeness(scores: Scores, columns: int) -> NDArray[np.float64]:
+    """float64[n]: half log surprise, half log distance in bands; mean of the strangest quarter of columns."""
+    p = np.nan_to_num(scores.p_value, nan=1.0)
+    half = np.maximum((scores.high - scores.low) / 2, 1e-12)
+    distance = np.nan_to_num(np.abs(scores.observed - scores.expected) / half, nan=0.0, posinf=1e6)
+    surprise = np.log1p(-np.log10(np.maximum(p, 1e-30)))
+    mixed = (0.5 * np.log1p(distance) + 0.5 * surprise).reshape(-1, columns)
+    strongest: NDArray[np.float64] = np.sort(mixed, axis=1)[:, -max(1, columns // 4) :].mean(axis=1)
+    return strongest
 
 
 def judge(measured: Measured) -> tuple[Scores, NDArray[np.bool_]]:

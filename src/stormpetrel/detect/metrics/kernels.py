@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from stormpetrel.detect.metrics import tail
 from stormpetrel.detect.metrics.layout import (
+    AFAR,
     BLIND_SCORE,
     CLIP,
     DOWN,
@@ -28,6 +29,8 @@ from stormpetrel.detect.metrics.layout import (
     EPISODE_MEMORY,
     EPISODES,
     ERROR,
+    EXCURSION,
+    EXCURSIONS,
     EXPECTED,
     FLAT,
     FLAT_RUN,
@@ -37,15 +40,20 @@ from stormpetrel.detect.metrics.layout import (
     HAS_PREV,
     HEADS,
     JUMP,
+    LASTING,
     LEVEL,
+    LONG,
+    LONG_SCALE,
     LONGEST,
     MAGNITUDE,
     MOVE,
     P_EXTREME,
+    P_UNUSUAL,
     PREV,
     QUANTUM,
     RELEARN,
     RESIDUAL,
+    REST,
     RUN,
     RUNS,
     S_DOWN,
@@ -55,14 +63,20 @@ from stormpetrel.detect.metrics.layout import (
     S_UP,
     SCORED_HEADS,
     SEASON_GAIN,
+    SEASON_REVEALS,
     SEASON_TRIAL,
+    SEASONAL,
+    SETTLED,
     SHIFT,
     SLOTS,
+    SPARSE,
+    STEPS_NEEDED,
     STREAK,
+    UNUSUAL,
     UP,
     V_DOWN,
     V_FLOOR,
-    V_SEASONAL,
+    V_MOST,
     V_UP,
     VIEW,
     N,
@@ -100,6 +114,7 @@ def update(
             restart(s)
         phase = (times[row] % season_nanos) / slot_nanos
         base = season_base(profile[i], passes[i], phase)
+        choose(s, counts[i], fits[i])
         predict(s, base, view)
         score(s, x, view, scores)
         p, head = judge(s, counts[i], fits[i], scores, warmup)
@@ -128,52 +143,80 @@ def season_base(profile: F32, passes: U8, phase: float) -> float:
 def predict(s: F64, base: float, view: F64) -> None:
     """Choose the model (level alone, or level on the seasonal profile) and its scales."""
     floor = max(FLOOR_OF_LEVEL * abs(s[LEVEL]), FLOOR_OF_MAGNITUDE * s[MAGNITUDE])
-    floor = max(floor, 0.5 * s[QUANTUM])
-    seasonal = s[S_N] >= SEASON_TRIAL and s[S_ERROR] < SEASON_GAIN * s[ERROR] and math.isfinite(base)
-    view[V_SEASONAL] = 1.0 if seasonal else 0.0
+    if s[RUNS] >= STEPS_NEEDED:
+        floor = max(floor, 0.5 * s[QUANTUM])
+    seasonal = s[SEASONAL] > 0.0 and math.isfinite(base)
     view[EXPECTED] = base + s[S_LEVEL] if seasonal else s[LEVEL]
     view[V_UP] = max(s[S_UP] if seasonal else s[UP], floor)
     view[V_DOWN] = max(s[S_DOWN] if seasonal else s[DOWN], floor)
     view[V_FLOOR] = floor
+    at_rest = s[RUNS] < SPARSE * s[N] and abs(s[LEVEL]) <= REST * s[MAGNITUDE]
+    view[V_MOST] = BLIND_SCORE if at_rest else 1e9
 
 
 @njit(cache=True, nogil=True)
-def over(distance: float, scale: float) -> float:
-    """distance / scale, bounded, and BLIND_SCORE where there is no scale at all."""
+def choose(s: F64, counts: F32, fits: F64) -> None:
+    """Take up the seasonal model when it is clearly better, drop it when it is worse.
+
+    Where it explains nearly all, the tails of the residuals are learnt anew; meanwhile the other heads
+    judge. Where it explains some, the old tails are kept: too wide, but of much longer memory.
+    """
+    if s[S_N] < SEASON_TRIAL:
+        return
+    if s[SEASONAL] > 0.0:
+        s[SEASONAL] = 1.0 if s[S_ERROR] < s[ERROR] else 0.0
+    elif s[S_ERROR] < SEASON_GAIN * s[ERROR]:
+        s[SEASONAL] = 1.0
+        if s[S_ERROR] < SEASON_REVEALS * s[ERROR]:
+            s[DRIFT] = 0.0
+            s[DRIFT_SCALE] = 0.5 * (s[S_UP] + s[S_DOWN])
+            for h in (RESIDUAL, SHIFT):
+                tail.forget(counts[h], fits[h])
+
+
+@njit(cache=True, nogil=True)
+def over(distance: float, scale: float, most: float) -> float:
+    """distance / scale, at most `most`, also where there is no scale at all."""
     if distance == 0.0:
         return 0.0
-    if scale <= 0.0:
-        return BLIND_SCORE
-    return min(distance / scale, 1e9)
+    return min(distance / scale, most) if scale > 0.0 else most
 
 
 @njit(cache=True, nogil=True)
 def score(s: F64, x: float, view: F64, scores: F64) -> None:
-    """The three learnt scores of one sample; a score of -1 means: nothing to compare with."""
+    """The learnt scores of one sample; a score of -1 means: nothing to compare with."""
+    most = view[V_MOST]
     residual = x - view[EXPECTED]
     scale = view[V_UP] if residual >= 0.0 else view[V_DOWN]
-    scores[RESIDUAL] = over(abs(residual), scale)
-    scores[JUMP] = over(abs(x - s[PREV]), max(s[MOVE], view[V_FLOOR])) if s[HAS_PREV] > 0.0 else -1.0
+    scores[RESIDUAL] = over(abs(residual), scale, most)
+    scores[JUMP] = over(abs(x - s[PREV]), max(s[MOVE], view[V_FLOOR]), most) if s[HAS_PREV] > 0.0 else -1.0
     limit = 2.5 * CLIP * scale
     drift = s[DRIFT] + DRIFT_RATE * (min(max(residual, -limit), limit) - s[DRIFT])
     s[DRIFT] = drift
-    scores[SHIFT] = over(abs(drift), max(s[DRIFT_SCALE], 0.2 * view[V_FLOOR]))
+    scores[AFAR] = over(abs(x - s[LONG]), max(s[LONG_SCALE], view[V_FLOOR]), most)
+    scores[SHIFT] = over(abs(drift), max(s[DRIFT_SCALE], 0.2 * view[V_FLOOR]), most)
 
 
 @njit(cache=True, nogil=True)
 def judge(s: F64, counts: F32, fits: F64, scores: F64, warmup: float) -> tuple[float, int]:
     """Smallest p-value of the heads times their number (Bonferroni), and whose it is; NaN warming up."""
-    p, head = 1.0, RESIDUAL
+    p, head, strangest = 1.0, RESIDUAL, 1.0
     warm = s[N] >= warmup
     if warm:
         for h in range(SCORED_HEADS):
-            if scores[h] >= 0.0 and fits[h, tail.BULK] > 0.0:
-                mine = tail.p_value(counts[h], fits[h], scores[h])
+            if scores[h] >= 0.0 and fits[h, tail.TOTAL] >= tail.LEAST:
+                mine = tail.p_value(counts[h], fits[h], scores[h], s[UNUSUAL])
                 if mine < p:
                     p, head = mine, h
-        flat = flat_p_value(s)
+        strangest = HEADS * p
+        rests = s[RUNS] < SPARSE * s[N]
+        flat = 1.0 if rests or s[RUN] > FLAT_RUN else run_p_value(s[RUN], s[LONGEST], s[RUNS], 0.5)
         if flat < p:
             p, head = flat, FLAT
+        least = 0.5 if rests else 0.8  # what rests is not autocorrelated noise
+        lasting = run_p_value(s[UNUSUAL], s[EXCURSION], s[EXCURSIONS], least)
+        if lasting < p:
+            p, head = lasting, LASTING
         p = min(1.0, HEADS * p)
     s[EPISODES] *= 1.0 - 1.0 / EPISODE_MEMORY
     extreme = warm and p <= P_EXTREME
@@ -183,27 +226,41 @@ def judge(s: F64, counts: F32, fits: F64, scores: F64, warmup: float) -> tuple[f
         p = max(p, min(habit / EPISODE_MEMORY, 1.0))
     if s[STREAK] == 1.0:
         s[EPISODES] += 1.0
-    if not extreme or habit > 0.0 or s[STREAK] > RELEARN:
+    count_excursion(s, warm and strangest <= P_UNUSUAL)
+    if (not extreme or habit > 0.0 or s[STREAK] > RELEARN) and s[N] >= SETTLED:
+        weight = 1.0
         for h in range(SCORED_HEADS):
-            if scores[h] >= 0.0 and s[N] >= 16.0:
-                tail.learn(counts[h], fits[h], scores[h])
+            if scores[h] >= 0.0:
+                tail.learn(counts[h], fits[h], scores[h], weight)
     return (p if warm else math.nan), head
 
 
 @njit(cache=True, nogil=True)
-def flat_p_value(s: F64) -> float:
-    """Geometric tail of a run of equal values beyond the longest run seen; 1 when it is not a record.
+def run_p_value(run: float, longest: float, runs: float, least: float) -> float:
+    """Geometric tail of a run beyond the longest one seen; 1 when it is not a record.
 
-    The chance of one more repeat is what makes the longest of `RUNS` runs as long as it was
-    (`chance**longest = 1 / runs`), and at least a fair coin's: repeats come in bursts, so a series that
-    never repeated is not damned by its third repeat.
+    The chance of one more is what makes the longest of `runs` runs as long as it was
+    (`chance**longest = 1 / runs`), and at least `least`: likes come in bursts, so a series that never
+    repeated is not damned by its third repeat.
     """
-    beyond = s[RUN] - s[LONGEST] - 2.0
-    if beyond <= 0.0 or s[RUN] > FLAT_RUN:
+    beyond = run - longest - 2.0
+    if beyond <= 0.0:
         return 1.0
-    runs = max(s[RUNS], 1.0)
-    log_chance = max(-math.log(runs) / max(s[LONGEST], 1.0), math.log(0.5))
-    return float(math.exp(max(beyond * log_chance, -300.0)) / runs)
+    count = max(runs, 1.0)
+    log_chance = max(-math.log(count) / max(longest, 1.0), math.log(least))
+    return float(math.exp(max(beyond * log_chance, -300.0)) / count)
+
+
+@njit(cache=True, nogil=True)
+def count_excursion(s: F64, unusual: bool) -> None:
+    """Keep the present run of unusual samples, the longest (slowly forgotten), and their number."""
+    if unusual:
+        s[UNUSUAL] += 1.0
+    elif s[UNUSUAL] > 0.0:
+        s[EXCURSION] = max(s[EXCURSION], min(s[UNUSUAL], RELEARN))
+        s[EXCURSIONS] += 1.0
+        s[UNUSUAL] = 0.0
+    s[EXCURSION] *= 1.0 - 1.0 / EPISODE_MEMORY
 
 
 @njit(cache=True, nogil=True)

@@ -10,30 +10,39 @@ MOVE, DRIFT, DRIFT_SCALE = 12, 13, 14
 QUANTUM, MAGNITUDE = 15, 16
 RUN, LONGEST, RUNS = 17, 18, 19
 SLOT, SLOT_SUM, SLOT_N = 20, 21, 22
-STREAK, EPISODES = 23, 24
-FIELDS = 26
+STREAK, EPISODES, SEASONAL, UNUSUAL = 23, 24, 25, 26
+LONG, LONG_SCALE = 27, 28
+EXCURSION, EXCURSIONS = 29, 30  # longest run of unusual samples, and how many such runs
+FIELDS = 31
 
 LEVEL_RATE, SCALE_RATE, ERROR_RATE = 0.02, 0.01, 0.005
+LONG_RATE = 0.0005
 DRIFT_RATE, DRIFT_SCALE_RATE = 0.1, 0.005
 CLIP = 4.0  # a residual teaches as if it were at most this many scales
 SLOT_RATE = 0.25  # of the newest day in a seasonal slot's mean
-SEASON_GAIN = 0.85  # the seasonal model must lower the error to this share to be used
+SEASON_GAIN = 0.85  # the seasonal model must lower the error to this share to be taken up
+SEASON_REVEALS = 0.3  # below this share, what residuals were before says nothing about what they are now
 SEASON_TRIAL = 200.0  # samples on which it is compared first
 
 FLOOR_OF_LEVEL = 0.005  # scale floor as a share of the level: half a percent of itself is never strange
 FLOOR_OF_MAGNITUDE = 1e-4  # ... and of the largest value lately, for series that live at zero
-BLIND_SCORE = 4.0  # score of the first move of a series that was always zero: it has no unit yet
+STEPS_NEEDED = 8.0  # changes of value before the smallest of them is taken for the resolution
+SPARSE = 0.25  # share of samples that differ from the one before, below which a series rests
+REST = 0.05  # a resting series whose level is below this share of its magnitude rests at zero
+BLIND_SCORE = 8.0  # largest score of a series that rests at zero: it has no unit, size means little
 
+P_UNUSUAL = 0.02  # an excursion lasts while samples are at or below it
 P_EXTREME = 1e-6  # not counted as healthy from here on
+SETTLED = 16.0  # samples before scores are counted at all
 RELEARN = 360.0  # an episode that lasts this many samples is the new normal
 FREE_EPISODES = 2.0  # extreme episodes within EPISODE_MEMORY that are not held against the next
 EPISODE_MEMORY = 8192.0  # samples
 FLAT_RUN = 720.0  # a flatline older than this is the new normal
 
-RESIDUAL, JUMP, SHIFT, FLAT = 0, 1, 2, 3
-SCORED_HEADS = 3  # those with a learnt tail; the flatline's p-value is a formula
-HEADS = 4
+RESIDUAL, JUMP, SHIFT, AFAR, FLAT, LASTING = 0, 1, 2, 3, 4, 5
+SCORED_HEADS = 4  # those with a learnt tail; the p-values of runs are a formula
+HEADS = 6
 
-# View of one sample, float64[VIEW]: prediction, its two scales, the floor, and whether it is seasonal.
-EXPECTED, V_UP, V_DOWN, V_FLOOR, V_SEASONAL = 0, 1, 2, 3, 4
+# View of one sample, float64[VIEW]: prediction, its two scales, the floor, and largest score.
+EXPECTED, V_UP, V_DOWN, V_FLOOR, V_MOST = 0, 1, 2, 3, 4
 VIEW = 5

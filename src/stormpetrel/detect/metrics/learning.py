@@ -25,6 +25,9 @@ from stormpetrel.detect.metrics.layout import (
     HAS_PREV,
     LEVEL,
     LEVEL_RATE,
+    LONG,
+    LONG_RATE,
+    LONG_SCALE,
     LONGEST,
     MAGNITUDE,
     MOVE,
@@ -60,12 +63,12 @@ def rate(least: float, n: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def side(s: F64, up: int, residual: float, n: float) -> float:
+def side(s: F64, up: int, residual: float, n: float, floor: float) -> float:
     """Learn the scale of the residual's own side (`up` or `up + 1`); returns the clipped residual."""
     place = up if residual >= 0.0 else up + 1
     size = abs(residual)
     if n >= 24.0:
-        size = min(size, CLIP * max(s[place], 0.05 * s[2 * up + 1 - place]))
+        size = min(size, CLIP * max(s[place], 0.05 * s[2 * up + 1 - place], floor))
     s[place] += rate(SCALE_RATE, 0.5 * n) * (size - s[place])
     return size if residual >= 0.0 else -size
 
@@ -79,15 +82,21 @@ def learn(s: F64, x: float, base: float, view: F64) -> None:
     floor = view[V_FLOOR]
     residual = x - s[LEVEL]
     s[ERROR] += rate(ERROR_RATE, n) * (min(abs(residual), 8.0 * max(s[UP], s[DOWN]) + floor) - s[ERROR])
-    move = side(s, UP, residual, n)
+    move = side(s, UP, residual, n, floor)
     s[LEVEL] += rate(LEVEL_RATE, n) * (residual if abs(residual) <= floor else move)
     if math.isfinite(base):
-        learn_seasonal_level(s, x - base, residual)
+        learn_seasonal_level(s, x - base, residual, floor)
     if s[HAS_PREV] > 0.0:
         step = abs(x - s[PREV])
         if n >= 24.0:
             step = min(step, CLIP * s[MOVE] + floor)
         s[MOVE] += rate(SCALE_RATE, n) * (step - s[MOVE])
+    away = x - s[LONG] if n > 0.0 else 0.0
+    if n == 0.0:
+        s[LONG] = x
+    size = min(abs(away), CLIP * s[LONG_SCALE] + floor) if n >= 24.0 else abs(away)
+    s[LONG] += rate(LONG_RATE, n) * (size if away >= 0.0 else -size)
+    s[LONG_SCALE] += rate(LONG_RATE, n) * (size - s[LONG_SCALE])
     drift = abs(s[DRIFT])
     if n >= 24.0:
         drift = min(drift, CLIP * s[DRIFT_SCALE] + 0.2 * floor)
@@ -95,7 +104,7 @@ def learn(s: F64, x: float, base: float, view: F64) -> None:
 
 
 @njit(cache=True, nogil=True)
-def learn_seasonal_level(s: F64, rest: float, plain: float) -> None:
+def learn_seasonal_level(s: F64, rest: float, plain: float, floor: float) -> None:
     """The level on top of the profile, its scales, and its error beside the plain model's."""
     n = s[S_N]
     if n == 0.0:
@@ -105,7 +114,7 @@ def learn_seasonal_level(s: F64, rest: float, plain: float) -> None:
     s[S_ERROR] += rate(ERROR_RATE, n) * (min(abs(residual), limit) - s[S_ERROR])
     if n == 0.0:
         s[S_ERROR] = max(s[ERROR], abs(plain))
-    s[S_LEVEL] += rate(LEVEL_RATE, n) * side(s, S_UP, residual, n)
+    s[S_LEVEL] += rate(LEVEL_RATE, n) * side(s, S_UP, residual, n, floor)
     s[S_N] = n + 1.0
 
 

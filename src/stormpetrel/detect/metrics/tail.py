@@ -11,7 +11,7 @@ are autocorrelated (the *marginal* rate is calibrated); fails, towards saying "r
 of something that has simply not happened yet. Three guards keep it honest:
 
 - the shape is shrunk towards a heavy tail while the history is short;
-- a probability of `(2 / n)**2` for "the fit is wrong and the tail is a cubic power law" is added, so n
+- a probability of `(2 / n)**2` for "the fit is wrong and the tail is a square power law" is added, so n
   samples never claim less than about 1 / n**2 unless the effect is huge;
 - never below the share of past samples that were as strange or stranger.
 
@@ -32,6 +32,7 @@ F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
 
 BINS = 40
+LEAST = 96.0  # samples before a tail says anything
 REFIT = 64  # samples between fits
 FORGET_AT = 32768.0  # samples after which all counts are halved: memory of about two of these
 
@@ -60,18 +61,25 @@ def bin_of(score: float) -> int:
 
 
 @njit(cache=True, nogil=True)
-def learn(counts: F32, fit: F64, score: float) -> None:
+def learn(counts: F32, fit: F64, score: float, weight: float) -> None:
     """Count one score; refit every `REFIT` samples (more often while young); forget slowly."""
-    counts[bin_of(score)] += 1.0
-    fit[TOTAL] += 1.0
+    before = int(fit[TOTAL])
+    counts[bin_of(score)] += weight
+    fit[TOTAL] += weight
     if fit[TOTAL] >= FORGET_AT:
         for j in range(BINS):
             counts[j] *= 0.5
         fit[TOTAL] *= 0.5
-        fit[TOTAL] = math.floor(fit[TOTAL])
     total = int(fit[TOTAL])
-    if total % REFIT == 0 or (total < 256 and total % 16 == 0):
+    if total != before and (total % REFIT == 0 or (total < 256 and total % 16 == 0)):
         refit(counts, fit)
+
+
+@njit(cache=True, nogil=True)
+def forget(counts: F32, fit: F64) -> None:
+    """Start anew: the score has got another meaning."""
+    counts[:] = 0.0
+    fit[:] = 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -137,19 +145,22 @@ def band_edge(fit: F64) -> float:
 
 
 @njit(cache=True, nogil=True)
-def p_value(counts: F32, fit: F64, score: float) -> float:
-    """How often a healthy sample of this series scores at least this, in (0, 1]."""
+def p_value(counts: F32, fit: F64, score: float, recent: float) -> float:
+    """How often a healthy sample of this series scores at least this, in (0, 1].
+
+    `recent` samples were counted in the present excursion: they are no evidence that it is usual.
+    """
     if score <= fit[BULK]:
         return 1.0 - (1.0 - _P_BULK) * score / float(fit[BULK])
     log_p = fit[ANCHOR_LOG_P] - fit[SLOPE] * (stretch(score, fit[SHAPE]) - fit[ANCHOR_H])
     p = float(math.exp(max(log_p, -300.0)))
     ratio = max(fit[ANCHOR], 3.0) / score
     doubt = 2.0 / fit[TOTAL]
-    p += doubt * doubt * min(ratio * ratio * ratio, 1.0)
+    p += doubt * doubt * min(ratio * ratio, 1.0)
     if score > fit[ANCHOR]:
         position = bin_of(score)
         seen = 0.5 * counts[position]
         for j in range(position + 1, BINS):
             seen += counts[j]
-        p = max(p, seen / float(fit[TOTAL]))
+        p = max(p, (seen - recent) / float(fit[TOTAL]))
     return float(min(max(p, 1e-300), 1.0))
