@@ -94,9 +94,14 @@ def _fill_pairs(target: Any, raw: list[Any], field: _Field, depth: int) -> None:
         key, value = (tree.get("key"), tree.get("value")) if type(tree) is dict and len(tree) == 2 else (0, 0)
         if type(key) is str and type(value) is dict and len(value) == 1:
             ((kind, one),) = value.items()
+            if kind == "intValue" and type(one) is str and len(one) < 19 and one.isdecimal():
+                one = int(one)
             plain = _PLAIN.get(kind)
             if plain is not None and type(one) in plain[1]:
-                setattr(target.add(key=key).value, plain[0], one)
+                try:
+                    setattr(target.add(key=key).value, plain[0], one)
+                except ValueError:  # a whole number beyond 64 bits
+                    raise DecodeError(f"AnyValue.{kind} cannot be {_short(one)}") from None
                 continue
         _fill(target.add(), tree, field.child, depth - 1)
 
@@ -105,6 +110,7 @@ def _fill_pairs(target: Any, raw: list[Any], field: _Field, depth: int) -> None:
 _PLAIN: dict[str, tuple[str, tuple[type, ...]]] = {
     "stringValue": ("string_value", (str,)),
     "boolValue": ("bool_value", (bool,)),
+    "intValue": ("int_value", (int,)),
     "doubleValue": ("double_value", (float, int)),
 }
 

@@ -110,6 +110,7 @@ def test_the_example_of_the_specification() -> None:
         (b"a 0x10", "bad_value"),
         (b"a one", "bad_value"),
         (b"a 1 x", "bad_timestamp"),
+        (b"a 1 1_0", "bad_timestamp"),
         (b"a 1 99999999999999", "bad_timestamp"),
         (b'a{b="' + b"x" * (64 << 10) + b'"} 1', "line_too_long"),
     ],

@@ -162,6 +162,43 @@ def test_wrong_json_is_refused_by_name(text: bytes, key: str) -> None:
         logs_of(PushRequest(text, "application/json", "", "/v1/logs", "t", 0))
 
 
+WRITTEN = '{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"attributes":[{"key":"n","value":%s}]}]}]}]}'
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ('{"intValue":"12"}', 12),
+        ('{"intValue":"-12"}', -12),
+        ('{"intValue":12}', 12),
+        ('{"intValue":"9223372036854775807"}', 2**63 - 1),
+        ('{"boolValue":true}', True),
+        ('{"doubleValue":2}', 2.0),
+        ('{"doubleValue":"-Infinity"}', None),
+        ('{"stringValue":"s"}', "s"),
+        ('{"bytesValue":"aGk"}', "aGk="),
+        ('{"intValue":18446744073709551615}', DecodeError),
+        ('{"intValue":"9223372036854775808"}', DecodeError),
+        ('{"intValue":1.5}', DecodeError),
+        ('{"intValue":true}', DecodeError),
+        ('{"boolValue":1}', DecodeError),
+        ('{"doubleValue":true}', DecodeError),
+        ('{"stringValue":1}', DecodeError),
+        ('{"kvlistValue":[]}', DecodeError),
+    ],
+)
+def test_json_attribute_values(value: str, read: Any) -> None:
+    request = PushRequest((WRITTEN % value).encode(), "application/json", "", "/v1/logs", "t", 0)
+    if read is DecodeError:
+        with pytest.raises(DecodeError):
+            logs_of(request)
+        return
+    decoded = logs_of(request)
+    assert decoded.logs is not None
+    (attributes,) = decoded.logs.records["attributes"].to_pylist()
+    assert orjson.loads(attributes)["n"] == read
+
+
 def test_json_of_any_depth_is_refused_not_followed() -> None:
     record = b'{"body":' + b'{"arrayValue":{"values":[' * 300 + b"{}" + b"]}}" * 300 + b"}"
     text = b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[' + record + b"]}]}]}"
