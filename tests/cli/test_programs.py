@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pyarrow.parquet as pa_parquet
 import pytest
 
@@ -224,3 +225,23 @@ def test_demo_shows_an_incident_within_two_minutes_and_cleans_up() -> None:
             demo.terminate()
             demo.wait(60)
     assert set(Path("/tmp").glob("petrel-demo-*")) <= temporary
+
+
+def test_the_server_of_a_killed_demo_ends_by_itself(tmp_path: Path) -> None:
+    demo = subprocess.Popen(
+        [*PETREL, "demo", "--port", "0", "--keep", str(tmp_path / "kept")], stdout=subprocess.PIPE, text=True
+    )
+    assert demo.stdout is not None
+    try:
+        assert any("running at" in line for line in demo.stdout)
+        [server] = psutil.Process(demo.pid).children()
+    finally:
+        demo.kill()
+        demo.wait()
+        demo.stdout.close()
+    try:
+        server.wait(30)
+    finally:
+        if server.is_running():
+            server.kill()
+    assert (tmp_path / "kept" / "data" / "control.sqlite").exists()
