@@ -68,6 +68,7 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/api/v1/logs/counts"): Access.READ,
     ("GET", "/api/v1/quality"): Access.READ,
     ("GET", "/api/v1/about"): Access.READ,
+    ("GET", "/{path:path}"): Access.READ,  # everything else: nothing is there
 }
 
 _ROLE = {Access.VIEWER: Role.VIEWER, Access.RESPONDER: Role.RESPONDER, Access.ADMIN: Role.ADMIN}

@@ -9,7 +9,7 @@ from stormpetrel.app.service import Service
 from stormpetrel.web import api, errors, live, ops
 from stormpetrel.web.access import undecided
 from stormpetrel.web.guard import Guard
-from stormpetrel.web.pages import account, explore, incidents, logs, now, system
+from stormpetrel.web.pages import account, explore, incidents, logs, lost, now, system
 from stormpetrel.web.push import PushGate
 from stormpetrel.web.settings import WebSettings
 from stormpetrel.web.site import STATIC, Site
@@ -37,6 +37,7 @@ def create_app(service: Service, settings: WebSettings | None = None) -> FastAPI
     for module in _ROUTERS:
         app.router.routes.extend(module.router.routes)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.router.routes.extend(lost.router.routes)
     missing = undecided(app.routes)
     if missing:
         raise ValueError(f"routes without a line in web.access.ACCESS: {', '.join(missing)}")

@@ -111,12 +111,12 @@
     addEventListener("pagehide", () => stream.close(), { once: true });
   }
 
-  // A refresh must not take away what somebody is typing into, nor close what they opened.
+  // A refresh must not take away the field or the button that somebody is about to use.
   document.addEventListener("htmx:beforeSwap", (swap) => {
     const target = swap.detail.target;
     const active = document.activeElement;
-    const typing = active && target.contains(active) && active.matches("input, textarea, select") && active.value;
-    if (typing && swap.detail.requestConfig.elt === target) swap.detail.shouldSwap = false;
+    const using = active && target.contains(active) && active.closest("form");
+    if (using && swap.detail.requestConfig.elt === target) swap.detail.shouldSwap = false;
   });
   document.addEventListener("htmx:sendError", () => showLive("lost"));
   document.addEventListener("htmx:responseError", () => showLive("lost"));
