@@ -31,13 +31,14 @@ class LogReader(StorePart):
             yield LogBatch(rows.record_batch(found, LOG_SCHEMA))
 
     def read_logs(self, query: LogQuery) -> list[LogRecord]:
-        """Log records that match. A text of three letters or more is looked up in an index of trigrams.
+        """Log records that match; ties in the order of entity and source. A text of three letters or more is looked up in an index of trigrams.
 
         The text is compared without regard to case, beyond ASCII only if it has such letters itself.
         """
         where, asked = _matching(query)
         order = "DESC" if query.newest_first else "ASC"
-        then = f"ORDER BY time_unix_nano {order}, {_TIES} LIMIT {{limit:UInt64}}"
+        # In the order of the table's key, so that reading stops at the limit.
+        then = f"ORDER BY time_unix_nano {order}, entity {order}, source {order} LIMIT {{limit:UInt64}}"
         table = self._connections.query(
             select(_LOG_COLUMNS, "logs", where, then), {**asked, "limit": max(0, query.limit)}
         )
@@ -68,7 +69,7 @@ class LogReader(StorePart):
         if trace_id:
             where.append("trace_id = {trace:String}")
             asked["trace"] = trace_id
-        then = "ORDER BY start_unix_nano DESC, trace_id, span_id LIMIT {limit:UInt64}"
+        then = "ORDER BY start_unix_nano DESC, trace_id DESC, span_id DESC LIMIT {limit:UInt64}"
         table = self._connections.query(select(_SPAN_COLUMNS, "spans", where, then), asked)
         return SpanBatch(rows.record_batch(table, SPAN_SCHEMA))
 

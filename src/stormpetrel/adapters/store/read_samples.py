@@ -99,7 +99,7 @@ class SampleReader(StorePart):
             f"{_SAMPLE}, verdict",
             "quarantine",
             IN_WINDOW if series is None else _OF_SERIES,
-            "ORDER BY time_unix_nano DESC, series, value LIMIT {limit:UInt64}",
+            "ORDER BY time_unix_nano DESC, series DESC LIMIT {limit:UInt64}",
         )
         asked = {"limit": max(0, limit), **bounds(window)}
         found = self._connections.query(sql, asked if series is None else {**asked, "series": series})
