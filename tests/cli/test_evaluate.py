@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
@@ -10,65 +8,60 @@ from typer.testing import CliRunner
 
 from stormpetrel.cli import evaluate
 from stormpetrel.cli.main import app
+from stormpetrel.evaluate.report import EvaluationReport
 
 RUN = CliRunner()
-
-
-@dataclass
-class Report:
-    f1: float
-    out: Path
-
-
-class Fixture:
-    def run(self, data: Path, out: Path) -> Report:
-        (out / "seen").write_text(data.name)
-        return Report(0.5, out)
+REPORT = EvaluationReport("metrics", ("set", "f1"), (("a", 0.25),), {"f1": 0.25}, ("small.",))
 
 
 @pytest.fixture
-def areas(monkeypatch: pytest.MonkeyPatch) -> None:
-    group = evaluate.GROUP
-    points = [
-        EntryPoint("good", f"{__name__}:Fixture", group),
-        EntryPoint("gone", "no.such.module:X", group),
-        EntryPoint("value", f"{__name__}:RUN", group),
-    ]
-    monkeypatch.setattr(evaluate, "entry_points", lambda group: points)
-    monkeypatch.setattr(EntryPoint, "load", _load)
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Path, Path]]:
+    """Evaluations that only remember what they were asked for."""
+    asked: list[tuple[str, Path, Path]] = []
+
+    def run(area: str, data: Path, out: Path) -> EvaluationReport:
+        asked.append((area, data, out))
+        return REPORT
+
+    monkeypatch.setattr(evaluate, "run", run)
+    return asked
 
 
-def _load(point: EntryPoint) -> object:
-    found: dict[str, object] = {"good": Fixture, "value": RUN}
-    if point.name not in found:
-        raise ImportError("No module named 'no'")
-    return found[point.name]
+def test_an_area_is_run_and_its_report_shown(tmp_path: Path, seen: list[tuple[str, Path, Path]]) -> None:
+    arguments = ["evaluate", "metrics", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
+    found = RUN.invoke(app, arguments)
+    assert (found.exit_code, found.stdout) == (0, REPORT.as_text())
+    assert seen == [("metrics", tmp_path, tmp_path / "out")]
+    as_json = RUN.invoke(app, [*arguments, "--json"])
+    assert json.loads(as_json.stdout)["figures"] == {"f1": 0.25}
 
 
-@pytest.mark.usefixtures("areas")
-def test_an_area_is_run_and_its_report_shown(tmp_path: Path) -> None:
-    out = tmp_path / "new" / "out"
-    arguments = ["evaluate", "good", "--data", str(tmp_path), "--out", str(out)]
-    found = RUN.invoke(app, [*arguments, "--json"])
-    assert found.exit_code == 0
-    assert json.loads(found.stdout) == {"f1": 0.5, "out": str(out)}
-    assert (out / "seen").read_text() == tmp_path.name
-    assert "f1=0.5" in RUN.invoke(app, arguments).stdout
+def test_an_unknown_area_lists_the_known_and_missing_data_is_named(tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    unknown = RUN.invoke(app, ["evaluate", "flood", "--data", str(tmp_path), "--out", out])
+    assert unknown.exit_code == 2
+    assert "flood" in unknown.stderr
+    assert "metrics" in unknown.stderr
+    missing = RUN.invoke(app, ["evaluate", "metrics", "--data", str(tmp_path / "none"), "--out", out])
+    assert missing.exit_code == 2
+    assert "no such directory" in missing.stderr
 
 
-@pytest.mark.usefixtures("areas")
 @pytest.mark.parametrize(
-    ("area", "data", "said"),
+    ("error", "said"),
     [
-        ("bad", ".", "there is no evaluation 'bad'; known: gone, good, value"),
-        ("good", "none", "no such directory"),
-        ("gone", ".", "cannot be loaded: No module named 'no'"),
-        ("value", ".", "is not a class"),
+        (ImportError("No module named 'x'"), "cannot be loaded: No module named 'x'"),
+        (PermissionError(13, "Permission denied", "/o"), "/o: Permission denied; check --data and --out"),
     ],
 )
-def test_what_cannot_be_run_exits_with_2(tmp_path: Path, area: str, data: str, said: str) -> None:
-    found = RUN.invoke(
-        app, ["evaluate", area, "--data", str(tmp_path / data), "--out", str(tmp_path / "out")]
-    )
+def test_what_goes_wrong_is_said_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def run(_area: str, _data: Path, _out: Path) -> EvaluationReport:
+        raise error
+
+    monkeypatch.setattr(evaluate, "run", run)
+    found = RUN.invoke(app, ["evaluate", "metrics", "--data", ".", "--out", "o"])
     assert found.exit_code == 2
     assert said in found.stderr
+    assert "Traceback" not in found.output
