@@ -208,3 +208,14 @@ def test_read_only_columns_are_read(bench: Any) -> None:
         column.flags.writeable = False
     answer = bench.gate.admit(batch, 10, bench.kinds, bench.blocked)
     assert list(answer.verdict) == [Quality.GOOD]
+
+
+def test_silence_is_not_judged_before_three_intervals_were_seen(bench: Any) -> None:
+    assert bench.verdicts([(0, at, at) for at in (0, 1, 2, 60)]) == [Quality.GOOD] * 4
+    assert bench.verdicts([(4, at, at) for at in (0, 1, 2, 3, 60)]) == [Quality.GOOD] * 4 + [Quality.GAP]
+
+
+def test_the_time_a_series_was_said_to_have_ended_is_no_interval(bench: Any) -> None:
+    bench.steady(0, 5)
+    bench.feed([(0, 50, STALE), (0, 1000, 1), (0, 1010, 2)])
+    assert bench.gate.intervals()[0] == pytest.approx(10)
