@@ -31,9 +31,10 @@ class LogReader(StorePart):
             yield LogBatch(rows.record_batch(found, LOG_SCHEMA))
 
     def read_logs(self, query: LogQuery) -> list[LogRecord]:
-        """Log records that match; ties in the order of entity and source. A text of three letters or more is looked up in an index of trigrams.
+        """Log records that match; ties in the order of entity and source.
 
-        The text is compared without regard to case, beyond ASCII only if it has such letters itself.
+        A text of three letters or more is looked up in an index of trigrams. It is compared without
+        regard to case, beyond ASCII only if it has such letters itself.
         """
         where, asked = _matching(query)
         order = "DESC" if query.newest_first else "ASC"
