@@ -33,9 +33,9 @@ def evaluate(
     """
     try:
         report = run(area, data, results)
-    except (ImportError, AttributeError) as error:
+    except ImportError as error:
         raise ConfigError(
-            f"the evaluation {area!r} cannot be loaded: {error}; repair or remove the package that declares it"
+            f"the evaluation {area!r} cannot be loaded: {error}; repair the package that declares it"
         ) from error
     except OSError as error:
         raise ConfigError(f"{error.filename or results}: {error.strerror}; check --data and --out") from error
