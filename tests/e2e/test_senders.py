@@ -100,8 +100,8 @@ def test_prometheus_and_node_exporter_by_remote_write(petrel: Petrel, tmp_path: 
 
         def all_sent() -> bool:
             text = httpx.get(f"http://127.0.0.1:{prometheus}/metrics").text
-            numbers = [re.search(pattern, text) for pattern in (sent, pending)]
-            return all(numbers) and float(numbers[0][1]) > 5000 and float(numbers[1][1]) == 0  # type: ignore[index]
+            numbers = [float(n) for pattern in (sent, pending) for n in re.findall(pattern, text)]
+            return len(numbers) == 2 and numbers[0] > 5000 and numbers[1] == 0
 
         wait_until(all_sent, 30)
     finally:
@@ -124,7 +124,7 @@ def _prometheus_rows(dump: str) -> list[tuple[tuple[str, int], float]]:
     """`{__name__="up", job="node"} 1 1700000000000` a line; staleness markers are no samples."""
     rows = []
     for line in dump.splitlines():
-        labels, value, stamp = re.fullmatch(r"(\{.*\}) (\S+) (\d+)", line).groups()  # type: ignore[union-attr]
+        labels, value, stamp = re.findall(r"^(\{.*\}) (\S+) (\d+)$", line)[0]
         number = float(value)
         if not math.isnan(number):
             rows.append(((_canonical(labels), int(stamp)), number))

@@ -63,7 +63,7 @@ class IntakeConfig(Section):
 class HostSourceConfig(Section):
     """This host's own metrics."""
 
-    enabled: bool = True
+    enabled: bool = Field(True, description="read this host's metrics")
     interval_seconds: float = Field(5.0, ge=0.2, description="time between readings")
     top_processes: int = Field(10, ge=0, le=100, description="how many processes get series of their own")
 
@@ -84,12 +84,12 @@ class LogSourceConfig(Section):
 class ScrapeConfig(Section):
     """One Prometheus endpoint to scrape."""
 
-    name: str = Field(pattern=r"^[a-zA-Z0-9_.-]{1,64}$")
-    url: str = Field(pattern=r"^https?://")
-    interval_seconds: float = Field(15.0, ge=1)
-    timeout_seconds: float = Field(10.0, ge=0.1)
+    name: str = Field(pattern=r"^[a-zA-Z0-9_.-]{1,64}$", description="name of the source")
+    url: str = Field(pattern=r"^https?://", description="address of the metrics page")
+    interval_seconds: float = Field(15.0, ge=1, description="time between scrapes")
+    timeout_seconds: float = Field(10.0, ge=0.1, description="longest wait for an answer")
     labels: dict[str, str] = Field(default_factory=dict, description="labels added to every series")
-    bearer_token_file: str = ""
+    bearer_token_file: str = Field("", description="file with a bearer token, read at every scrape")
 
 
 class SourcesConfig(Section):
@@ -128,7 +128,9 @@ class Config(Section):
     data_dir: Path = Field(Path("data"), description="where everything is kept")
     instance: str = Field("", description="name of this installation; empty: the host's name")
     seed: int = Field(7, description="seed of every random choice")
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+    log_level: str = Field(
+        "info", pattern="^(debug|info|warning|error)$", description="least level of this process's own log"
+    )
     server: ServerConfig = ServerConfig()
     store: StoreConfig = StoreConfig()
     intake: IntakeConfig = IntakeConfig()
