@@ -125,7 +125,12 @@ window.petrelChart = (function () {
   function seriesOf(write, stepped, banded) {
     const line = colour("--line-ink");
     const band = colour("--band-ink");
-    const shown = (u, v) => (v === null || v === undefined ? "–" : write(v));
+    // Band and points have moments of their own: between two of them the earlier one holds.
+    const shown = (u, v, column, at) => {
+      let value = v;
+      for (let i = at; value === undefined && i > 0 && at - i < 20; i--) value = u.data[column][i - 1];
+      return value === null || value === undefined ? "–" : write(value);
+    };
     const edge = { stroke: band, width: 1, dash: [4, 3], points: { show: false }, value: shown, show: banded };
     const extreme = { stroke: line, width: 0, alpha: 0.4, points: { show: false }, value: shown, show: stepped };
     return [
@@ -166,12 +171,20 @@ window.petrelChart = (function () {
     return [{ ...ink, size: 30, space: 64, values: times }, { ...ink, size: wide, values: (u, ticks) => ticks.map(write) }];
   }
 
+  // Until somebody points at a moment, the legend tells the newest one.
+  function tellNewest(u) {
+    const mean = u.data[3];
+    for (let i = mean.length - 1; i >= 0; i--) {
+      if (mean[i] !== null && mean[i] !== undefined) { u.setLegend({ idx: i }); return; }
+    }
+  }
+
   // Draws into `place`; `zoomed(from, to)` is called with Unix seconds when somebody drags.
   function draw(place, answer, { height, focus, zoomed }) {
     const write = writer(answer.unit);
     const stepped = answer.step_seconds > 0;
     const banded = Boolean(answer.band && answer.band.t.length);
-    const u = new uPlot({
+    return new uPlot({
       width: Math.max(place.clientWidth, 200),
       height,
       tzDate: (t) => uPlot.tzDate(new Date(t * 1000), "Etc/UTC"),
@@ -185,6 +198,7 @@ window.petrelChart = (function () {
       cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7 } },
       legend: { live: true, markers: { show: true, width: 2 } },
       hooks: {
+        ready: [tellNewest],
         draw: [(self) => drawMarks(self, answer, focus)],
         setSelect: [(self) => {
           if (!zoomed || self.select.width < 6) return;
@@ -193,11 +207,6 @@ window.petrelChart = (function () {
         }],
       },
     }, align(answer), place);
-    // Until somebody points at a moment, the legend tells the newest one.
-    for (let i = u.data[0].length - 1; i >= 0; i--) {
-      if (u.data[3][i] !== null && u.data[3][i] !== undefined) { u.setLegend({ idx: i }); break; }
-    }
-    return u;
   }
 
   return { draw };

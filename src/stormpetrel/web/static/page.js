@@ -93,6 +93,18 @@
       : "No live updates: what you see may be out of date. Reload, or wait for the connection.";
   }
   function announce(text) { one("#announce").textContent = text; }
+  // At most one refresh a topic in two seconds, and always one after the last message of a burst.
+  const resting = new Map();
+  function pass(topic, message) {
+    if (resting.has(topic)) { resting.set(topic, message); return; }
+    htmx.trigger(document.body, `live-${topic}`, message);
+    resting.set(topic, null);
+    setTimeout(() => {
+      const last = resting.get(topic);
+      resting.delete(topic);
+      if (last) pass(topic, last);
+    }, 2000);
+  }
   function listen() {
     if (!one("#live") || !window.EventSource) return;
     const stream = new EventSource("/live");
@@ -100,7 +112,7 @@
     stream.addEventListener("petrel", (sent) => {
       showLive("live");
       const message = JSON.parse(sent.data);
-      htmx.trigger(document.body, `live-${message.topic}`, message);
+      pass(message.topic, message);
       if (message.topic === "incident") announce(message.text);
     });
     stream.onerror = () => {
