@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 FOLLOWER = Path(__file__).with_name("follower.py")
@@ -32,33 +34,32 @@ def bodies(path: Path) -> list[str]:
     return [body for line in whole for body in json.loads(line)["bodies"]]
 
 
+def holds(out: Path, count: int) -> bool:
+    return len(bodies(out)) >= count
+
+
+def follow_until_killed(folder: Path, condition: Callable[[], bool], more_seconds: float) -> None:
+    """Run the follower until the condition holds and some time longer, and kill it."""
+    deadline = time.monotonic() + 60
+    command = [sys.executable, str(FOLLOWER), str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as follower:
+        while not condition() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(more_seconds)
+        os.kill(follower.pid, signal.SIGKILL)
+        said = follower.communicate()[0]
+    assert not said, said.decode()
+
+
 def test_every_line_once_though_the_follower_is_killed(tmp_path: Path) -> None:
     log, out = tmp_path / "app.log", tmp_path / "stored.jsonl"
     log.touch()
     writer = threading.Thread(target=write, args=(log,))
     writer.start()
-    deadline = time.monotonic() + 60
-    killed = 0
-    while True:
-        with subprocess.Popen(
-            [sys.executable, str(FOLLOWER), str(tmp_path)], stdout=subprocess.PIPE
-        ) as follower:
-            before = len(bodies(out))
-            while len(bodies(out)) == before and before < TOTAL and time.monotonic() < deadline:
-                time.sleep(0.02)
-            if killed < KILLS:
-                time.sleep(random.random() * 0.5)
-                killed += 1
-            else:
-                while len(bodies(out)) < TOTAL and time.monotonic() < deadline:
-                    time.sleep(0.05)
-                time.sleep(1.0)  # time for a mistake to show
-            os.kill(follower.pid, signal.SIGKILL)
-            said = follower.communicate()[0]
-        assert not said, said.decode()
-        if len(bodies(out)) >= TOTAL or time.monotonic() > deadline:
-            break
+    for _ in range(KILLS):
+        enough = min(len(bodies(out)), TOTAL - 1) + 1
+        follow_until_killed(tmp_path, partial(holds, out, enough), random.random() * 0.5)
     writer.join()
+    follow_until_killed(tmp_path, partial(holds, out, TOTAL), 1.0)  # time for a mistake to show
     got = bodies(out)
-    assert killed == KILLS
     assert len(got) == len(set(got)) == TOTAL
