@@ -61,13 +61,14 @@ def test_a_server_that_ends_is_explained_by_the_end_of_its_log(
 def test_a_server_that_says_nothing_is_given_up_and_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    failing(monkeypatch, "exec sleep 60")
+    failing(monkeypatch, "trap 'echo asked to stop >&2; kill $!; exit 0' TERM; sleep 60 & wait")
     monkeypatch.setattr(demo_server, "START_SECONDS", 0.3)
     with DemoServer(tmp_path, 0) as server:
         with pytest.raises(StormPetrelError, match="did not start within"):
             server.start(threading.Event())
         assert server.alive()
     assert not server.alive()
+    assert server.log_file.read_text() == "asked to stop\n"
 
 
 def test_stopping_while_it_starts_ends_the_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,10 +19,11 @@ from stormpetrel.simulate.traces import TRACE_EVERY
 MONDAY = from_iso("2026-03-02T00:00:00Z")
 HOUR = from_seconds(3600)
 FAULT = FAULTS["deploy-bug"](MONDAY + HOUR // 2, 600.0)
+STUCK = FAULTS["queue-stuck"](MONDAY + HOUR // 4, 2000.0)  # a backlog to carry from step to step
 
 
 def estate(seed: int = 7) -> Estate:
-    return Estate(seed, MONDAY, 5.0, (FAULT,))
+    return Estate(seed, MONDAY, 5.0, (FAULT, STUCK))
 
 
 def flat(signals: list[Signals]) -> dict[str, object]:
