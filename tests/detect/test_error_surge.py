@@ -75,17 +75,17 @@ def test_low_traffic_cannot_flap() -> None:
 
 
 def test_warming_up_says_nothing() -> None:
-    assert play(ErrorSurge(), [0, 0, 500, 500]) == []
+    assert play(ErrorSurge(), [0, 0, 500, 500, 0]) == []
 
 
 def test_warnings_are_told_at_the_lowest_rank() -> None:
-    (opened,) = play(ErrorSurge(), [*quiet(60, 1.0), 80], severity=13)
+    (opened,) = play(ErrorSurge(), [*quiet(60, 1.0), 80, 1], severity=13)
     assert opened.severity is Severity.INFO
     assert opened.head == "warning"
 
 
 def test_info_records_do_not_count() -> None:
-    assert play(ErrorSurge(), [*quiet(60, 1.0), 500], severity=9) == []
+    assert play(ErrorSurge(), [*quiet(60, 1.0), 500, 1], severity=9) == []
 
 
 def test_a_lasting_rise_becomes_usual() -> None:

@@ -95,6 +95,8 @@ def title(info: SeriesInfo, head: str, evidence: Evidence) -> str:
         return f"{name} stopped varying"
     if head == "jump":
         return f"{name} {'jumped up' if evidence.observed >= evidence.expected else 'dropped'}"
+    if head == "lasting":
+        return f"{name} unusual for long"
     if head == "level_shift":
         return f"{name} shifted {'up' if evidence.observed >= evidence.expected else 'down'}"
     return f"{name} far {direction(evidence)} its usual range"
@@ -111,6 +113,8 @@ def sentence(info: SeriesInfo, head: str, evidence: Evidence, interval_seconds: 
         return f"{name} has repeated {seen} for longer than ever before: {rare}."
     if head == "jump":
         return f"{name} went from {usual} to {seen} within one sample, usually within {band}: {rare}."
+    if head == "lasting":
+        return f"{name} has been unusual for longer than ever before, last {seen}, expected {usual}: {rare}."
     if head == "level_shift":
         return f"{name} has been {direction(evidence)} its expected {usual} for a while, last {seen}: {rare}."
     return f"{name} is {seen}, {direction(evidence)} the expected {usual} (usual range {band}): {rare}."

@@ -85,7 +85,10 @@ def _read(path: Path, columns: list[str] | None = None) -> pa.Table:
 def _names(path: Path) -> list[str]:
     if path.suffix == ".csv":
         return list(_read(path).column_names)
-    return list(pa.parquet.read_schema(path).names)
+    try:
+        return list(pa.parquet.read_schema(path).names)
+    except (pa.ArrowException, OSError) as error:
+        raise ConfigError(f"{path}: cannot be read as Parquet: {error}; mend or remove the file") from error
 
 
 def measurements(file: SeriesFile) -> Measured:

@@ -130,11 +130,10 @@ class ErrorSurge:
         changes: list[Finding] = []
         for name in sorted(self._entities):
             entity = self._entities[name]
-            # After a long silence only the newest windows are judged: zeros teach nothing new.
-            first = max(
-                entity.judged + 1, min(complete - self.max_pending, min(entity.pending, default=complete))
-            )
-            for index in range(first, complete + 1):
+            # After a long silence only its newest windows are judged: more zeros would teach nothing new.
+            first = max(entity.judged + 1, complete + 1 - self.max_pending)
+            before = sorted(index for index in entity.pending if index < first)
+            for index in (*before, *range(first, complete + 1)):
                 counts = entity.pending.pop(index, [0] * len(TRACKS))
                 for k in range(len(TRACKS)):
                     changes += self._judge(name, entity, k, (index, counts[k]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from scipy.special import betainc
 from scipy.stats import nbinom
 
 
@@ -35,7 +36,7 @@ class CountModel:
             return 1.0
         mean = self.expected()
         size = 1.0 / max(self.spread, 1e-3)
-        tail = float(nbinom.sf(count - 1, size, size / (size + mean)))
+        tail = float(betainc(count, size, mean / (size + mean)))  # the negative binomial's upper tail
         return min(max(tail, 1e-300), 1.0)
 
     def high(self, p: float = 1e-3) -> float:
@@ -44,11 +45,12 @@ class CountModel:
         return float(nbinom.isf(p, size, size / (size + self.expected())))
 
     def learn(self, count: int, memory: float) -> None:
-        """Take one window's count, clipped to what the model calls barely possible."""
+        """Take one window's count, clipped at five standard deviations."""
         rate = max(1.0 / memory, 1.0 / (self.windows + 1.0))
-        limit = self.high() + 2.0 if self.windows >= 8 else math.inf
-        clipped = min(float(count), limit)
         mean = self.expected()
+        deviation = math.sqrt(mean + self.spread * mean * mean)
+        limit = mean + 5.0 * deviation + 2.0 if self.windows >= 8 else math.inf
+        clipped = min(float(count), limit)
         excess = (clipped - mean) ** 2 - mean
         self.mean += rate * (clipped - self.mean)
         step = excess / max(mean * mean, 0.25) - self.spread

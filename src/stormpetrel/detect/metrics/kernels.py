@@ -119,7 +119,8 @@ def update(
         score(s, x, view, scores)
         p, head = judge(s, counts[i], fits[i], scores, warmup)
         out[1][row] = x
-        report(row, s, view, (p, head, fits[i, RESIDUAL, tail.BAND], fits[i, JUMP, tail.BAND]), out)
+        own = fits[i, head if head == AFAR else JUMP, tail.BAND]
+        report(row, s, view, (p, head, fits[i, RESIDUAL, tail.BAND], own), out)
         learn(s, x, base, view)
         learn_season(s, x, profile[i], passes[i], int(phase))
         remember(s, x)
@@ -240,14 +241,14 @@ def run_p_value(run: float, longest: float, runs: float, least: float) -> float:
     """Geometric tail of a run beyond the longest one seen; 1 when it is not a record.
 
     The chance of one more is what makes the longest of `runs` runs as long as it was
-    (`chance**longest = 1 / runs`), and at least `least`: likes come in bursts, so a series that never
+    (`chance**longest = 1 / (runs + 1)`), and at least `least`: likes come in bursts, so a series that never
     repeated is not damned by its third repeat.
     """
     beyond = run - longest - 2.0
     if beyond <= 0.0:
         return 1.0
     count = max(runs, 1.0)
-    log_chance = max(-math.log(count) / max(longest, 1.0), math.log(least))
+    log_chance = max(-math.log(count + 1.0) / max(longest, 1.0), math.log(least))
     return float(math.exp(max(beyond * log_chance, -300.0)) / count)
 
 
@@ -271,14 +272,15 @@ def report(
     verdict: tuple[float, int, float, float],
     out: tuple[F64, F64, F64, F64, F64, U8],
 ) -> None:
-    """Write one answer. `verdict`: p-value, head, band edges (in scales) of the residual and the jump."""
+    """Write one answer. `verdict`: p-value, head, band edges (in scales) of residuals and of the head itself."""
     p_values, _observed, expected, low, high, heads = out
-    p, head, edge, jump_edge = verdict
+    p, head, edge, own_edge = verdict
     p_values[row] = p
     heads[row] = head
-    if head == JUMP:
-        half = jump_edge * max(s[MOVE], view[V_FLOOR])
-        expected[row], low[row], high[row] = s[PREV], s[PREV] - half, s[PREV] + half
+    if head in (JUMP, AFAR):
+        center = s[PREV] if head == JUMP else s[LONG]
+        half = own_edge * max(s[MOVE] if head == JUMP else s[LONG_SCALE], view[V_FLOOR])
+        expected[row], low[row], high[row] = center, center - half, center + half
     else:
         expected[row] = view[EXPECTED]
         low[row] = view[EXPECTED] - edge * view[V_DOWN]

@@ -1,4 +1,4 @@
-"""The robust bank: residual, jump, level shift and flatline of every series, with calibrated p-values."""
+"""The robust bank: six simple views of every series, with calibrated p-values."""
 
 from __future__ import annotations
 
@@ -15,14 +15,16 @@ _ARRAYS = ("state", "counts", "fits", "profile", "passes", "newest")
 
 
 class RobustBank:
-    """A detector bank for any numeric series: four simple views, each judged by its own past.
+    """A detector bank for any numeric series: six simple views, each judged by its own past.
 
     Heads:
         residual: distance to a robust level, or to level plus a daily profile where the profile has been
             seen twice and lowers the error; measured in the mean size of residuals of that sign.
         jump: change since the previous sample against the usual size of changes.
         level_shift: running mean of the residuals, against its usual size.
+        far_level: distance to the mean of some two thousand samples, against its usual size.
         flatline: one value repeated for longer than ever before, in a series that varies.
+        lasting: samples that each are only a little unusual, for longer in a row than ever before.
 
     Works on gauges, rates and counts at intervals of a second to an hour; a series is judged after
     `warmup_samples`. Fails on slow drifts (the level follows within some fifty samples), on anomalies of
@@ -31,8 +33,8 @@ class RobustBank:
 
     A scale is never below half a percent of the level or half the smallest step ever seen, so that a
     series that was constant does not cry at its first tiny move, while a ratio that sat at 0.01 and goes
-    to 0.9 is far outside. A series that was always zero has no unit: its first move alone scores at most
-    about one over the number of samples; the following samples are judged against the moved value.
+    to 0.9 is far outside. A series that mostly rests at zero has no unit: how large a move is means little
+    there, and only one that lasts is strange.
 
     Args:
         warmup_samples: samples of a series before its p-values are other than NaN; at least 20.
