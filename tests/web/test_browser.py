@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 from tests.web.estate import PASSWORD, Estate
 from tests.web.serve import server
 
+from stormpetrel.model.access import Caller, Role
 from stormpetrel.model.incident import IncidentState
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -218,3 +219,21 @@ def test_losing_the_stream_is_said(browser: Browser, address: str, estate: Estat
     visitor.page.route("**/live", lambda route: route.abort())
     visitor.sign_in("vera")
     expect(visitor.page.locator("#live")).to_have_text("not live")
+
+
+def test_what_somebody_writes_survives_a_refresh(browser: Browser, address: str, estate: Estate) -> None:
+    visitor = Visitor(browser, address)
+    visitor.sign_in("rob")
+    visitor.go(f"/incidents/{INCIDENT}")
+    page = visitor.page
+    page.fill("[name=note]", "half a thou")
+    refresh = "htmx.trigger(document.body, 'live-incident', {})"
+    with page.expect_response(f"**/incidents/{INCIDENT}"):
+        page.evaluate(refresh)
+    expect(page.locator("[name=note]")).to_have_value("half a thou")
+    expect(page.locator("[name=note]")).to_be_focused()
+    estate.move_incident(INCIDENT, IncidentState.MITIGATED, Caller("ada", Role.ADMIN))
+    page.locator("[name=note]").blur()
+    page.evaluate(refresh)
+    expect(page.locator("#incident-head .state-mitigated")).to_be_visible()
+    expect(page.locator("#timeline")).to_contain_text("mitigated")
