@@ -272,12 +272,15 @@ def report(
     verdict: tuple[float, int, float, float],
     out: tuple[F64, F64, F64, F64, F64, U8],
 ) -> None:
-    """Write one answer. `verdict`: p-value, head, band edges (in scales) of residuals and of the head itself."""
+    """Write one answer. `verdict`: p-value, head, band edges (in scales) of residuals and of that head.
+
+    The band is that of the residuals unless another comparison is what makes the sample unusual.
+    """
     p_values, _observed, expected, low, high, heads = out
     p, head, edge, own_edge = verdict
     p_values[row] = p
     heads[row] = head
-    if head in (JUMP, AFAR):
+    if p <= P_UNUSUAL and head in (JUMP, AFAR):
         center = s[PREV] if head == JUMP else s[LONG]
         half = own_edge * max(s[MOVE] if head == JUMP else s[LONG_SCALE], view[V_FLOOR])
         expected[row], low[row], high[row] = center, center - half, center + half
