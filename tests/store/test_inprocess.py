@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from stormpetrel.adapters.store import ClickHouseStore, open_store
 from stormpetrel.adapters.store.inprocess import DirectoryLock, open_inprocess
+from stormpetrel.adapters.store.rows import sample_table
 from stormpetrel.app.config import StoreConfig
 from stormpetrel.errors import StoreError, StoreFullError, StoreLockedError
 from stormpetrel.model.signal import MetricBatch
@@ -91,15 +95,29 @@ def test_a_foreign_config_file_does_no_harm(tmp_path: Path) -> None:
     assert (tmp_path / "data" / "telemetry" / "engine").is_dir()
 
 
-def test_an_insert_is_one_part_however_large_and_odd(tmp_path: Path) -> None:
+def test_an_insert_is_one_part_however_large_odd_and_chunked(tmp_path: Path) -> None:
     store = open_store(StoreConfig(), tmp_path)
-    rows = 1_500_000
+    rows = 600_000
     times = np.linspace(-(2**62), 2**62, rows).astype(np.int64)
-    store.insert_samples(MetricBatch(np.arange(rows, dtype=np.uint32), times, np.zeros(rows)), "large")
-    parts = "SELECT count() FROM system.parts WHERE active AND table = 'samples' AND level = 0"
-    assert store._connections.value(parts) == 1
-    assert len(store.scan_series([5], EVER)) == 1
+    batch = MetricBatch(np.arange(rows, dtype=np.uint32), times, np.zeros(rows))
+    chunk = sample_table(batch, int(time.time()) // 86_400)
+    store._connections.insert("samples", pa.concat_tables([chunk] * 3), "large")
+    parts = store._connections.query("SELECT rows FROM system.parts WHERE active AND table = 'samples'")
+    assert parts["rows"].to_pylist() == [3 * rows]
+    assert len(store.scan_series([5], EVER)) == 3
     store.close()
+
+
+def test_close_waits_for_calls_under_way(tmp_path: Path) -> None:
+    store = open_store(StoreConfig(), tmp_path)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(store._connections.value, "SELECT sleep(1.5)")
+        time.sleep(0.3)
+        store.close()
+        assert running.done()
+        assert running.result() == 0
+    with pytest.raises(StoreError, match="closed"):
+        store.table_sizes()
 
 
 @pytest.fixture

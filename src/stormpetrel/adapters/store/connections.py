@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
@@ -34,6 +35,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 _BUSY_SECONDS = 60.0
+_CLOSE_SECONDS = 30.0
 _ATTEMPTS = 4
 _FULL_CODES = frozenset({243})  # NOT_ENOUGH_SPACE
 _FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -61,6 +63,7 @@ class Connections:
         self._connect = connect
         self._retry = retry
         self.name = name
+        self._limit = limit
         self._room = threading.BoundedSemaphore(limit)
         self._lock = threading.Lock()
         self._anchor = anchor
@@ -91,17 +94,19 @@ class Connections:
         self._run(lambda client: client.insert_arrow(table, rows, settings=settings))
 
     def close(self) -> None:
-        """Close the idle clients now and the lent ones as they come back."""
+        """Refuse further calls, wait up to half a minute for those under way, and close every client."""
         with self._lock:
             self._closed = True
+        deadline = time.monotonic() + _CLOSE_SECONDS
+        drained = 0
+        while drained < self._limit and self._room.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            drained += 1
+        with self._lock:
             idle, self._idle = self._idle, []
         for client in (*idle, self._anchor):
-            client.close()
-
-    @property
-    def closed(self) -> bool:
-        """Whether `close` was called."""
-        return self._closed
+            self._give_up(client)
+        for _ in range(drained):
+            self._room.release()
 
     def _run(self, call: Callable[[Client], Answer]) -> Answer:
         if not self._retry:

@@ -48,6 +48,8 @@ FINDING_SCHEMA = pa.schema(
     ]
 )
 
+_KINDS = {kind.value: kind for kind in MetricKind}
+
 
 def column(table: pa.Table, name: str, kind: type[np.generic]) -> NDArray[Any]:
     """One column as a NumPy array of its own."""
@@ -101,34 +103,27 @@ def _empty(schema: pa.Schema) -> pa.RecordBatch:
 
 def series_table(series: Sequence[SeriesInfo], change: int) -> pa.Table:
     """Series as rows of the table `series`; a later one of the same id wins."""
-    rows = [
+    return pa.table(
         {
-            "series": one.series,
-            "metric": one.metric,
-            "labels": one.labels,
-            "entity": one.entity,
-            "source": one.source,
-            "kind": one.kind.value,
-            "unit": one.unit,
-            "change": change + position,
-        }
-        for position, one in enumerate(series)
-    ]
-    return pa.Table.from_pylist(rows, schema=SERIES_SCHEMA)
+            "series": [one.series for one in series],
+            "metric": [one.metric for one in series],
+            "labels": [one.labels for one in series],
+            "entity": [one.entity for one in series],
+            "source": [one.source for one in series],
+            "kind": [one.kind.value for one in series],
+            "unit": [one.unit for one in series],
+            "change": np.arange(change, change + len(series), dtype=np.uint64),
+        },
+        schema=SERIES_SCHEMA,
+    )
 
 
 def series_infos(table: pa.Table) -> Iterator[SeriesInfo]:
     """The other way."""
-    for row in table.to_pylist():
-        yield SeriesInfo(
-            row["series"],
-            row["metric"],
-            tuple((str(name), str(value)) for name, value in row["labels"]),
-            row["entity"],
-            row["source"],
-            MetricKind(row["kind"]),
-            row["unit"],
-        )
+    names = ("series", "metric", "labels", "entity", "source", "kind", "unit")
+    columns = [table[name].to_pylist() for name in names]
+    for series, metric, labels, entity, source, kind, unit in zip(*columns, strict=True):
+        yield SeriesInfo(series, metric, tuple(labels), entity, source, _KINDS[kind], unit)
 
 
 def finding_table(findings: Sequence[Finding], change: int, stored_day: int) -> pa.Table:
