@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 
@@ -23,9 +24,12 @@ class Waits(threading.Event):
     def __init__(self) -> None:
         super().__init__()
         self.waited: list[float] = []
+        self.passes: Ticking | None = None
 
     def wait(self, timeout: float | None = None) -> bool:
         self.waited.append(timeout or 0.0)
+        if self.passes is not None:
+            self.passes.now += from_seconds(timeout or 0.0)
         return self.is_set()
 
 
@@ -148,6 +152,7 @@ def test_history_is_told_up_to_now_in_chunks_and_live_goes_on_without_a_gap() ->
     clock = Ticking(START + from_seconds(3600), 0.5)
     told: list[Progress] = []
     stop = waits
+    waits.passes = clock
 
     def report(made: Progress) -> None:
         told.append(made)
@@ -161,6 +166,8 @@ def test_history_is_told_up_to_now_in_chunks_and_live_goes_on_without_a_gap() ->
     assert len([r for r in receiver.requests if r.url.path == LOGS_PATH]) in (6, 7)
     drive.live()
     assert told[-1].phase == "live"
+    lived = [made.now_unix_nano for made in told if made.phase == "live"]
+    assert {later - sooner for sooner, later in itertools.pairwise(lived)} == {from_seconds(5)}
     ticks = (estate.now_unix_nano - START) // from_seconds(5)
     series = len(Estate(7, START).step(START).metrics.specs)
     assert push.sent.samples == ticks * series

@@ -66,7 +66,8 @@ class Drive:
     def live(self) -> None:
         """Push each tick when it is due, until stopped. A late tick is sent late, none is left out."""
         while not self._stop.is_set():
-            due = self._estate.now_unix_nano + from_seconds(self._estate.step_seconds)
+            # A tick is emitted once its moment has passed: a millisecond later, not at it.
+            due = self._estate.now_unix_nano + from_seconds(0.001)
             wait = to_seconds(due - self._clock.now_unix_nano())
             if wait > 0 and self._stop.wait(wait):
                 return
