@@ -71,7 +71,7 @@ def up(directory: Path, *more: str) -> Iterator[Up]:
     """A running `petrel up` on a free port."""
     config = directory / "petrel.toml"
     config.write_text(QUIET)
-    command = [*PETREL, "up", "--json", "--config", str(config), "--data-dir", str(directory / "data")]
+    command = [*PETREL, "up", "--supervised", "--config", str(config), "--data-dir", str(directory / "data")]
     with (directory / "up.log").open("ab") as log:
         process = subprocess.Popen(
             [*command, "--port", "0", *more], stdout=subprocess.PIPE, stderr=log, text=True

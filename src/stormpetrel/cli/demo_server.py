@@ -85,8 +85,7 @@ class DemoServer:
             "-m",
             "stormpetrel.cli.main",
             "up",
-            "--json",
-            "--with-parent",
+            "--supervised",
             "--config",
             str(config),
         ]

@@ -14,20 +14,24 @@ import typer
 from rich.text import Text
 
 from stormpetrel.cli.console import out
-from stormpetrel.cli.options import ConfigFile, DataDir, Json, settings
+from stormpetrel.cli.options import ConfigFile, DataDir, settings
 
 if TYPE_CHECKING:
     from stormpetrel.app.runtime import Announcement
 
 
-def up(  # noqa: PLR0913, PLR0917 - one argument an option
+def up(
     config: ConfigFile = None,
     data_dir: DataDir = None,
     host: Annotated[str | None, typer.Option(help="address to listen on; loopback by default")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="port; 0 picks a free one")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error")] = None,
-    as_json: Json = False,
-    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+    supervised: Annotated[
+        bool,
+        typer.Option(
+            "--supervised", help="for programs: say the address as one JSON line, stop when they end"
+        ),
+    ] = False,
 ) -> None:
     """Start Storm Petrel and serve until SIGTERM or Ctrl-C.
 
@@ -45,12 +49,12 @@ def up(  # noqa: PLR0913, PLR0917 - one argument an option
     Exit codes: 0 stopped, 1 failed, 2 configuration or port, 3 another process uses the data directory.
     """
     found = settings(config, data_dir, log_level, host=host, port=port)
-    if with_parent:
+    if supervised:
         threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     # Numba and the store's engine take a second to load: only who serves should wait for them.
     from stormpetrel.cli.serve import serve  # noqa: PLC0415
 
-    serve(found, _print_json if as_json else _print)
+    serve(found, _print_json if supervised else _print)
 
 
 def _end_with_parent(parent: int) -> None:
