@@ -4,15 +4,20 @@ Batches of all sources wait in one queue, bounded in rows. The writer takes what
 `batch_rows`, waiting at most `batch_seconds` for more), admits it, inserts it, and only then completes
 the futures by which sources acknowledge to their senders. What was stored goes on to the judge; when
 the judge is behind, the writer waits for it, the queue fills, and senders are told to come back later.
+
+An insert that raised left nothing, or all (`ports.store`), and its sender will send again. Until it is
+known which, the insert is *doubtful*: before the next one of its kind the store is asked, and then it
+either counts as stored after all, or is forgotten as if it had never been.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 
 import numpy as np
@@ -22,19 +27,22 @@ from numpy.typing import NDArray
 
 from stormpetrel.app.pipeline import Pipeline
 from stormpetrel.app.tally import SourceTally
+from stormpetrel.app.tokens import RequestTokens, distinct_tokens
 from stormpetrel.errors import OverloadedError, StoreError
 from stormpetrel.ingest.admit import Admission
 from stormpetrel.model.quality import Quality
 from stormpetrel.model.signal import AdmittedMetrics, LogBatch, MetricBatch, SpanBatch
+from stormpetrel.model.time import from_seconds
 from stormpetrel.ports.clock import Clock
 from stormpetrel.ports.store import TelemetryStore
 
 log = structlog.get_logger(__name__)
 
-# Request tokens remembered, so that a sender's retry is not stored twice; about an hour at 50 requests/s.
-_TOKENS_REMEMBERED = 200_000
+# How far back the store is asked for the tokens of a doubtful insert: more than clocks ever disagree.
+_DOUBT_SECONDS = 3600.0
 
-Signals = MetricBatch | LogBatch | SpanBatch
+Records = LogBatch | SpanBatch
+Signals = MetricBatch | Records
 
 
 @dataclass(slots=True)
@@ -92,10 +100,11 @@ class StoreWriter:
         self._rows = 0
         self._changed = threading.Condition()
         self._stopping = False
-        self._tokens: OrderedDict[int, None] = OrderedDict()
+        self._tokens = RequestTokens()
         self._inserts = 0
         self._run_id = clock.now_unix_nano()
-        self._doubt = False
+        self._doubtful_admission: Admission | None = None
+        self._doubtful_records: dict[type[Records], Records] = {}
         self.stats = WriterStats()
         self.capacity_rows = 4_000_000
         self.batch_rows = 50_000
@@ -148,8 +157,7 @@ class StoreWriter:
 
     def start(self, recent_tokens: NDArray[np.uint64]) -> None:
         """Begin to write; `recent_tokens` are request tokens that the store already holds."""
-        for token in recent_tokens.tolist():
-            self._tokens[int(token)] = None
+        self._tokens.remember(recent_tokens.tolist())
         self._thread.start()
 
     def stop(self) -> None:
@@ -166,8 +174,8 @@ class StoreWriter:
                 return
             for kind, write in (
                 (MetricBatch, self._write_metrics),
-                (LogBatch, self._write_logs),
-                (SpanBatch, self._write_spans),
+                (LogBatch, partial(self._write_records, LogBatch)),
+                (SpanBatch, partial(self._write_records, SpanBatch)),
             ):
                 members = [w for w in group if isinstance(w.batch, kind)]
                 if members:
@@ -229,32 +237,48 @@ class StoreWriter:
         return f"{what}-{self._run_id}-{self._inserts}"
 
     def _write_metrics(self, members: list[_Waiting]) -> None:
-        if self._doubt:
-            # After a failed insert nobody knows how much of it is stored: ask, before admitting again.
-            self._pipeline.gate.resume(self._store.last_samples(0))
-            self._doubt = False
+        self._settle_admission()
         batch = MetricBatch.concat([w.batch for w in members if isinstance(w.batch, MetricBatch)])
         admission = self._pipeline.admit(batch, self._clock.now_unix_nano())
-        try:
-            fresh = self._pipeline.registry.fresh()
-            if fresh:
-                self._store.insert_series(fresh)
-                self._pipeline.registry.stored(fresh)
-            if len(admission.admitted.batch):
-                self._store.insert_samples(admission.admitted.batch, self._token("samples"))
-            if len(admission.quarantined.batch):
-                self._store.insert_quarantine(admission.quarantined, self._token("quarantine"))
-        except StoreError:
-            self._pipeline.gate.rollback(admission)
-            self._doubt = True
-            raise
-        self.stats.samples_total += len(admission.admitted.batch)
+        self._doubtful_admission = admission
+        fresh = self._pipeline.registry.fresh()
+        if fresh:
+            self._store.insert_series(fresh)
+            self._pipeline.registry.stored(fresh)
+        if len(admission.admitted.batch):
+            self._store.insert_samples(admission.admitted.batch, self._token("samples"))
+        if len(admission.quarantined.batch):
+            self._store.insert_quarantine(admission.quarantined, self._token("quarantine"))
+        self._doubtful_admission = None
         if len(admission.quarantined.batch):
             self.stats.quarantined_total += len(admission.quarantined.batch)
             self.stats.quarantined_recent.append(
                 (self._clock.now_unix_nano(), len(admission.quarantined.batch))
             )
         self._count_verdicts(members, admission)
+        self._stored_samples(admission)
+
+    def _settle_admission(self) -> None:
+        """Whether the samples of a failed insert are stored: only then they stay admitted.
+
+        An admitted sample is newer than all that its series had, so the first one tells of all. What
+        should have been kept apart comes again with the sender's retry.
+        """
+        admission = self._doubtful_admission
+        if admission is None:
+            return
+        batch = admission.admitted.batch
+        stored = len(batch) > 0 and bool(
+            np.isin(batch.series[0], self._store.last_samples(int(batch.time_unix_nano[0])).series)
+        )
+        self._doubtful_admission = None
+        if stored:
+            self._stored_samples(admission)
+        else:
+            self._pipeline.gate.rollback(admission)
+
+    def _stored_samples(self, admission: Admission) -> None:
+        self.stats.samples_total += len(admission.admitted.batch)
         self._hand_on(admission.admitted)
 
     def _count_verdicts(self, members: list[_Waiting], admission: Admission) -> None:
@@ -275,51 +299,45 @@ class StoreWriter:
         registry = self._pipeline.registry
         return registry.info(series).text() if series < len(registry) else "(a series that was refused)"
 
-    def _write_logs(self, members: list[_Waiting]) -> None:
-        records = self._unseen(members)
-        if records is not None:
-            batch = LogBatch(records)
+    def _write_records(self, kind: type[Records], members: list[_Waiting]) -> None:
+        self._settle_records(kind)
+        now = self._clock.now_unix_nano()
+        sent = [w.batch.records for w in members if isinstance(w.batch, kind)]
+        fresh = self._tokens.unseen(sent)
+        for waiting, before, left in zip(members, sent, fresh, strict=True):
+            again = before.num_rows - left.num_rows
+            if again:
+                self._tally.judged(waiting.source, _only(Quality.DUPLICATE, again), now, "a request again")
+        batch = kind(pa.concat_batches(fresh))
+        if not len(batch):
+            return
+        self._doubtful_records[kind] = batch
+        if isinstance(batch, LogBatch):
             self._store.insert_logs(batch, self._token("logs"))
-            self._remember(records)
-            self.stats.log_records_total += len(batch)
-            self._hand_on(batch)
-
-    def _write_spans(self, members: list[_Waiting]) -> None:
-        records = self._unseen(members)
-        if records is not None:
-            batch = SpanBatch(records)
+        else:
             self._store.insert_spans(batch, self._token("spans"))
-            self._remember(records)
+        del self._doubtful_records[kind]
+        self._stored_records(batch)
+
+    def _settle_records(self, kind: type[Records]) -> None:
+        """Whether the records of a failed insert are stored: their requests' tokens tell."""
+        batch = self._doubtful_records.get(kind)
+        if batch is None:
+            return
+        tokens = distinct_tokens(batch.records)
+        since = self._clock.now_unix_nano() - from_seconds(_DOUBT_SECONDS)
+        stored = len(tokens) > 0 and bool(np.isin(tokens, self._store.recent_tokens(since)).all())
+        del self._doubtful_records[kind]
+        if stored:
+            self._stored_records(batch)
+
+    def _stored_records(self, batch: Records) -> None:
+        self._tokens.remember(distinct_tokens(batch.records).tolist())
+        if isinstance(batch, LogBatch):
+            self.stats.log_records_total += len(batch)
+        else:
             self.stats.spans_total += len(batch)
-            self._hand_on(batch)
-
-    def _unseen(self, members: list[_Waiting]) -> pa.RecordBatch | None:
-        """All records of the group as one batch, without requests that are already stored."""
-        fresh: list[pa.RecordBatch] = []
-        in_group: set[int] = set()
-        for waiting in members:
-            if isinstance(waiting.batch, MetricBatch):
-                continue
-            records = waiting.batch.records
-            tokens = {int(t) for t in np.unique(records.column("request_token").to_numpy())} - {0}
-            if tokens and all(t in self._tokens or t in in_group for t in tokens):
-                self._tally.judged(
-                    waiting.source, _only(Quality.DUPLICATE, len(records)), 0, "a request again"
-                )
-                continue
-            in_group |= tokens
-            fresh.append(records)
-        if not fresh:
-            return None
-        return pa.concat_batches(fresh) if len(fresh) > 1 else fresh[0]
-
-    def _remember(self, records: pa.RecordBatch) -> None:
-        for token in np.unique(records.column("request_token").to_numpy()).tolist():
-            if token:
-                self._tokens[token] = None
-                self._tokens.move_to_end(token)
-        while len(self._tokens) > _TOKENS_REMEMBERED:
-            self._tokens.popitem(last=False)
+        self._hand_on(batch)
 
 
 def _only(verdict: Quality, rows: int) -> NDArray[np.int64]:
