@@ -135,6 +135,8 @@ def test_no_healthy_source_is_not_quiet() -> None:
     dead = [one for one in Estate().now().sources if one.state != "healthy"]
     blind = NowView(view.now_unix_nano, [], 0, dead, 100, 100, 0, 0, 0.0, 0.0)
     assert now_context(blind)["blind"] is True
+    learning = NowView(view.now_unix_nano, [], 0, view.sources, 100, 0, 100, 0, 9.0, 0.0)
+    assert now_context(learning)["blind"] is True
 
 
 def test_the_worst_open_incident_stands_first() -> None:

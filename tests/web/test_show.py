@@ -69,6 +69,8 @@ def test_units_of_series() -> None:
     assert unit("node_network_receive_bytes_total", MetricKind.COUNTER) == "bytes/s"
     assert unit("request_duration_seconds", MetricKind.GAUGE) == "seconds"
     assert unit("x", MetricKind.GAUGE, "By") == "By"
+    assert unit("host_cpu_busy_ratio", MetricKind.GAUGE, "1") == "ratio"
+    assert unit("host_load", MetricKind.GAUGE, "1") == "1"
     assert unit("requests_total", MetricKind.COUNTER) == "/s"
     assert show.quantity(3.0, "/s") == "3 /s"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 
+import anyio
 import orjson
 from sse_starlette import EventSourceResponse
 from starlette.responses import Response
@@ -19,6 +20,10 @@ router = guarded_router()
 
 _HEARTBEAT_SECONDS = 15
 _SEND_SECONDS = 10.0
+# How long a stream may take to say goodbye when the server stops.
+_GOODBYE_SECONDS = 1.0
+
+Event = dict[str, str | int]
 
 
 @router.get("/live")
@@ -30,31 +35,58 @@ async def live(site: SiteOf) -> Response:
     """
     if site.live_open >= site.settings.max_live_clients:
         raise OverloadedError("as many live streams are open as there may be; pages refresh by themselves")
+    stopping = anyio.Event()
     return EventSourceResponse(
-        _messages(site),
+        _events(site, stopping),
         ping=_HEARTBEAT_SECONDS,
         send_timeout=_SEND_SECONDS,
         headers={"Cache-Control": "no-store"},
+        shutdown_event=stopping,
+        shutdown_grace_period=_GOODBYE_SECONDS,
     )
 
 
-async def _messages(site: Site) -> AsyncIterator[dict[str, str | int]]:
+async def _events(site: Site, stopping: anyio.Event) -> AsyncIterator[Event]:
     # Counted here and not in the route: a stream that never starts must not take a place for ever.
     site.live_open += 1
     stream = site.service.live()
     try:
         yield {"event": "hello", "data": "{}", "retry": 3000}
-        async with asyncio.timeout(site.settings.live_seconds):
-            async for message in stream:
-                yield _event(message)
-    except TimeoutError:
-        return
+        async for message in _until(stream, stopping, site.settings.live_seconds):
+            yield _event(message)
     finally:
         site.live_open -= 1
         if isinstance(stream, AsyncGenerator):
             await stream.aclose()
 
 
-def _event(message: LiveMessage) -> dict[str, str | int]:
+async def _until(
+    stream: AsyncIterator[LiveMessage], stopping: anyio.Event, seconds: float
+) -> AsyncIterator[LiveMessage]:
+    """What the stream gives until it ends, the time is over, or the server stops."""
+    clock = asyncio.get_running_loop().time
+    end = clock() + seconds
+    stop = asyncio.ensure_future(stopping.wait())
+    coming: asyncio.Future[LiveMessage] | None = None
+    try:
+        while True:
+            coming = asyncio.ensure_future(anext(stream))
+            left = max(end - clock(), 0.0)
+            await asyncio.wait({coming, stop}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            if not coming.done():
+                return
+            try:
+                message = coming.result()
+            except StopAsyncIteration:
+                return
+            yield message
+    finally:
+        waiting = [one for one in (coming, stop) if one is not None]
+        for one in waiting:
+            one.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+def _event(message: LiveMessage) -> Event:
     body = {"topic": message.topic, "key": message.key, "text": visible(message.text)}
     return {"event": "petrel", "data": orjson.dumps(body).decode()}

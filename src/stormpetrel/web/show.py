@@ -137,9 +137,9 @@ def quantity(value: float, unit: str = "") -> str:
 def unit_of(info: SeriesInfo) -> str:
     """The unit of what is judged: the declared one or the metric name's; counters are read per second."""
     unit = info.unit
-    if not unit:
+    if unit in ("", "1"):  # UCUM's 1 is "no unit": the name may still say ratio
         stem = info.metric.removesuffix("_total")
-        unit = next((u for u in ("bytes", "seconds", "ratio") if stem.endswith("_" + u)), "")
+        unit = next((u for u in ("bytes", "seconds", "ratio") if stem.endswith("_" + u)), unit)
     return f"{unit}/s" if info.kind is MetricKind.COUNTER else unit
 
 

@@ -30,6 +30,7 @@ def now_context(view: NowView) -> dict[str, Any]:
     """What the template shows: incidents worst first, sources by trouble, and the unknowns in words."""
     incidents = sorted(view.open_incidents, key=_urgency)
     sources = sorted(view.sources, key=lambda s: (_SOURCE_ORDER.get(s.state, 0), s.name))
+    judged = max(view.series_total - view.series_unknown - view.series_warming_up, 0)
     states = Counter(source.state for source in sources)
     return {
         "view": view,
@@ -37,8 +38,8 @@ def now_context(view: NowView) -> dict[str, Any]:
         "sources": sources,
         "states": states,
         "unknowns": unknowns(view, states),
-        "judged": max(view.series_total - view.series_unknown - view.series_warming_up, 0),
-        "blind": view.series_total == 0 or not states["healthy"],
+        "judged": judged,
+        "blind": judged == 0 or not states["healthy"],
     }
 
 
