@@ -51,7 +51,7 @@ def onsets(alarm: NDArray[np.bool_], seconds: NDArray[np.float64]) -> NDArray[np
     return raised[np.concatenate(([True], apart))]
 
 
-def events(label: NDArray[np.bool_]) -> list[tuple[int, int]]:
+def labelled_runs(label: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """First and last point of each run of labelled points."""
     edges = np.diff(np.concatenate(([0], label.astype(np.int8), [0])))
     starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1) - 1
@@ -71,7 +71,7 @@ def score(
     raised = raised[raised >= first]
     true = np.zeros(len(raised), bool)
     found = counted = 0
-    for begin, end in events(label):
+    for begin, end in labelled_runs(label):
         if end < first:
             continue
         counted += 1
