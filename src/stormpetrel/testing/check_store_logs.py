@@ -63,52 +63,58 @@ def logs_come_back(make_store: MakeStore) -> None:
     store.close()
 
 
-def logs_are_found(make_store: MakeStore) -> None:
-    """Each part of a query restricts, text is a case-insensitive plain substring, paging is strict."""
-    store = make_store()
-    bodies = [
-        "Disk sda1 FULL",
-        "disk 50% used",
-        "50 percent",
-        "a_b",
-        "aXb",
-        "back\\slash",
-        "ÄRGER im Netz",
-        "",
-    ]
+_BODIES = (
+    "Disk sda1 FULL", "disk 50% used", "50 percent", "a_b", "aXb", "back\\slash", "ÄRGER im Netz", "",
+)  # fmt: skip
+
+
+def _found(store: TelemetryStore, **parts: Any) -> list[str]:
+    query = dataclasses.replace(LogQuery(Window(NOW, NOW + len(_BODIES))), **parts)
+    answers = [record.body for record in store.read_logs(query)]
+    counted = int(store.count_logs(query, 4).count.sum())
+    require(counted >= len(answers), "the limit does not apply to counts")
+    return answers
+
+
+def _insert_bodies(store: TelemetryStore) -> None:
     rows: list[dict[str, object]] = [
         {"time_unix_nano": NOW + place, "body": body, "severity_number": place}
-        for place, body in enumerate(bodies)
+        for place, body in enumerate(_BODIES)
     ]
     rows[0] |= {"entity": "host:b", "trace_id": "ab" * 16}
     rows[1] |= {"source": "other"}
-    store.insert_logs(log_batch(rows), "found")
-    window = Window(NOW, NOW + len(bodies))
+    store.insert_logs(log_batch(rows), "bodies")
 
-    def found(**parts: Any) -> list[str]:
-        query = dataclasses.replace(LogQuery(window), **parts)
-        counted = int(store.count_logs(query, 4).count.sum())
-        answers = [record.body for record in store.read_logs(query)]
-        require(counted >= len(answers), "the limit does not apply to counts")
-        return answers
 
-    equal(found(), bodies[::-1])
-    equal(found(newest_first=False), bodies)
-    equal(found(text="DISK"), ["disk 50% used", "Disk sda1 FULL"])
-    equal(found(text="50%"), ["disk 50% used"])
-    equal(found(text="A_B"), ["a_b"])
-    equal(found(text="k\\s"), ["back\\slash"])
-    equal(found(text="ärger"), ["ÄRGER im Netz"])
-    equal(found(text="i"), ["ÄRGER im Netz", "disk 50% used", "Disk sda1 FULL"])
-    equal(found(text="nowhere to be found"), [])
-    equal(found(entity="host:b"), found(trace_id="ab" * 16))
-    equal(found(trace_id="ab" * 16), ["Disk sda1 FULL"])
-    equal(found(source="other"), ["disk 50% used"])
-    equal(found(min_severity=6), ["", "ÄRGER im Netz"])
-    equal(found(limit=2), bodies[::-1][:2])
-    equal(found(limit=0), [])
-    equal(found(before_unix_nano=NOW + 2), bodies[:2][::-1])
-    equal(found(window=Window(NOW + 1, NOW + 3)), ["50 percent", "disk 50% used"])
+def texts_are_found(make_store: MakeStore) -> None:
+    """The text of a query is a case-insensitive plain substring."""
+    store = make_store()
+    _insert_bodies(store)
+    equal(_found(store, text="DISK"), ["disk 50% used", "Disk sda1 FULL"])
+    equal(_found(store, text="50%"), ["disk 50% used"])
+    equal(_found(store, text="A_B"), ["a_b"])
+    equal(_found(store, text="k\\s"), ["back\\slash"])
+    equal(_found(store, text="ärger"), ["ÄRGER im Netz"])
+    equal(_found(store, text="i"), ["ÄRGER im Netz", "disk 50% used", "Disk sda1 FULL"])
+    equal(_found(store, text="nowhere to be found"), [])
+    store.close()
+
+
+def queries_restrict(make_store: MakeStore) -> None:
+    """Each part of a query restricts; newest first unless asked otherwise; paging is strict."""
+    store = make_store()
+    _insert_bodies(store)
+    newest_first = list(_BODIES[::-1])
+    equal(_found(store), newest_first)
+    equal(_found(store, newest_first=False), list(_BODIES))
+    equal(_found(store, entity="host:b"), ["Disk sda1 FULL"])
+    equal(_found(store, trace_id="ab" * 16), ["Disk sda1 FULL"])
+    equal(_found(store, source="other"), ["disk 50% used"])
+    equal(_found(store, min_severity=6), ["", "ÄRGER im Netz"])
+    equal(_found(store, limit=2), newest_first[:2])
+    equal(_found(store, limit=0), [])
+    equal(_found(store, before_unix_nano=NOW + 2), newest_first[-2:])
+    equal(_found(store, window=Window(NOW + 1, NOW + 3)), ["50 percent", "disk 50% used"])
     store.close()
 
 
@@ -191,7 +197,8 @@ def request_tokens_are_known(make_store: MakeStore) -> None:
 
 LOG_CHECKS = (
     logs_come_back,
-    logs_are_found,
+    texts_are_found,
+    queries_restrict,
     logs_are_counted,
     spans_come_back,
     findings_change,

@@ -14,6 +14,16 @@ down_revision: str | None = None
 
 def upgrade() -> None:
     """Create the tables."""
+    _create_incidents()
+    _create_people()
+    op.create_table(
+        "settings",
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("value", sa.Text, nullable=False),
+    )
+
+
+def _create_incidents() -> None:
     op.create_table(
         "incidents",
         sa.Column("incident_id", sa.Text, primary_key=True),
@@ -31,6 +41,9 @@ def upgrade() -> None:
     )
     op.create_index("incidents_by_start", "incidents", ["start_unix_nano"])
     op.create_index("incidents_by_state", "incidents", ["state", "start_unix_nano"])
+
+
+def _create_people() -> None:
     op.create_table(
         "users",
         sa.Column("name", sa.Text, primary_key=True),
@@ -48,11 +61,6 @@ def upgrade() -> None:
         sa.Column("created_unix_nano", sa.BigInteger, nullable=False),
         sa.Column("created_by", sa.Text, nullable=False),
         sa.Column("revoked", sa.Boolean, nullable=False),
-    )
-    op.create_table(
-        "settings",
-        sa.Column("key", sa.Text, primary_key=True),
-        sa.Column("value", sa.Text, nullable=False),
     )
 
 
