@@ -93,7 +93,9 @@
       : "No live updates: what you see may be out of date. Reload, or wait for the connection.";
   }
   function announce(text) { one("#announce").textContent = text; }
-  // At most one refresh a topic in two seconds, and always one after the last message of a burst.
+  // At most one refresh a topic in a while, and always one after the last message of a burst. Not htmx's
+  // throttle: that one is shared by all triggers of an element and would swallow an incident after a tick.
+  const REST_MILLISECONDS = { tick: 10000 };
   const resting = new Map();
   function pass(topic, message) {
     if (resting.has(topic)) { resting.set(topic, message); return; }
@@ -103,7 +105,7 @@
       const last = resting.get(topic);
       resting.delete(topic);
       if (last) pass(topic, last);
-    }, 2000);
+    }, REST_MILLISECONDS[topic] || 2000);
   }
   function listen() {
     if (!one("#live") || !window.EventSource) return;
