@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
-import structlog
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
@@ -26,7 +25,6 @@ from stormpetrel.web.settings import WebSettings
 
 _SOURCE = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _MAX_AUTHORIZATION = 2048
-_log = structlog.get_logger(__name__)
 
 Headers = dict[bytes, bytes]
 
