@@ -90,4 +90,5 @@ def rows_of(finding: Finding) -> str:
     end = quote(to_iso(max(evidence.end_unix_nano, finding.end_unix_nano) + margin))
     if evidence.signal == "metric" and evidence.series >= 0:
         return f"/explore?series={evidence.series}&from={start}&to={end}"
-    return f"/logs?entity={quote(finding.entity, safe='')}&severity=17&from={start}&to={end}"
+    least = 13 if "warn" in evidence.query else 17
+    return f"/logs?entity={quote(finding.entity, safe='')}&severity={least}&from={start}&to={end}"
