@@ -34,7 +34,7 @@ def signed_in(petrel: Petrel, width: int = 1280, height: int = 900) -> Iterator[
         page.fill("input[name=name]", NAME)
         for field in page.locator("input[type=password]").all():
             field.fill(PASSWORD)
-        page.click("button[type=submit]")
+        page.click("text=Create and sign in")
         page.wait_for_url(petrel.url + "/")
         yield page
         browser.close()

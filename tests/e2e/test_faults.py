@@ -25,9 +25,12 @@ data_dir = "{data}"
 port = {port}
 [sources.host]
 interval_seconds = 0.5
+top_processes = 0
 [sources.logs]
 journald = false
 files = []
+[sources]
+own_metrics = false
 [incidents]
 window_seconds = 30.0
 resolve_seconds = 15.0

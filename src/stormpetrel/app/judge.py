@@ -117,6 +117,8 @@ class Judge:
             self._emit(self._pipeline.judge_metrics(stored))
         elif isinstance(stored, LogBatch):
             self._emit(self._pipeline.judge_logs(stored))
+        else:
+            self._emit(self._pipeline.judge_spans(stored))
 
     def _guard(self, step: Callable[[], None]) -> None:
         try:

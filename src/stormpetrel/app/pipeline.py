@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from stormpetrel.app.config import Config
 from stormpetrel.app.registry import DETECTORS, LOG_DETECTORS, load_all
 from stormpetrel.correlate.group import Grouping
+from stormpetrel.correlate.relations import Relations
 from stormpetrel.detect.absence import AbsenceWatch
 from stormpetrel.detect.policy import AlarmPolicy
 from stormpetrel.ingest.admit import Admission, QualityGate
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.finding import Finding
 from stormpetrel.model.incident import Incident
-from stormpetrel.model.signal import AdmittedMetrics, LogBatch, MetricBatch
+from stormpetrel.model.signal import AdmittedMetrics, LogBatch, MetricBatch, SpanBatch
 from stormpetrel.ports.algorithms import DetectorBank, LogDetector
 
 
@@ -44,8 +45,13 @@ class Pipeline:
         self.log_detectors: list[LogDetector] = [make() for make in load_all(LOG_DETECTORS).values()]
         self.policies = [build_policy(config, bank, registry) for bank in self.banks]
         self.absence = AbsenceWatch(describe=registry.info)
+        self.relations = Relations()
+        self._series_seen = 0
         self.grouping = Grouping(
-            config.incidents.window_seconds, config.incidents.resolve_seconds, config.incidents.max_findings
+            config.incidents.window_seconds,
+            config.incidents.resolve_seconds,
+            config.incidents.max_findings,
+            self.relations.related,
         )
 
     def admit(self, batch: MetricBatch, now_unix_nano: int) -> Admission:
@@ -56,6 +62,7 @@ class Pipeline:
         """Stages 2 to 4 for metric samples: detect, policy, correlate."""
         if not len(admitted.batch):
             return Outcome()
+        self._learn_new_series()
         now = int(admitted.batch.time_unix_nano.max())
         changes: list[Finding] = []
         for bank, policy in zip(self.banks, self.policies, strict=True):
@@ -69,6 +76,18 @@ class Pipeline:
         now = int(batch.records.column("time_unix_nano").to_numpy().max())
         changes = [change for detector in self.log_detectors for change in detector.update(batch)]
         return self._correlate(changes, now)
+
+    def judge_spans(self, batch: SpanBatch) -> Outcome:
+        """Spans say who calls whom; they are not judged by themselves."""
+        self.relations.learn_spans(batch)
+        return Outcome()
+
+    def _learn_new_series(self) -> None:
+        """What the labels of series not seen before say of who belongs together."""
+        known = len(self.registry)
+        if known > self._series_seen:
+            self.relations.learn_series(map(self.registry.info, range(self._series_seen, known)))
+            self._series_seen = known
 
     def advance(self, now_unix_nano: int) -> Outcome:
         """Time has reached `now` and nothing else happened: close, resolve, notice silence."""
@@ -115,6 +134,7 @@ def build_policy(config: Config, bank: DetectorBank, registry: SeriesRegistry) -
         describe=registry.info,
         p_open=detect.p_open,
         p_close=detect.p_close,
+        false_per_day=detect.false_per_day,
         hold_samples=detect.hold_samples,
         close_seconds=detect.close_seconds,
         refractory_seconds=detect.refractory_seconds,

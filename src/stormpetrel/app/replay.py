@@ -16,6 +16,7 @@ from stormpetrel.adapters.store.open import open_store
 from stormpetrel.app.config import Config
 from stormpetrel.app.judge import TICK_SECONDS
 from stormpetrel.app.pipeline import Outcome, Pipeline
+from stormpetrel.app.warm import learn_relations
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.finding import Finding
 from stormpetrel.model.incident import Incident
@@ -81,6 +82,7 @@ def replay_store(
 ) -> ReplayReport:
     """`replay` over a store that is already open."""
     pipeline = Pipeline(config, registry)
+    learn_relations(pipeline, store, window)
     report = ReplayReport(window)
     tick = from_seconds(TICK_SECONDS)
     next_tick = window.start_unix_nano // tick * tick + tick

@@ -65,7 +65,8 @@ def build_sources(
     if config.sources.logs.files:
         sources.append(("file", FileSource(config.sources.logs, control, clock, instance)))
     sources += [
-        ("scrape", ScrapeSource(target, parser.parse, registry, clock)) for target in config.sources.scrape
+        ("scrape", ScrapeSource(target, parser.parse, registry, clock, config.seed))
+        for target in config.sources.scrape
     ]
     if config.sources.own_metrics:
         sources.append(("self", OwnSource(own_metrics, parser, clock)))

@@ -17,6 +17,7 @@ log = structlog.get_logger(__name__)
 UNRESOLVED = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.MITIGATED)
 # At about a million samples a second this bounds the warm start to some twenty seconds.
 MAX_SAMPLES = 20_000_000
+MAX_SPANS = 50_000
 _PROBE_SECONDS = 120.0
 
 
@@ -33,6 +34,7 @@ def warm_start(
         gate: a gate of its own, since the live one already admits what arrives meanwhile.
     """
     pipeline.grouping.restore(control.list_incidents(UNRESOLVED, limit=1000))
+    learn_relations(pipeline, store, window)
     window = _bounded(store, window)
     newest: dict[str, Finding] = {}
     samples = records = 0
@@ -53,6 +55,11 @@ def warm_start(
     known = [f for f in newest.values() if pipeline.grouping.knows(f.finding_id)]
     log.info("warm_start", since=to_iso(window.start_unix_nano), samples=samples, log_records=records)
     return Outcome(known, pipeline.grouping.update(known, window.end_unix_nano))
+
+
+def learn_relations(pipeline: Pipeline, store: TelemetryStore, window: Window) -> None:
+    """Who calls whom, from the newest spans of the window (at most `MAX_SPANS`)."""
+    pipeline.judge_spans(store.read_spans(window, MAX_SPANS))
 
 
 def _bounded(store: TelemetryStore, window: Window) -> Window:

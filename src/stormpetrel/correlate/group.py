@@ -1,13 +1,14 @@
 """Findings close in time and on related entities become one incident.
 
 Pure: state changes only by the values handed in, so that a replay opens the same incidents with the
-same ids. Two entities are related when they have the same root (a filesystem and its host).
+same ids. Two entities are related when they have the same root (a filesystem and its host), or when what
+is learnt of the estate (`correlate.relations`) says so.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from stormpetrel.correlate.sentence import sentence_of
 from stormpetrel.errors import NotFoundError, StateError
@@ -29,6 +30,7 @@ class Grouping:
         window_seconds: a finding that starts within this of an incident's activity may join it.
         resolve_seconds: an incident whose findings have all been closed for this long resolves.
         max_findings: findings kept whole in one incident; further ones are only counted.
+        related: whether two entities have to do with each other; the same root when left out.
 
     A finding of severity INFO joins an incident and never opens one. A finding that is open keeps its
     incident unresolved for as long as it stays open: silence of its series does not close it.
@@ -36,11 +38,16 @@ class Grouping:
     """
 
     def __init__(
-        self, window_seconds: float = 300.0, resolve_seconds: float = 300.0, max_findings: int = 500
+        self,
+        window_seconds: float = 300.0,
+        resolve_seconds: float = 300.0,
+        max_findings: int = 500,
+        related: Callable[[str, str], bool] = lambda left, right: root_of(left) == root_of(right),
     ) -> None:
         self._window = from_seconds(window_seconds)
         self._resolve = from_seconds(resolve_seconds)
         self._max_findings = max_findings
+        self._related = related
         self._open: dict[str, Incident] = {}
         self._overflow: dict[str, int] = {}
         self._of_finding: dict[str, str] = {}
@@ -121,11 +128,10 @@ class Grouping:
         return self._start(finding, now)
 
     def _candidate(self, finding: Finding) -> Incident | None:
-        root = root_of(finding.entity)
         fitting = [
             incident
             for incident in self._open.values()
-            if any(root_of(entity) == root for entity in incident.entities)
+            if any(self._related(entity, finding.entity) for entity in incident.entities)
             and incident.start_unix_nano - self._window <= finding.start_unix_nano
             and finding.start_unix_nano <= _last_activity(incident) + self._window
         ]

@@ -10,8 +10,21 @@ from stormpetrel.model.time import to_iso
 
 
 def headline(findings: Sequence[Finding]) -> Finding:
-    """The finding that names the incident: worst severity, then smallest p-value, then earliest."""
-    return min(findings, key=lambda f: (-f.severity, f.evidence.p_value, f.start_unix_nano, f.finding_id))
+    """The finding that names the incident: worst severity, then smallest p-value, then earliest.
+
+    That something stopped moving is a consequence more often than the trouble itself, and its p-value,
+    a formula of the length of the run, is not comparable: it names an incident only when nothing else does.
+    """
+    return min(
+        findings,
+        key=lambda f: (
+            f.head == "flatline",
+            -f.severity,
+            f.evidence.p_value,
+            f.start_unix_nano,
+            f.finding_id,
+        ),
+    )
 
 
 def sentence_of(findings: Sequence[Finding], more: int = 0) -> str:

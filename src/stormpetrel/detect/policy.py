@@ -169,9 +169,9 @@ class AlarmPolicy:
         if known is None:
             return None
         if verdict == gate.WORSENS:
-            finding = replace(
-                self._opened(series, scores, row, times), finding_id=known.finding_id, severity=Severity.ERROR
-            )
+            # Title and evidence stay those of the opening: later samples are judged against a level that
+            # has begun to follow, and would tell the story from the wrong end.
+            finding = replace(known, severity=Severity.ERROR, end_unix_nano=times[1])
             self._open[series] = finding
             return finding
         del self._open[series]

@@ -96,7 +96,7 @@ def title(info: SeriesInfo, head: str, evidence: Evidence) -> str:
     if head == "jump":
         return f"{name} {'jumped up' if evidence.observed >= evidence.expected else 'dropped'}"
     if head == "lasting":
-        return f"{name} unusual for long"
+        return f"{name} {direction(evidence)} its usual range for long"
     if head == "level_shift":
         return f"{name} shifted {'up' if evidence.observed >= evidence.expected else 'down'}"
     return f"{name} far {direction(evidence)} its usual range"
@@ -114,7 +114,8 @@ def sentence(info: SeriesInfo, head: str, evidence: Evidence, interval_seconds: 
     if head == "jump":
         return f"{name} went from {usual} to {seen} within one sample, usually within {band}: {rare}."
     if head == "lasting":
-        return f"{name} has been unusual for longer than ever before, last {seen}, expected {usual}: {rare}."
+        side = direction(evidence)
+        return f"{name} has been {side} its expected {usual} for longer than ever before, last {seen}: {rare}."
     if head == "level_shift":
         return f"{name} has been {direction(evidence)} its expected {usual} for a while, last {seen}: {rare}."
     return f"{name} is {seen}, {direction(evidence)} the expected {usual} (usual range {band}): {rare}."

@@ -47,6 +47,20 @@ def entity_of(attributes: Mapping[str, str]) -> str:
     return UNKNOWN_ENTITY
 
 
+def identities_of(attributes: Mapping[str, str]) -> list[str]:
+    """All root entities that a label or attribute set names, a job excepted: it is a group, not a thing.
+
+    >>> identities_of({"service": "checkout", "host": "web-1", "job": "shop"})
+    ['service:checkout', 'host:web-1']
+    """
+    found = (
+        (kind, next((attributes[name] for name in names if attributes.get(name)), ""))
+        for kind, names in _IDENTITY
+        if kind != "job"
+    )
+    return [f"{kind}:{value}" for kind, value in found if value and not value.startswith("unknown_service")]
+
+
 def root_of(entity: str) -> str:
     """The root of an entity: what it is a part of, or itself.
 

@@ -41,6 +41,7 @@ from stormpetrel.detect.metrics.layout import (
     HEADS,
     JUMP,
     LASTING,
+    LEAST,
     LEVEL,
     LONG,
     LONG_SCALE,
@@ -288,5 +289,7 @@ def report(
         expected[row] = view[EXPECTED]
         low[row] = view[EXPECTED] - edge * view[V_DOWN]
         high[row] = view[EXPECTED] + edge * view[V_UP]
+    if s[LEAST] >= 0.0:
+        low[row] = max(low[row], 0.0)
     if math.isnan(p):
         expected[row] = low[row] = high[row] = math.nan

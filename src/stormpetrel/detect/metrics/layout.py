@@ -13,7 +13,8 @@ SLOT, SLOT_SUM, SLOT_N = 20, 21, 22
 STREAK, EPISODES, SEASONAL, UNUSUAL = 23, 24, 25, 26
 LONG, LONG_SCALE = 27, 28
 EXCURSION, EXCURSIONS = 29, 30  # longest run of unusual samples, and how many such runs
-FIELDS = 31
+LEAST = 31  # the least value seen, 0 at most: a series that was never negative has no negative band
+FIELDS = 32
 
 LEVEL_RATE, SCALE_RATE, ERROR_RATE = 0.02, 0.01, 0.005
 LONG_RATE = 0.0005
