@@ -8,7 +8,8 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,17 +68,17 @@ def exported(petrel: Petrel, what: str, out: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def person(petrel: Petrel) -> httpx.Client:
+@contextmanager
+def person(petrel: Petrel) -> Iterator[httpx.Client]:
     """The first admin, signed in through the one-time set-up link."""
-    client = httpx.Client(
-        base_url=petrel.url, headers={"Origin": petrel.url}, follow_redirects=True, timeout=30
-    )
-    page = client.get(petrel.setup_url).text
-    secret = re.findall(r'name="secret" value="([^"]+)"', page)[0]
-    fields = {"name": NAME, "password": PASSWORD, "secret": html.unescape(secret)}
-    answer = client.post("/set-up", data=fields | csrf(page))
-    assert answer.status_code == 200, answer.text
-    return client
+    origin = {"Origin": petrel.url}
+    with httpx.Client(base_url=petrel.url, headers=origin, follow_redirects=True, timeout=30) as client:
+        page = client.get(petrel.setup_url).text
+        secret = re.findall(r'name="secret" value="([^"]+)"', page)[0]
+        fields = {"name": NAME, "password": PASSWORD, "secret": html.unescape(secret)}
+        answer = client.post("/set-up", data=fields | csrf(page))
+        assert answer.status_code == 200, answer.text
+        yield client
 
 
 def csrf(page: str) -> dict[str, str]:

@@ -45,7 +45,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Petrel]:
 
 
 def post(
-    petrel: Petrel, path: str, body: object, headers: dict[str, str], auth: bool = True
+    petrel: Petrel, path: str, body: bytes | Iterator[bytes], headers: dict[str, str], auth: bool = True
 ) -> httpx.Response:
     everything = {**headers, **(petrel.auth if auth else {})}
     return httpx.post(petrel.url + path, content=body, headers=everything, timeout=30)

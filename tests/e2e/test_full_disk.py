@@ -95,8 +95,23 @@ def test_a_full_disk_refuses_senders_until_there_is_room(
     petrel = petrel_on_small_disk.start()
     sender = Numbered(petrel)
     assert sender.round()
-    admin = person(petrel)
-    ballast = fill(small_disk)
+    with person(petrel) as admin:
+        ballast = fill(small_disk)
+        check_full(sender, admin)
+        ballast.unlink()
+    wait_until(sender.round, 30, lambda: sender.answers[-1].text)
+    for _ in range(3):
+        assert sender.round(), sender.answers[-1].text
+    assert petrel.stop() == 0, petrel.output[-3000:]
+    stored = [(row["metric"], row["value"]) for row in exported(petrel, "samples", tmp_path / "s.parquet")]
+    assert sorted(stored) == sorted((name, value) for value in sender.samples for name in NAMES)
+    bodies = [row["body"] for row in exported(petrel, "logs", tmp_path / "l.parquet")]
+    assert sorted(bodies) == sorted(sender.logs)
+
+
+def check_full(sender: Numbered, admin: httpx.Client) -> None:
+    """Every sender is told to come back, and everybody else is answered."""
+    petrel = sender.petrel
     for _ in range(8):
         sender.round()
         time.sleep(0.2)
@@ -115,12 +130,3 @@ def test_a_full_disk_refuses_senders_until_there_is_room(
     failing = {s["name"]: s for s in petrel.get("/api/v1/now").json()["sources"]}
     assert {source["state"] for source in failing.values()} == {"failing"}
     assert all("no space left" in source["last_error"] for source in failing.values())
-    ballast.unlink()
-    wait_until(sender.round, 30, lambda: sender.answers[-1].text)
-    for _ in range(3):
-        assert sender.round(), sender.answers[-1].text
-    assert petrel.stop() == 0, petrel.output[-3000:]
-    stored = [(row["metric"], row["value"]) for row in exported(petrel, "samples", tmp_path / "s.parquet")]
-    assert sorted(stored) == sorted((name, value) for value in sender.samples for name in NAMES)
-    bodies = [row["body"] for row in exported(petrel, "logs", tmp_path / "l.parquet")]
-    assert sorted(bodies) == sorted(sender.logs)
