@@ -3,7 +3,8 @@
     StormPetrelError
     ├── ConfigError            the configuration cannot be used            (not retryable)
     ├── DecodeError            the sender's bytes are not the protocol     (not retryable)
-    │   └── TooLargeError      ... or exceed a stated limit                (not retryable)
+    │   ├── TooLargeError      ... or exceed a stated limit                (not retryable)
+    │   └── UnsupportedError   ... or another protocol, version, encoding  (not retryable)
     ├── StoreError             the store refused or failed                 (retryable)
     │   ├── StoreFullError     no room left on the device                  (retryable)
     │   └── StoreLockedError   another process owns the data directory     (not retryable)
@@ -40,6 +41,12 @@ class TooLargeError(DecodeError):
     """A body, or what it unpacks to, exceeds its stated limit."""
 
     reason = "too_large"
+
+
+class UnsupportedError(DecodeError):
+    """A content type, version or encoding that is not spoken here."""
+
+    reason = "unsupported"
 
 
 class StoreError(StormPetrelError):

@@ -108,7 +108,7 @@ def test_up_answers_and_ends_with_0_and_status_sees_it(tmp_path: Path) -> None:
     with up(tmp_path) as running:
         assert httpx.get(f"{running.url}/healthz").status_code == 200
         assert "/set-up?secret=" in running.told["setup_url"]
-        token_file = Path(running.told["ingest_token_file"])
+        token_file = Path(running.told["ingest_token_file"]).with_name("read.token")
         assert token_file.stat().st_mode & 0o777 == 0o600
         found = run("status", "--url", running.url, "--token-file", token_file)
         assert (found.returncode, "No open incident" in found.stdout) == (0, True), found

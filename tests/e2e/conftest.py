@@ -94,6 +94,10 @@ class Petrel:
         return (self.directory / "data" / "ingest.token").read_text().strip()
 
     @property
+    def read_token(self) -> str:
+        return (self.directory / "data" / "read.token").read_text().strip()
+
+    @property
     def auth(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"}
 
@@ -105,7 +109,10 @@ class Petrel:
 
     def get(self, path: str, **query: object) -> httpx.Response:
         return httpx.get(
-            f"{self.url}{path}", params={k: str(v) for k, v in query.items()}, headers=self.auth, timeout=30
+            f"{self.url}{path}",
+            params={k: str(v) for k, v in query.items()},
+            headers={"Authorization": f"Bearer {self.read_token}"},
+            timeout=30,
         )
 
 

@@ -50,6 +50,7 @@ class Access:
         self._setup_lock = threading.Lock()
         self._failures: OrderedDict[tuple[str, str], tuple[int, int]] = OrderedDict()
         self._callers: OrderedDict[str, Caller] = OrderedDict()
+        self._unknown: OrderedDict[str, None] = OrderedDict()
 
     # --------------------------------------------------------------------------------------- set-up
 
@@ -180,6 +181,8 @@ class Access:
             created_by=by.name,
         )
         self._control.add_token(token)
+        with self._lock:
+            self._unknown.clear()
         return token, secret
 
     def caller_of_token(self, secret: str) -> Caller | None:
@@ -187,10 +190,17 @@ class Access:
         digest = _sha256(secret)
         with self._lock:
             known = self._callers.get(digest)
-        if known is not None:
-            return known
+            if known is not None:
+                return known
+            if digest in self._unknown:
+                return None
         token = self._control.token_by_hash(digest)
         if token is None:
+            # A sender with a wrong token keeps trying: it must not cost a query each time.
+            with self._lock:
+                self._unknown[digest] = None
+                while len(self._unknown) > _REMEMBERED:
+                    self._unknown.popitem(last=False)
             return None
         caller = Caller(token.name, None, token.scopes)
         with self._lock:

@@ -38,6 +38,7 @@ from stormpetrel.ports.store import TelemetryStore
 log = structlog.get_logger(__name__)
 
 INGEST_TOKEN_FILE = "ingest.token"  # noqa: S105 - a file name
+READ_TOKEN_FILE = "read.token"  # noqa: S105 - a file name
 _HOUR = from_seconds(3600)
 
 
@@ -145,21 +146,25 @@ class Runtime:
         self._store.close()
 
     def announcement(self, url: str) -> Announcement:
-        """Make the one-time set-up link (while nobody has an account) and the first ingest token."""
+        """Make the one-time set-up link (while nobody has an account) and the tokens for this host."""
         base = self.config.server.public_url.rstrip("/") or url
         setup = None
         if self.access.setup_needed():
             setup = f"{base}/set-up?secret={self.access.new_setup_secret()}"
         watched = tuple(view.name for view in self._tally.views(self.clock.now_unix_nano()))
-        return Announcement(base, setup, self.config.data_dir.resolve(), self._ingest_token(), watched)
+        ingest = self._local_token(INGEST_TOKEN_FILE, Scope.INGEST)
+        self._local_token(READ_TOKEN_FILE, Scope.READ)
+        return Announcement(base, setup, self.config.data_dir.resolve(), ingest, watched)
 
-    def _ingest_token(self) -> Path:
-        """The file with a token that senders on this host may use; made at the first start."""
-        path = self.config.data_dir.resolve() / INGEST_TOKEN_FILE
+    def _local_token(self, name: str, scope: Scope) -> Path:
+        """A file with a token for programs on this host; made at the first start, one file a scope."""
+        path = self.config.data_dir.resolve() / name
         if path.exists() and self.access.caller_of_token(path.read_text(encoding="ascii").strip()):
             return path
         _, secret = self.access.add_token(
-            "local", frozenset({Scope.INGEST, Scope.READ}), Caller("petrel", Role.ADMIN)
+            f"local-{scope}" if scope is Scope.READ else "local",
+            frozenset({scope}),
+            Caller("petrel", Role.ADMIN),
         )
         path.unlink(missing_ok=True)
         path.touch(mode=0o600)

@@ -45,6 +45,7 @@ class Address:
     url: str
     setup_url: str | None
     token: str
+    read_token: str
 
 
 class DemoServer:
@@ -97,9 +98,12 @@ class DemoServer:
         told = self._announcement(self._process, stop)
         if told is None:
             return None
-        token = Path(told["ingest_token_file"]).read_text(encoding="ascii").strip()
+        file = Path(told["ingest_token_file"])
+        send, read = (
+            path.read_text(encoding="ascii").strip() for path in (file, file.with_name("read.token"))
+        )
         self._await_ready(told["url"], stop)
-        return Address(told["url"], told["setup_url"], token)
+        return Address(told["url"], told["setup_url"], send, read)
 
     def alive(self) -> bool:
         """Whether the process still runs."""

@@ -35,7 +35,7 @@ class Show:
         self._status: Status = self._console.status("starting …")
         self._closed = threading.Event()
         self._watcher: threading.Thread | None = None
-        self._address = Address("", None, "")
+        self._address = Address("", None, "", "")
         self._fault: Fault | None = None
         self._sent: Sent | None = None
         self._begun = False
@@ -98,7 +98,7 @@ class Show:
     def _watch(self) -> None:
         while not self._closed.wait(_ASK_EVERY_SECONDS):
             try:
-                view = ask(self._address.url, self._address.token)
+                view = ask(self._address.url, self._address.read_token)
             except (httpx.HTTPError, ValueError):
                 continue  # it is busy or stopping: the next question will tell
             for incident in view["open_incidents"]:

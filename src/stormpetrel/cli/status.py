@@ -26,7 +26,7 @@ def status(
     ] = "",
     token_file: Annotated[
         Path | None,
-        typer.Option(help="file that holds the token; default: data/ingest.token", dir_okay=False),
+        typer.Option(help="file that holds the token; default: data/read.token", dir_okay=False),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -81,7 +81,7 @@ def ask(url: str, token: str) -> dict[str, Any]:
 
 
 def _read_token(path: Path | None) -> str:
-    chosen = path or Path("data/ingest.token")
+    chosen = path or Path("data/read.token")
     try:
         return chosen.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:

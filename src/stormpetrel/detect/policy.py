@@ -58,7 +58,7 @@ class AlarmSettings:
     close_seconds: float = 120.0
     refractory_seconds: float = 900.0
     silent_close_seconds: float = 86_400.0
-    false_per_day: float = 1.0
+    false_per_day: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)

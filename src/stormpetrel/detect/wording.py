@@ -17,12 +17,14 @@ def amount(value: float, unit: str = "") -> str:
 
     >>> amount(0.98765, "1"), amount(5 * 2**30, "By"), amount(1234567.0), amount(0.0)
     ('0.9877', '5 GiB', '1.235M', '0')
-    >>> amount(2048, "By/s")
-    '2 KiB/s'
+    >>> amount(2048, "By/s"), amount(0.125, "ratio")
+    ('2 KiB/s', '12.5 %')
     """
     if not math.isfinite(value):
         return "unknown"
     base, slash, per = unit.partition("/")
+    if base == "ratio":
+        return f"{_short(100 * value)} %{slash}{per}"
     if base in _BYTE_UNITS:
         size, step = abs(value), 0
         while size >= 1024 and step < len(_BYTES) - 1:
@@ -70,7 +72,9 @@ def rarity(p_value: float, interval_seconds: float) -> str:
 
 
 def unit_of(info: SeriesInfo) -> str:
-    """The unit of what is judged: a counter is judged by its rate per second."""
+    """The unit of what is judged: a counter is judged by its rate per second; a ratio by its name."""
+    if info.metric.endswith("_ratio") and info.unit in ("", "1"):
+        return "ratio"
     return f"{info.unit}/s" if info.kind is MetricKind.COUNTER else info.unit
 
 
@@ -115,7 +119,9 @@ def sentence(info: SeriesInfo, head: str, evidence: Evidence, interval_seconds: 
         return f"{name} went from {usual} to {seen} within one sample, usually within {band}: {rare}."
     if head == "lasting":
         side = direction(evidence)
-        return f"{name} has been {side} its expected {usual} for longer than ever before, last {seen}: {rare}."
+        return (
+            f"{name} has been {side} its expected {usual} for longer than ever before, last {seen}: {rare}."
+        )
     if head == "level_shift":
         return f"{name} has been {direction(evidence)} its expected {usual} for a while, last {seen}: {rare}."
     return f"{name} is {seen}, {direction(evidence)} the expected {usual} (usual range {band}): {rare}."

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import cramjam
 import pyarrow as pa
 
-from stormpetrel.errors import DecodeError, TooLargeError
+from stormpetrel.errors import DecodeError, TooLargeError, UnsupportedError
 
 _CHUNK = 1 << 20
 
@@ -30,7 +30,8 @@ def unpack(body: bytes, content_encoding: str, limit: int) -> bytes:
 
     Raises:
         TooLargeError: the body unpacks to more than `limit`.
-        DecodeError: an unknown encoding, or bytes that are not of it.
+        UnsupportedError: an unknown encoding.
+        DecodeError: the bytes are not of the encoding.
 
     >>> unpack(zlib.compress(b"abc"), "deflate", 10)
     b'abc'
@@ -42,7 +43,7 @@ def unpack(body: bytes, content_encoding: str, limit: int) -> bytes:
         return bytes(body)
     unpacker = _UNPACKERS.get(encoding)
     if unpacker is None:
-        raise DecodeError(
+        raise UnsupportedError(
             f"unknown content encoding {content_encoding[:40]!r}: send {', '.join(_UNPACKERS)} or none"
         )
     return unpacker(body, limit)

@@ -13,7 +13,7 @@ import xxhash
 from google.protobuf.message import DecodeError as ProtobufError
 from google.protobuf.message import Message
 
-from stormpetrel.errors import DecodeError, TooLargeError
+from stormpetrel.errors import DecodeError, TooLargeError, UnsupportedError
 from stormpetrel.ingest.body import unpack
 from stormpetrel.ingest.otlp_bound import check_size
 from stormpetrel.ingest.otlp_json import fill_json
@@ -44,7 +44,7 @@ def read_request(request: PushRequest, message: Message, limit: int) -> OtlpRequ
     """
     media_type = request.content_type.partition(";")[0].strip().lower()
     if media_type not in (PROTOBUF, JSON, ""):
-        raise DecodeError(f"OTLP is {PROTOBUF} or {JSON}, this is {request.content_type[:60]!r}")
+        raise UnsupportedError(f"OTLP is {PROTOBUF} or {JSON}, this is {request.content_type[:60]!r}")
     body = unpack(request.body, request.content_encoding, limit)
     check_size(body, message.DESCRIPTOR, json=media_type == JSON)
     if media_type == JSON:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stormpetrel.errors import DecodeError, TooLargeError
+from stormpetrel.errors import TooLargeError, UnsupportedError
 from stormpetrel.ingest import remote_write_wire as wire
 from stormpetrel.ingest.body import unpack
 from stormpetrel.ingest.remote_write_labels import MetricFamilies, check_labels, show
@@ -142,10 +142,10 @@ class RemoteWriteDecoder:
 def _check_type(content_type: str) -> None:
     text = content_type.lower().replace(" ", "").replace('"', "")
     if "proto=io.prometheus.write.v2.request" in text:
-        raise DecodeError("remote write 2.0 is not spoken here: set the sender to protobuf_message 1.0")
+        raise UnsupportedError("remote write 2.0 is not spoken here: set the sender to protobuf_message 1.0")
     media_type = text.partition(";")[0]
     if media_type not in ("", "application/x-protobuf", "application/protobuf", "application/octet-stream"):
-        raise DecodeError(f"remote write is application/x-protobuf, this is {content_type[:60]!r}")
+        raise UnsupportedError(f"remote write is application/x-protobuf, this is {content_type[:60]!r}")
 
 
 def _check_counts(series: int, samples: int, metadata: int) -> None:
