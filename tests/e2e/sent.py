@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from tests.e2e.browser import NAME, PASSWORD
 from tests.e2e.conftest import Petrel
 
@@ -24,6 +25,7 @@ from stormpetrel.simulate.encode import REMOTE_WRITE_HEADERS, write_request
 from stormpetrel.simulate.signals import MetricColumns, SeriesSpec
 
 SECOND = 1_000_000_000
+Values = Sequence[Sequence[float]] | NDArray[np.float64]
 
 
 def now() -> int:
@@ -36,10 +38,13 @@ def gauges(names: Sequence[str]) -> tuple[SeriesSpec, ...]:
 
 
 def send_samples(
-    petrel: Petrel, names: Sequence[str], times: Sequence[int], values: Sequence[Sequence[float]]
+    petrel: Petrel,
+    names: Sequence[str],
+    times: Sequence[int],
+    values: Values,
 ) -> httpx.Response:
     """Remote write: values[time][name]."""
-    body = write_request(MetricColumns(gauges(names), np.array(times), np.array(values, float)))
+    body = write_request(MetricColumns(gauges(names), np.array(times), np.asarray(values, float)))
     return httpx.post(
         f"{petrel.url}/api/v1/write",
         content=body,

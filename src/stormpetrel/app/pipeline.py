@@ -62,7 +62,7 @@ class Pipeline:
         """Stages 2 to 4 for metric samples: detect, policy, correlate."""
         if not len(admitted.batch):
             return Outcome()
-        self._learn_new_series()
+        self.learn_new_series()
         now = int(admitted.batch.time_unix_nano.max())
         changes: list[Finding] = []
         for bank, policy in zip(self.banks, self.policies, strict=True):
@@ -82,7 +82,7 @@ class Pipeline:
         self.relations.learn_spans(batch)
         return Outcome()
 
-    def _learn_new_series(self) -> None:
+    def learn_new_series(self) -> None:
         """What the labels of series not seen before say of who belongs together."""
         known = len(self.registry)
         if known > self._series_seen:

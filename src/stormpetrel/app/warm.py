@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+import numpy as np
 import structlog
 
 from stormpetrel.app.pipeline import Outcome, Pipeline
+from stormpetrel.correlate.group import REMEMBERED, Grouping
 from stormpetrel.ingest.admit import QualityGate
-from stormpetrel.model.finding import Finding
+from stormpetrel.model.finding import Finding, FindingState
 from stormpetrel.model.incident import IncidentState
+from stormpetrel.model.signal import MetricBatch
 from stormpetrel.model.time import Window, from_seconds, to_iso
 from stormpetrel.ports.control import ControlStore
 from stormpetrel.ports.store import TelemetryStore
@@ -18,7 +24,7 @@ UNRESOLVED = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.MITI
 # At about a million samples a second this bounds the warm start to some twenty seconds.
 MAX_SAMPLES = 20_000_000
 MAX_SPANS = 50_000
-_PROBE_SECONDS = 120.0
+_PROBE, _HOUR, _PIECE = from_seconds(60), from_seconds(3600), from_seconds(10)
 
 
 def warm_start(
@@ -27,18 +33,21 @@ def warm_start(
     """Teach the detectors from what is stored in the window and take over unresolved incidents.
 
     Findings of the past are not reported a second time. Those that belong to unresolved incidents
-    update them: the same input gives the same finding ids. Cost: one pass over the window, which is
-    shortened so that it holds at most `MAX_SAMPLES`.
+    update them: the same input gives the same finding ids. A finding that is open at the end and belongs
+    to no incident was stored and not judged before the stop: it is reported now. An open finding that the
+    window no longer shows is closed as unknown, or its incident would never resolve.
+    Cost: one pass over the window, which is shortened so that it holds about `MAX_SAMPLES` at most.
 
     Args:
         gate: a gate of its own, since the live one already admits what arrives meanwhile.
     """
-    pipeline.grouping.restore(control.list_incidents(UNRESOLVED, limit=1000))
+    resolved = control.list_incidents((IncidentState.RESOLVED,), limit=REMEMBERED)
+    pipeline.grouping.restore([*control.list_incidents(UNRESOLVED, limit=1000), *reversed(resolved)])
     learn_relations(pipeline, store, window)
     window = _bounded(store, window)
     newest: dict[str, Finding] = {}
     samples = records = 0
-    for batch in store.scan_samples(window):
+    for batch in _pieces(store.scan_samples(window)):
         now = int(batch.time_unix_nano.max())
         admitted = gate.admit(
             batch, now, pipeline.registry.kind_codes(), pipeline.registry.blocked()
@@ -49,23 +58,57 @@ def warm_start(
     for logs in store.scan_logs(window):
         now = int(logs.records.column("time_unix_nano").to_numpy().max())
         for detector in pipeline.log_detectors:
-            changes = [*detector.update(logs), *detector.advance(now)]
-            newest.update((f.finding_id, f) for f in changes)
+            found = [*detector.update(logs), *detector.advance(now)]
+            newest.update((f.finding_id, f) for f in found)
         records += len(logs)
-    known = [f for f in newest.values() if pipeline.grouping.knows(f.finding_id)]
+    changes = _to_report(pipeline.grouping, newest)
     log.info("warm_start", since=to_iso(window.start_unix_nano), samples=samples, log_records=records)
-    return Outcome(known, pipeline.grouping.update(known, window.end_unix_nano))
+    return Outcome(changes, pipeline.grouping.update(changes, window.end_unix_nano))
 
 
 def learn_relations(pipeline: Pipeline, store: TelemetryStore, window: Window) -> None:
-    """Who calls whom, from the newest spans of the window (at most `MAX_SPANS`)."""
+    """Who belongs together: from the labels of all series, and the newest `MAX_SPANS` spans of the window."""
+    pipeline.learn_new_series()
     pipeline.judge_spans(store.read_spans(window, MAX_SPANS))
 
 
+def _to_report(grouping: Grouping, newest: dict[str, Finding]) -> list[Finding]:
+    """Of what the past shows: changes of known findings, and what is open; and what it does not show."""
+    told = [f for f in newest.values() if f.state is FindingState.OPEN or grouping.knows(f.finding_id)]
+    unseen = [
+        finding
+        for incident in grouping.unresolved()
+        for finding in incident.findings
+        if finding.state is FindingState.OPEN and finding.finding_id not in newest
+    ]
+    why = "After a restart the stored past does not show it: closed as unknown, not as recovered."
+    closed = [replace(f, state=FindingState.CLOSED, why=f"{f.why} {why}") for f in unseen]
+    return told + closed
+
+
+def _pieces(batches: Iterable[MetricBatch]) -> Iterator[MetricBatch]:
+    """The first chunk in small pieces, as it once came: thresholds depend on how many series are known."""
+    for number, batch in enumerate(batches):
+        if number:
+            yield batch
+            continue
+        times = batch.time_unix_nano
+        edges = np.arange(times[0], times[-1] + _PIECE, _PIECE)[1:]
+        for rows in np.split(np.arange(len(batch)), np.searchsorted(times, edges)):
+            if len(rows):
+                yield batch.take(rows)
+
+
 def _bounded(store: TelemetryStore, window: Window) -> Window:
-    """The newest part of the window that holds at most about `MAX_SAMPLES` at the present rate."""
-    probe = Window(window.end_unix_nano - from_seconds(_PROBE_SECONDS), window.end_unix_nano)
-    rate = sum(len(batch) for batch in store.scan_samples(probe)) / _PROBE_SECONDS
-    if rate * window.seconds <= MAX_SAMPLES:
-        return window
-    return Window(window.end_unix_nano - from_seconds(MAX_SAMPLES / rate), window.end_unix_nano)
+    """The newest part of the window that holds about `MAX_SAMPLES`, from the last minute of every hour."""
+    room = float(MAX_SAMPLES)
+    end = window.end_unix_nano
+    while end > window.start_unix_nano:
+        hour = Window(max(window.start_unix_nano, end - _HOUR), end)
+        probe = Window(max(hour.start_unix_nano, end - _PROBE), end)
+        rate = sum(len(batch) for batch in store.scan_samples(probe)) / probe.seconds
+        if rate * hour.seconds > room:
+            return Window(end - from_seconds(room / rate), window.end_unix_nano)
+        room -= rate * hour.seconds
+        end = hour.start_unix_nano
+    return window

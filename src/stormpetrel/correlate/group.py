@@ -18,7 +18,7 @@ from stormpetrel.model.resource import root_of
 from stormpetrel.model.time import from_seconds
 
 # Resolved incidents remembered in order to name what a new one repeats.
-_REMEMBERED = 200
+REMEMBERED = 200
 # Timeline entries kept in one incident; the first and the newest are the ones that matter.
 _TIMELINE_LIMIT = 1000
 
@@ -54,11 +54,13 @@ class Grouping:
         self._resolved: dict[str, Incident] = {}
 
     def restore(self, incidents: Iterable[Incident]) -> None:
-        """Take over unresolved incidents, after a restart."""
+        """Take over incidents after a restart; of the resolved ones the newest, oldest first."""
         for incident in incidents:
-            self._open[incident.incident_id] = incident
+            resolved = incident.state is IncidentState.RESOLVED
+            (self._resolved if resolved else self._open)[incident.incident_id] = incident
             for finding in incident.findings:
-                self._of_finding[finding.finding_id] = incident.incident_id
+                if not resolved or finding.state is FindingState.OPEN:
+                    self._of_finding[finding.finding_id] = incident.incident_id
 
     def knows(self, finding_id: str) -> bool:
         """Whether a finding belongs to an unresolved incident (or to one a person resolved early)."""
@@ -233,7 +235,7 @@ class Grouping:
             if finding.state is FindingState.OPEN:
                 self._of_finding[finding.finding_id] = incident.incident_id
         self._resolved[incident.incident_id] = resolved
-        while len(self._resolved) > _REMEMBERED:
+        while len(self._resolved) > REMEMBERED:
             self._forget(next(iter(self._resolved)))
         return resolved
 

@@ -1,0 +1,185 @@
+"""A restart in the middle of trouble: the stored past is read again, and nothing is told twice or lost."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.app.estate import START, batches
+from tests.app.intake import FailingStore
+
+from stormpetrel.adapters.store.control import open_control_store
+from stormpetrel.app import warm
+from stormpetrel.app.config import Config
+from stormpetrel.app.pipeline import Outcome, Pipeline, build_gate
+from stormpetrel.app.warm import warm_start
+from stormpetrel.ingest.series import SeriesRegistry
+from stormpetrel.model.finding import FindingState
+from stormpetrel.model.incident import Incident, IncidentState
+from stormpetrel.model.signal import LogBatch, MetricBatch
+from stormpetrel.model.time import Window, from_seconds
+from stormpetrel.ports.control import ControlStore
+from stormpetrel.simulate.estate import Estate
+from stormpetrel.simulate.faults import FAULTS
+
+CONFIG = Config()
+FAULT = START + from_seconds(1.5 * 3600)
+Chunk = tuple[MetricBatch, LogBatch]
+Story = tuple[SeriesRegistry, list[Chunk]]
+
+
+@pytest.fixture(scope="module")
+def story() -> Story:
+    """Two hours in minutes, with a busy processor from 1:30 to 1:40."""
+    registry = SeriesRegistry()
+    return registry, list(
+        batches(Estate(3, START, 5.0, (FAULTS["cpu-hog"](FAULT, 600.0, 1.0),)), registry, 2.0)
+    )
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> Iterator[ControlStore]:
+    store = open_control_store(f"sqlite:///{tmp_path / 'control.sqlite'}")
+    yield store
+    store.close()
+
+
+class Run:
+    """One life of the process: takes chunks as the runtime does."""
+
+    def __init__(self, story: Story, store: FailingStore, control: ControlStore) -> None:
+        self.registry, self.chunks = story
+        self.store, self.control = store, control
+        self.pipeline = Pipeline(CONFIG, self.registry)
+
+    def keep(self, outcome: Outcome) -> Outcome:
+        self.store.insert_findings(outcome.findings)
+        self.control.save_incidents(outcome.incidents)
+        return outcome
+
+    def live(self, first: int, last: int, judged: bool = True) -> None:
+        for number, (metrics, logs) in enumerate(self.chunks[first:last], first):
+            now = int(metrics.time_unix_nano.max())
+            admitted = self.pipeline.admit(metrics, now).admitted
+            self.store.insert_samples(admitted.batch, f"samples-{number}")
+            self.store.insert_logs(logs, f"logs-{number}")
+            if judged:
+                self.keep(self.pipeline.judge_metrics(admitted))
+                self.keep(self.pipeline.judge_logs(logs))
+                self.keep(self.pipeline.advance(now))
+
+    def restarted(self, at: int) -> tuple[Run, Outcome]:
+        """A new process, after it read what is stored."""
+        after = Run((self.registry, self.chunks), self.store, self.control)
+        end = START + from_seconds(at * 60)
+        after.pipeline.gate.resume(self.store.last_samples(end - from_seconds(7200)))
+        window = Window(end - from_seconds(48 * 3600), end)
+        return after, after.keep(
+            warm_start(after.pipeline, build_gate(CONFIG), self.store, self.control, window)
+        )
+
+    def incidents(self) -> list[Incident]:
+        return sorted(self.control.list_incidents(), key=lambda i: i.incident_id)
+
+
+def gist(incidents: list[Incident]) -> list[tuple[str, str, set[str], set[FindingState]]]:
+    """What must not depend on restarts."""
+    return [
+        (
+            i.incident_id,
+            i.state.value,
+            {f.finding_id for f in i.findings},
+            {f.state for f in i.findings},
+        )
+        for i in incidents
+    ]
+
+
+@pytest.fixture
+def unbroken(story: Story, failing: FailingStore, control: ControlStore) -> Run:
+    return Run(story, failing, control)
+
+
+def test_an_open_incident_goes_on_with_the_same_ids_and_resolves(unbroken: Run) -> None:
+    unbroken.live(0, 95)
+    before = unbroken.incidents()
+    assert [i.state for i in before] == [IncidentState.OPEN]
+    after, outcome = unbroken.restarted(95)
+    assert {i.incident_id for i in outcome.incidents} <= {before[0].incident_id}
+    assert gist(after.incidents()) == gist(before)
+    after.live(95, 120)
+    (last,) = after.incidents()
+    assert (last.incident_id, last.state) == (before[0].incident_id, IncidentState.RESOLVED)
+    assert {f.state for f in last.findings} == {FindingState.CLOSED}
+    again, outcome = after.restarted(120)
+    assert outcome == Outcome([], []), "what is over is not told again"
+    assert again.incidents() == [last]
+
+
+def test_what_was_stored_and_not_judged_before_the_stop_is_told(unbroken: Run) -> None:
+    unbroken.live(0, 90)
+    unbroken.live(90, 95, judged=False)
+    assert unbroken.incidents() == []
+    after, outcome = unbroken.restarted(95)
+    (incident,) = after.incidents()
+    assert incident.state is IncidentState.OPEN, incident
+    assert abs(incident.start_unix_nano - FAULT) < from_seconds(60)
+    assert list(outcome.incidents) == [incident]
+
+
+def test_an_incident_that_a_person_resolved_early_stays_resolved(unbroken: Run) -> None:
+    unbroken.live(0, 95)
+    (incident,) = unbroken.incidents()
+    now = START + from_seconds(95 * 60)
+    moved = unbroken.pipeline.grouping.move(incident.incident_id, IncidentState.RESOLVED, now, "ann")
+    unbroken.keep(Outcome([], [moved]))
+    after, _ = unbroken.restarted(95)
+    after.live(95, 120)
+    assert [(i.incident_id, i.state) for i in after.incidents()] == [
+        (incident.incident_id, IncidentState.RESOLVED)
+    ]
+
+
+def test_an_open_finding_that_the_past_does_not_show_is_closed_as_unknown(unbroken: Run) -> None:
+    unbroken.live(0, 95)
+    (incident,) = unbroken.incidents()
+    ghost = dataclasses.replace(incident.findings[0], finding_id="ghost", state=FindingState.OPEN)
+    unbroken.control.save_incidents([dataclasses.replace(incident, findings=(*incident.findings, ghost))])
+    after, _ = unbroken.restarted(95)
+    (told,) = after.incidents()
+    found = {f.finding_id: f for f in told.findings}
+    assert found["ghost"].state is FindingState.CLOSED
+    assert "closed as unknown" in found["ghost"].why
+    assert told.state is IncidentState.OPEN
+    after.live(95, 120)
+    assert after.incidents()[0].state is IncidentState.RESOLVED
+
+
+def test_the_window_is_bounded_by_samples_even_after_a_pause(
+    failing: FailingStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours, rate = 6, 2
+    times = START + np.arange(hours * 3600 * rate, dtype=np.int64) * (from_seconds(1) // rate)
+    failing.insert_samples(MetricBatch(np.zeros(len(times), np.uint32), times, np.ones(len(times))), "x")
+    end = int(times[-1]) + from_seconds(3 * 3600)
+    whole = Window(START - from_seconds(3600), end)
+    assert warm._bounded(failing, whole) == whole
+    monkeypatch.setattr(warm, "MAX_SAMPLES", 10_000)
+    found = warm._bounded(failing, whole)
+    assert found.end_unix_nano == end
+    held = int(np.count_nonzero(times >= found.start_unix_nano))
+    assert 2_000 < held <= 12_000
+
+
+def test_the_first_chunk_comes_in_pieces_that_lose_nothing() -> None:
+    times = START + np.sort(np.random.default_rng(1).integers(0, from_seconds(300), 1000))
+    chunk = MetricBatch(np.zeros(1000, np.uint32), times, np.arange(1000.0))
+    pieces = list(warm._pieces([chunk, chunk]))
+    assert pieces[-1] is chunk
+    assert 25 < len(pieces) <= 31
+    assert np.concatenate([piece.value for piece in pieces[:-1]]).tolist() == chunk.value.tolist()
+    single = chunk.take(np.array([0]))
+    assert [piece.value.tolist() for piece in warm._pieces([single])] == [[0.0]]
