@@ -15,6 +15,7 @@ from functools import partial
 import structlog
 
 from stormpetrel.app.pipeline import Outcome, Pipeline
+from stormpetrel.errors import StoreError
 from stormpetrel.model.incident import Incident, IncidentState
 from stormpetrel.model.signal import AdmittedMetrics, LogBatch, SpanBatch
 from stormpetrel.model.time import from_seconds, to_seconds
@@ -123,6 +124,10 @@ class Judge:
     def _guard(self, step: Callable[[], None]) -> None:
         try:
             step()
+        # What was found waits and is stored with a later step (see `app.keeper`).
+        except StoreError as error:
+            self.failures_total += 1
+            log.warning("outcome_not_stored", reason=error.reason, error=str(error))
         # One batch that a detector cannot digest must not end all judging: it is counted, the trace is
         # logged, /readyz reports it, and the next batch is judged.
         except Exception:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from stormpetrel.model.view import LiveMessage
 
@@ -24,7 +25,8 @@ class LiveHub:
         with self._lock:
             subscribers = list(self._subscribers.items())
         for queue, loop in subscribers:
-            if not loop.is_closed():
+            # A loop that closed, perhaps just now: nobody is there to hear it.
+            with suppress(RuntimeError):
                 loop.call_soon_threadsafe(_offer, queue, message)
 
     async def subscribe(self) -> AsyncIterator[LiveMessage]:

@@ -16,8 +16,9 @@ from stormpetrel.adapters.store.open import open_store
 from stormpetrel.app.access import Access
 from stormpetrel.app.config import Config
 from stormpetrel.app.judge import Judge
+from stormpetrel.app.keeper import OutcomeKeeper
 from stormpetrel.app.live import LiveHub
-from stormpetrel.app.pipeline import Outcome, Pipeline, build_gate
+from stormpetrel.app.pipeline import Pipeline, build_gate
 from stormpetrel.app.registry import DECODERS, load_all
 from stormpetrel.app.selfmon import Observed, OwnMetrics
 from stormpetrel.app.sources import build_sources
@@ -28,7 +29,6 @@ from stormpetrel.app.writer import StoreWriter
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.access import Caller, Role, Scope
 from stormpetrel.model.time import Window, from_seconds
-from stormpetrel.model.view import LiveMessage
 from stormpetrel.ports.clock import Clock
 from stormpetrel.ports.control import ControlStore
 from stormpetrel.ports.decode import Decoder
@@ -88,7 +88,8 @@ class Runtime:
         self._warm_window = Window(now - from_seconds(config.detect.warm_start_hours * 3600), now)
         self._tally = SourceTally()
         self._hub = LiveHub()
-        self._judge = Judge(self.pipeline, clock, self._emit, self._warm_up)
+        self._keeper = OutcomeKeeper(self._store, self._control, self._hub)
+        self._judge = Judge(self.pipeline, clock, self._keeper.keep, self._warm_up)
         self.writer = StoreWriter(self.pipeline, self._store, clock, self._tally, self._judge.put)
         self.writer.capacity_rows = config.intake.queue_rows
         self.writer.batch_rows = config.intake.batch_rows
@@ -182,27 +183,9 @@ class Runtime:
             self.writer.rejected(source.name, "source_died", 1, f"{type(error).__name__}: {error}")
 
     def _warm_up(self) -> None:
-        self._emit(
+        self._keeper.keep(
             warm_start(self.pipeline, build_gate(self.config), self._store, self._control, self._warm_window)
         )
-
-    def _emit(self, outcome: Outcome) -> None:
-        """Keep and publish what a step of the pipeline changed."""
-        if outcome.findings:
-            self._store.insert_findings(outcome.findings)
-        if outcome.incidents:
-            self._control.save_incidents(outcome.incidents)
-        for finding in outcome.findings:
-            self._hub.publish(LiveMessage("finding", finding.finding_id, finding.title))
-        for incident in outcome.incidents:
-            log.info(
-                "incident",
-                id=incident.incident_id,
-                state=incident.state.value,
-                severity=incident.severity.name.lower(),
-                sentence=incident.sentence,
-            )
-            self._hub.publish(LiveMessage("incident", incident.incident_id, incident.sentence))
 
 
 def allowed_hosts(config: Config) -> frozenset[str]:

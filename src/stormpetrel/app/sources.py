@@ -36,15 +36,15 @@ class OwnSource:
     def run(self, intake: Intake, stop: threading.Event) -> None:
         """Read and hand over until stopped; a reading that cannot be stored is left out."""
         while not stop.wait(_OWN_INTERVAL_SECONDS):
-            decoded = self._parser.parse(self._text(), self._clock.now_unix_nano(), self.name, _OWN_LABELS)
-            if decoded.metrics is None:
-                continue
+            rows = 0
             try:
-                intake.metrics(decoded.metrics, self.name).result(timeout=30)
+                now = self._clock.now_unix_nano()
+                metrics = self._parser.parse(self._text(), now, self.name, _OWN_LABELS).metrics
+                if metrics is not None:
+                    rows = len(metrics)
+                    intake.metrics(metrics, self.name).result(timeout=30)
             except (OverloadedError, StoreError, TimeoutError) as error:
-                intake.rejected(
-                    self.name, getattr(error, "reason", "timeout"), len(decoded.metrics), str(error)
-                )
+                intake.rejected(self.name, getattr(error, "reason", "timeout"), max(1, rows), str(error))
 
 
 def build_sources(

@@ -17,6 +17,7 @@ from stormpetrel.errors import ConfigError
 from stormpetrel.web.app import create_app
 from stormpetrel.web.settings import WebSettings
 
+_BACKLOG = 1024
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -79,7 +80,7 @@ def serve(config: Config, announce: Callable[[Announcement], None]) -> None:
             lifespan="off",
             server_header=False,
             timeout_graceful_shutdown=3,
-            backlog=1024,
+            backlog=_BACKLOG,
         ),
         lambda: announce(runtime.announcement(f"http://{shown}:{port}")),
     )
@@ -95,6 +96,8 @@ def _listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        # At once, not when all is ready: two that start together must not both believe they have the port.
+        listening.listen(_BACKLOG)
     except OSError as error:
         listening.close()
         if error.errno == errno.EADDRINUSE:
