@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -152,6 +153,7 @@ def test_a_full_device_loses_and_doubles_nothing(small_device: Path) -> None:
         ballast.write_bytes(bytes(24 << 20))
         refused = _insert_until_full(store)
         assert refused > 0
+        assert shutil.disk_usage(small_device).free > 1 << 20, "the engine has no room left for its own work"
         assert _held(store) == dict.fromkeys(range(refused), 100_000)
         ballast.unlink()
         for number in range(refused + 1):

@@ -54,14 +54,22 @@ class Connections:
     `limit` calls run at once, further ones wait for up to a minute and then fail with `StoreError`. With
     `retry`, calls that failed in transport or for a passing reason are sent again, four times in all
     over about three seconds: every statement of this store may be repeated (inserts carry a token, series
-    and findings replace themselves, DDL says IF NOT EXISTS).
+    and findings replace themselves, DDL says IF NOT EXISTS). `before_insert` may refuse an insert by raising.
     """
 
     def __init__(
-        self, connect: Callable[[], Client], limit: int, *, retry: bool, name: str, anchor: Client
+        self,
+        connect: Callable[[], Client],
+        limit: int,
+        *,
+        retry: bool,
+        name: str,
+        anchor: Client,
+        before_insert: Callable[[], None] = lambda: None,
     ) -> None:
         self._connect = connect
         self._retry = retry
+        self._before_insert = before_insert
         self.name = name
         self._limit = limit
         self._room = threading.BoundedSemaphore(limit)
@@ -90,6 +98,7 @@ class Connections:
 
     def insert(self, table: str, rows: pa.Table, token: str = "") -> None:
         """Insert rows as one block; the same token again within the table's window is no insert."""
+        self._before_insert()
         settings = {"insert_deduplication_token": token} if token else {}
         self._run(lambda client: client.insert_arrow(table, rows, settings=settings))
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from clickhouse_connect import get_client
@@ -20,7 +22,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from stormpetrel.adapters.store.connections import SETTINGS, Connections, explain
-from stormpetrel.errors import StoreError, StoreLockedError
+from stormpetrel.errors import StoreError, StoreFullError, StoreLockedError
 
 CONNECTIONS = 8
 DATABASE = "stormpetrel"
@@ -30,6 +32,9 @@ DATABASE = "stormpetrel"
 _ENGINE_CONFIG = """<clickhouse>
   <max_server_memory_usage>{memory_bytes}</max_server_memory_usage>
   <mark_cache_size>67108864</mark_cache_size>
+  <storage_configuration>
+    <disks><default><keep_free_space_bytes>{merge_reserve_bytes}</keep_free_space_bytes></default></disks>
+  </storage_configuration>
   <background_pool_size>2</background_pool_size>
   <background_merges_mutations_concurrency_ratio>2</background_merges_mutations_concurrency_ratio>
   <merge_tree>
@@ -100,6 +105,7 @@ def open_inprocess(directory: Path, memory_bytes: int) -> tuple[Connections, Dir
 
 def _start(directory: Path, memory_bytes: int) -> Connections:
     config = directory / "engine.xml"
+    reserve = _reserve_bytes(directory)
     engine = directory / "engine"
 
     def connect(database: str | None = DATABASE) -> Client:
@@ -112,14 +118,42 @@ def _start(directory: Path, memory_bytes: int) -> Connections:
         )
 
     try:
-        config.write_text(_ENGINE_CONFIG.format(memory_bytes=memory_bytes), encoding="ascii")
+        config.write_text(
+            _ENGINE_CONFIG.format(memory_bytes=memory_bytes, merge_reserve_bytes=reserve // 2),
+            encoding="ascii",
+        )
         engine.mkdir(exist_ok=True)
         _import_engine(engine)
         with connect(None) as first:
             first.command(f"CREATE DATABASE IF NOT EXISTS {DATABASE}")
-            return Connections(connect, CONNECTIONS, retry=False, name=str(directory), anchor=connect())
+            return Connections(
+                connect,
+                CONNECTIONS,
+                retry=False,
+                name=str(directory),
+                anchor=connect(),
+                before_insert=partial(_refuse_when_full, directory, reserve),
+            )
     except (ClickHouseError, OSError, RuntimeError) as error:
         raise explain(error, str(directory)) from error
+
+
+def _reserve_bytes(directory: Path) -> int:
+    """Room that is never written to: a sixteenth of the device, 256 MiB at most.
+
+    Inserts stop at it and merges at half of it, because a merge that meets a full device can leave a part
+    that cannot be read.
+    """
+    return min(256 << 20, shutil.disk_usage(directory).total // 16)
+
+
+def _refuse_when_full(directory: Path, reserve: int) -> None:
+    free = shutil.disk_usage(directory).free
+    if free < reserve:
+        raise StoreFullError(
+            f"{directory}: {free >> 20} MiB are free on its device, {reserve >> 20} MiB are kept for the engine's own"
+            " work: nothing was stored; free space, or shorten the retention (store.samples_days and others)"
+        )
 
 
 def _import_engine(directory: Path) -> None:
