@@ -1,0 +1,117 @@
+"""Counts by source: states, rates and bounds."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from tests.app.intake import T0
+
+from stormpetrel.app.tally import MAX_SOURCES, SourceTally
+from stormpetrel.model.quality import Quality
+from stormpetrel.model.time import from_seconds
+from stormpetrel.model.view import SourceView
+
+
+def view(tally: SourceTally, seconds: float, name: str = "a") -> SourceView:
+    return next(v for v in tally.views(T0 + from_seconds(seconds)) if v.name == name)
+
+
+def speak(tally: SourceTally, seconds: float, rows: int = 10, name: str = "a") -> None:
+    now = T0 + from_seconds(seconds)
+    tally.stored(name, rows, now, now - from_seconds(2))
+
+
+def test_a_source_waits_speaks_falls_quiet_and_speaks_again() -> None:
+    tally = SourceTally()
+    tally.expect("a", "scrape")
+    assert view(tally, 0).state == "waiting"
+    for n in range(20):
+        speak(tally, 30.0 * n)
+    last = 30.0 * 19
+    assert view(tally, last).state == "healthy"
+    assert view(tally, last + 89).state == "healthy"
+    assert view(tally, last + 91).state == "quiet", "three times its usual interval"
+    assert view(tally, last + 91).rows_per_second == 0.0
+    speak(tally, last + 200)
+    assert view(tally, last + 200).state == "healthy"
+    assert view(tally, last + 200).rows_total == 210
+    assert view(tally, last).lag_seconds == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("kind", ["file", "journald"])
+def test_a_log_that_says_nothing_is_not_quiet(kind: str) -> None:
+    tally = SourceTally()
+    tally.expect("a", kind)
+    speak(tally, 0)
+    assert view(tally, 86_400).state == "healthy"
+
+
+def test_a_refused_source_is_failing_until_it_is_taken_again() -> None:
+    tally = SourceTally()
+    speak(tally, 0)
+    tally.rejected("a", "store_full", 3, "no room" * 100)
+    assert view(tally, 1).state == "failing"
+    assert view(tally, 1).rejected_total == 3
+    assert view(tally, 1).last_error.startswith("store_full: no room")
+    assert len(view(tally, 1).last_error) <= 300
+    speak(tally, 2)
+    assert view(tally, 2).state == "healthy"
+    assert tally.rejections() == [("a", "store_full", 3)]
+
+
+def test_the_rate_is_that_of_the_last_minute() -> None:
+    tally = SourceTally()
+    for second in range(121):
+        speak(tally, second, rows=10)
+    assert view(tally, 120).rows_per_second == pytest.approx(10.0)
+    for second in range(121, 242):
+        speak(tally, second, rows=1000)
+    assert view(tally, 241).rows_per_second == pytest.approx(1000.0)
+
+
+def test_the_first_minute_has_a_rate_too() -> None:
+    tally = SourceTally()
+    for second in range(11):
+        speak(tally, second, rows=10)
+    assert view(tally, 10).rows_per_second == pytest.approx(11.0)
+
+
+def test_names_from_outside_are_bounded() -> None:
+    tally = SourceTally()
+    for n in range(MAX_SOURCES + 100):
+        tally.rejected(f"s{n:04}", "malformed", 1, "")
+        tally.judged(f"s{n:04}", np.eye(len(Quality), dtype=np.int64)[Quality.GOOD], T0, "")
+    views = tally.views(T0)
+    assert len(views) == MAX_SOURCES + 1
+    assert next(v for v in views if v.name == "other").rejected_total == 100
+    assert sum(count.count for count in tally.quality_counts()) == MAX_SOURCES + 100
+
+
+def test_verdicts_are_counted_with_the_last_example() -> None:
+    tally = SourceTally()
+    for n, example in enumerate(("x{a}", "x{b}")):
+        counts = np.zeros(len(Quality), np.int64)
+        counts[[Quality.GOOD, Quality.FUTURE]] = (5, 1)
+        tally.judged("a", counts, T0 + n, example)
+    good, future = tally.quality_counts()
+    assert (good.verdict, good.count, good.example) == (Quality.GOOD, 10, "")
+    assert (future.verdict, future.count, future.last_unix_nano) == (Quality.FUTURE, 2, T0 + 1)
+    assert future.example == "x{b}"
+
+
+def test_counting_from_many_threads_loses_nothing() -> None:
+    tally = SourceTally()
+
+    def count() -> None:
+        for _ in range(500):
+            speak(tally, 0, rows=1)
+            tally.rejected("a", "malformed", 1, "")
+
+    threads = [threading.Thread(target=count) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (view(tally, 0).rows_total, view(tally, 0).rejected_total) == (2000, 2000)
