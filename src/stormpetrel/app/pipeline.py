@@ -96,7 +96,10 @@ class Pipeline:
             changes += policy.advance(now_unix_nano)
         for detector in self.log_detectors:
             changes += detector.advance(now_unix_nano)
-        changes += self.absence.advance(now_unix_nano, self.gate.last_times(), self.gate.intervals())
+        # Live, the gate may admit new series between these two looks: only what both know is watched.
+        times, intervals = self.gate.last_times(), self.gate.intervals()
+        known = min(len(times), len(intervals))
+        changes += self.absence.advance(now_unix_nano, times[:known], intervals[:known])
         outcome = self._correlate(changes, now_unix_nano)
         return Outcome(outcome.findings, [*outcome.incidents, *self.grouping.advance(now_unix_nano)])
 
