@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.e2e.conftest import Petrel, wait_until
-from tests.e2e.sent import exported, log_request, now, person, send_logs, send_samples
+from tests.e2e.sent import csrf, exported, log_request, now, person, send_logs, send_samples
 
 pytestmark = [
     pytest.mark.e2e,
@@ -129,4 +129,8 @@ def check_full(sender: Numbered, admin: httpx.Client) -> None:
         assert admin.get(path).status_code == 200, path
     failing = {s["name"]: s for s in petrel.get("/api/v1/now").json()["sources"]}
     assert {source["state"] for source in failing.values()} == {"failing"}
-    assert all("no space left" in source["last_error"] for source in failing.values())
+    for source in failing.values():
+        assert source["last_error"].startswith("store_full: "), source
+    form = csrf(admin.get("/settings/tokens").text)
+    made = admin.post("/settings/tokens", data={"name": "one", "scope": "read", **form})
+    assert made.status_code in (200, 503), "kept or refused, never broken"
