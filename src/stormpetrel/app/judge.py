@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 TICK_SECONDS = 5.0
 # Batches of stored signals that may wait to be judged (each at most two inserts' worth of rows).
 _BACKLOG = 32
+# Batches in a row that cannot be judged, after which the installation is not ready.
+_FAILURES = 3
 
 Stored = AdmittedMetrics | LogBatch | SpanBatch
 
@@ -49,18 +51,19 @@ class Judge:
         self._clock = clock
         self._emit = emit
         self._warm_up = warm_up
-        self._queue: queue.Queue[Stored | None] = queue.Queue(_BACKLOG)
+        self._queue: queue.Queue[tuple[int, Stored | None]] = queue.Queue(_BACKLOG)
         self._lock = threading.Lock()
         self._tick = from_seconds(TICK_SECONDS)
         self._next_tick = 0
-        self._newest_taken = 0
+        self._latest = 0
+        self._failing = 0
         self.failures_total = 0
         self.warm = threading.Event()
         self._thread = threading.Thread(target=self._run, name="judge", daemon=True)
 
     def put(self, stored: Stored) -> None:
         """Hand over what was stored; waits while the judge is behind."""
-        self._queue.put(stored)
+        self._queue.put((self._clock.now_unix_nano(), stored))
 
     def start(self) -> None:
         """Begin to judge."""
@@ -68,14 +71,25 @@ class Judge:
 
     def stop(self) -> None:
         """Judge what waits, then end."""
-        self._queue.put(None)
+        self._queue.put((self._clock.now_unix_nano(), None))
         self._thread.join()
 
     def lag_seconds(self) -> float:
-        """Time between now and the newest judged batch's turn; 0 when nothing waits."""
-        if self._queue.empty() or not self._newest_taken:
-            return 0.0
-        return max(0.0, to_seconds(self._clock.now_unix_nano() - self._newest_taken))
+        """How long the oldest batch that waits has been waiting; 0 when nothing waits."""
+        return max(0.0, to_seconds(self._clock.now_unix_nano() - self._oldest()))
+
+    def trouble(self) -> str:
+        """Why nothing is judged; empty when all is well, or nothing was started yet."""
+        if self.warm.is_set() and not self._thread.is_alive():
+            return "the judging thread ended; restart Storm Petrel, its log has the reason"
+        if self._failing >= _FAILURES:
+            return f"the last {self._failing} batches could not be judged; the log of this process says why"
+        return ""
+
+    def _oldest(self) -> int:
+        """When the oldest batch that waits was handed over; now when nothing waits."""
+        with self._queue.mutex:
+            return self._queue.queue[0][0] if self._queue.queue else self._clock.now_unix_nano()
 
     def move(self, incident_id: str, to: IncidentState, actor: str, note: str) -> Incident:
         """A person's step in an incident's state machine, in turn with the findings."""
@@ -89,23 +103,27 @@ class Judge:
         with self._lock:
             self._guard(self._warm_up)
         self.warm.set()
-        self._next_tick = self._clock.now_unix_nano() // self._tick * self._tick + self._tick
+        self._latest = self._oldest()
+        self._next_tick = self._latest // self._tick * self._tick + self._tick
         while True:
             wait = max(0.01, to_seconds(self._next_tick - self._clock.now_unix_nano()))
             try:
-                stored = self._queue.get(timeout=min(wait, TICK_SECONDS))
+                since, stored = self._queue.get(timeout=min(wait, TICK_SECONDS))
             except queue.Empty:
-                self._advance()
+                self._advance(self._clock.now_unix_nano())
                 continue
             if stored is None:
                 return
             with self._lock:
-                self._newest_taken = self._clock.now_unix_nano()
-                self._guard(partial(self._judge, stored))
-            self._advance()
+                failed = not self._guard(partial(self._judge, stored))
+            self._failing = self._failing + 1 if failed else 0
+            # Not the present: behind a backlog, windows would be judged before their records are counted.
+            self._advance(since)
 
-    def _advance(self) -> None:
-        now = self._clock.now_unix_nano()
+    def _advance(self, now: int) -> None:
+        if now < self._latest - self._tick:  # the clock went back: time goes on from there
+            self._next_tick = now // self._tick * self._tick + self._tick
+        self._latest = now
         if now < self._next_tick:
             return
         tick = now // self._tick * self._tick
@@ -121,9 +139,11 @@ class Judge:
         else:
             self._emit(self._pipeline.judge_spans(stored))
 
-    def _guard(self, step: Callable[[], None]) -> None:
+    def _guard(self, step: Callable[[], None]) -> bool:
+        """Whether the step ended well."""
         try:
             step()
+            return True
         # What was found waits and is stored with a later step (see `app.keeper`).
         except StoreError as error:
             self.failures_total += 1
@@ -133,3 +153,4 @@ class Judge:
         except Exception:
             self.failures_total += 1
             log.exception("judging_failed")
+        return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from contextlib import suppress
-from typing import IO, Any
+from typing import Any, TextIO
 
 import structlog
 
@@ -27,7 +27,7 @@ class _PatientLogger(structlog.PrintLogger):
 
 
 class _PatientLoggerFactory:
-    def __init__(self, file: IO[str]) -> None:
+    def __init__(self, file: TextIO) -> None:
         self._file = file
 
     def __call__(self, *_names: Any) -> _PatientLogger:

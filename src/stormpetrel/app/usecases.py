@@ -255,7 +255,8 @@ class LiveService:
         """Whether requests can be served, and if not, why."""
         if not self._is.judge.warm.is_set():
             return False, "warming up: the stored past is being read"
-        return True, "ready"
+        trouble = self._is.writer.trouble() or self._is.judge.trouble()
+        return not trouble, trouble or "ready"
 
     # ---------------------------------------------------------------------------------------- acting
 

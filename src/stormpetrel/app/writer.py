@@ -40,6 +40,8 @@ log = structlog.get_logger(__name__)
 
 # How far back the store is asked for the tokens of a doubtful insert: more than clocks ever disagree.
 _DOUBT_SECONDS = 3600.0
+# Inserts in a row that failed, after which the installation is not ready.
+_FAILURES = 3
 
 Records = LogBatch | SpanBatch
 Signals = MetricBatch | Records
@@ -103,6 +105,8 @@ class StoreWriter:
         self._tokens = RequestTokens()
         self._inserts = 0
         self._run_id = clock.now_unix_nano()
+        self._failing = 0
+        self._last_failure = ""
         self._doubtful_admission: Admission | None = None
         self._doubtful_records: dict[type[Records], Records] = {}
         self.stats = WriterStats()
@@ -167,6 +171,14 @@ class StoreWriter:
             self._changed.notify()
         self._thread.join()
 
+    def trouble(self) -> str:
+        """Why nothing is stored; empty when all is well."""
+        if self._thread.ident is not None and not self._thread.is_alive():
+            return "the store writer ended; restart Storm Petrel, its log has the reason"
+        if self._failing >= _FAILURES:
+            return f"the last {self._failing} inserts failed ({self._last_failure}); the log of this process says why"
+        return ""
+
     def _run(self) -> None:
         while True:
             group = self._take()
@@ -212,6 +224,7 @@ class StoreWriter:
             log.exception("insert_failed")
             self._fail(members, StoreError(f"an insert failed: {type(error).__name__}: {error}"))
         else:
+            self._failing = 0
             self.stats.insert_seconds.append(perf_counter() - started)
             self._acknowledge(members)
 
@@ -224,6 +237,8 @@ class StoreWriter:
 
     def _fail(self, members: list[_Waiting], error: StoreError) -> None:
         self.stats.failed_inserts_total += 1
+        self._failing += 1
+        self._last_failure = error.reason
         log.warning("insert_refused", reason=error.reason, error=str(error), batches=len(members))
         for waiting in members:
             self._tally.rejected(waiting.source, error.reason, len(waiting.batch), str(error))
