@@ -53,7 +53,11 @@ def until(condition: Callable[[], bool]) -> None:
 
 def test_time_does_not_run_ahead_of_batches_that_wait() -> None:
     clock, pipeline, warm = FakeClock(T0 + 1), Watched(), threading.Event()
-    judge = Judge(pipeline, clock, lambda _: None, lambda: warm.wait(20) and None)
+
+    def warm_up() -> None:
+        warm.wait(20)
+
+    judge = Judge(pipeline, clock, lambda _: None, warm_up)
     judge.start()
     for n in range(3):
         judge.put(metric(float(n)))

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from stormpetrel.errors import AuthError, NotFoundError, StateError
+from stormpetrel.errors import AuthError, NotFoundError, OverloadedError, StateError
 from stormpetrel.model.access import ApiToken, Caller, Role, Scope, User
 from stormpetrel.model.time import from_seconds
 from stormpetrel.ports.clock import Clock
@@ -26,6 +26,9 @@ _MAX_PASSWORD = 1024
 _FREE_FAILURES = 5
 _MAX_WAIT_SECONDS = 300.0
 _REMEMBERED = 10_000
+# One check takes 64 MiB and a processor: strangers may not take more than two at a time.
+_HASHING_AT_ONCE = 2
+_HASHING_WAIT_SECONDS = 2.0
 TOKEN_PREFIX = "petrel_"  # noqa: S105 - a prefix that lets secret scanners recognise our tokens
 
 
@@ -46,6 +49,8 @@ class Access:
         self._clock = clock
         self._hasher = PasswordHasher()
         self._nobody = self._hasher.hash(secrets.token_hex(16))
+        self._hashing = threading.BoundedSemaphore(_HASHING_AT_ONCE)
+        self._revocations = 0
         self._lock = threading.Lock()
         self._setup_lock = threading.Lock()
         self._failures: OrderedDict[tuple[str, str], tuple[int, int]] = OrderedDict()
@@ -113,22 +118,29 @@ class Access:
 
         Raises:
             AuthError: wrong name or password (which of them is not said), or too many tries.
+            OverloadedError: too many people sign in at once; nothing was checked.
         """
         name = name.strip()
         key = (name, address)
         self._check_pace(key)
         user = self._control.user(name)
-        try:
-            # An unknown name costs as much time as a known one, so that time tells nothing.
-            self._hasher.verify(user.password_hash if user else self._nobody, password[:_MAX_PASSWORD])
-        except (VerificationError, InvalidHashError):
-            user = None
-        if user is None:
+        # An unknown name costs as much time as a known one, so that time tells nothing.
+        if not self._verified(user.password_hash if user else self._nobody, password) or user is None:
             self._note_failure(key)
             raise AuthError("wrong name or password")
         with self._lock:
             self._failures.pop(key, None)
         return Caller(user.name, user.role)
+
+    def _verified(self, password_hash: str, password: str) -> bool:
+        if not self._hashing.acquire(timeout=_HASHING_WAIT_SECONDS):
+            raise OverloadedError("too many people sign in at once; try again in a moment")
+        try:
+            return self._hasher.verify(password_hash, password[:_MAX_PASSWORD])
+        except (VerificationError, InvalidHashError):
+            return False
+        finally:
+            self._hashing.release()
 
     def _check_pace(self, key: tuple[str, str]) -> None:
         with self._lock:
@@ -194,6 +206,7 @@ class Access:
                 return known
             if digest in self._unknown:
                 return None
+            revocations = self._revocations
         token = self._control.token_by_hash(digest)
         if token is None:
             # A sender with a wrong token keeps trying: it must not cost a query each time.
@@ -204,7 +217,9 @@ class Access:
             return None
         caller = Caller(token.name, None, token.scopes)
         with self._lock:
-            self._callers[digest] = caller
+            # Revoked while it was looked up: good for this once, and not remembered.
+            if revocations == self._revocations:
+                self._callers[digest] = caller
             while len(self._callers) > _REMEMBERED:
                 self._callers.popitem(last=False)
         return caller
@@ -221,6 +236,7 @@ class Access:
             raise NotFoundError(f"there is no token {token_id}")
         self._control.revoke_token(token_id)
         with self._lock:
+            self._revocations += 1
             self._callers.clear()
 
 

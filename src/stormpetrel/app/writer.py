@@ -176,7 +176,7 @@ class StoreWriter:
         if self._thread.ident is not None and not self._thread.is_alive():
             return "the store writer ended; restart Storm Petrel, its log has the reason"
         if self._failing >= _FAILURES:
-            return f"the last {self._failing} inserts failed ({self._last_failure}); the log of this process says why"
+            return f"the last {self._failing} inserts failed ({self._last_failure}); see the log"
         return ""
 
     def _run(self) -> None:

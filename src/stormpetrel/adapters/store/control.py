@@ -65,8 +65,10 @@ def _engine(url: URL) -> Engine:
         raise ConfigError("store.control_url: names no file; write sqlite:////path/control.db")
     try:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        # It holds password hashes and the key of the sessions; SQLite gives its other files this mode too.
+        Path(url.database).touch(mode=0o600)
     except OSError as error:
-        raise StoreError(f"{url.database}: its directory cannot be made: {error.strerror}") from error
+        raise StoreError(f"{url.database}: it cannot be made: {error.strerror}") from error
     engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
