@@ -54,6 +54,8 @@ class PushGate:
         self._settings = settings
         self._paths: Mapping[str, str] = dict(service.push_paths())
         self._threads = ThreadPoolExecutor(settings.receive_threads, thread_name_prefix="receive")
+        # Who sends is asked apart: neither a slow control store nor strangers' tokens hold up the loop.
+        self._askers = ThreadPoolExecutor(2, thread_name_prefix="token")
         self._requests = 0
         self._bytes = 0
 
@@ -84,7 +86,7 @@ class PushGate:
         if scope["method"] != "POST":
             raise PushRefusedError(405, "method_not_allowed", "this path receives signals: POST only")
         headers: Headers = dict(scope["headers"])
-        caller = self._caller(headers)
+        caller = await self._caller(headers)
         source = _source_of(headers, caller)
         body = await self._body(headers, receive)
         request = PushRequest(
@@ -95,17 +97,18 @@ class PushGate:
             source=source,
             received_unix_nano=self._service.now_unix_nano(),
         )
-        self._bytes += len(body)
         try:
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._threads, self._service.receive, protocol, request)
         finally:
             self._bytes -= len(body)
 
-    def _caller(self, headers: Headers) -> Caller:
-        """Whose token this is. Answered from the service's cache, so not worth a thread."""
+    async def _caller(self, headers: Headers) -> Caller:
+        """Whose token this is."""
         secret = push_secret(headers.get(b"authorization", b""))
-        caller = self._service.caller_of_token(secret) if secret else None
+        loop = asyncio.get_running_loop()
+        ask = self._service.caller_of_token
+        caller = await loop.run_in_executor(self._askers, ask, secret) if secret else None
         if caller is None:
             message = "send an API token with scope ingest: `Authorization: Bearer`, or Basic as password"
             raise PushRefusedError(401, "token", message)
@@ -114,8 +117,10 @@ class PushGate:
         return caller
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:
+        """The whole body; its bytes count as in flight from their arrival on, until the caller says so."""
         declared = headers.get(b"content-length", b"0")
-        self._check_room(int(declared) if declared.isdigit() else 0)
+        size = int(declared) if declared.isdigit() else 0
+        self._check_room(size, size)
         parts: list[bytes] = []
         total = 0
         try:
@@ -125,22 +130,27 @@ class PushGate:
                     if message["type"] == "http.disconnect":
                         raise PushRefusedError(400, "incomplete", "the sender went away in mid-body")
                     part = message.get("body", b"")
+                    self._check_room(total + len(part), len(part))
                     total += len(part)
-                    self._check_room(total)
+                    self._bytes += len(part)
                     parts.append(part)
                     if not message.get("more_body", False):
                         return b"".join(parts) if len(parts) > 1 else part
         except TimeoutError:
+            self._bytes -= total
             message_ = f"the body did not arrive within {self._settings.body_seconds:g} s"
             raise PushRefusedError(408, "slow_body", message_) from None
+        except BaseException:
+            self._bytes -= total
+            raise
 
-    def _check_room(self, size: int) -> None:
+    def _check_room(self, size: int, more: int) -> None:
         if size > self._settings.max_body_bytes:
             raise TooLargeError(
                 f"the body exceeds {self._settings.max_body_bytes} bytes; send smaller batches, "
                 "or raise server.max_body_bytes"
             )
-        if self._bytes + size > self._settings.max_bytes_in_flight:
+        if self._bytes + more > self._settings.max_bytes_in_flight:
             raise _overloaded("too many bytes in flight")
 
     async def _until_stored(self, receipt: Receipt) -> None:
