@@ -149,6 +149,19 @@ def test_tokens_on_disk_are_for_their_owner_only(runtime: Runtime) -> None:
     assert runtime.service.caller_of_token(told.ingest_token_file.read_text().strip()) is not None
 
 
+def test_ready_is_who_writes_and_judges(config: Config) -> None:
+    runtime = Runtime(config)
+    assert runtime.service.ready() == (
+        False,
+        "the store writer is not running: start again, and look into the log for the reason",
+    )
+    runtime.start()
+    assert runtime._judge.warm.wait(30)
+    assert runtime.service.ready() == (True, "ready")
+    runtime.stop()
+    assert not runtime.service.ready()[0]
+
+
 def test_a_second_runtime_on_the_same_data_is_refused(runtime: Runtime, config: Config) -> None:
     with pytest.raises(StoreLockedError, match="already in use by process"):
         Runtime(config)

@@ -143,6 +143,20 @@ def test_an_incident_that_a_person_resolved_early_stays_resolved(unbroken: Run) 
     ]
 
 
+def test_what_comes_back_after_a_restart_names_what_it_repeats(unbroken: Run) -> None:
+    unbroken.live(0, 120)
+    (old,) = unbroken.incidents()
+    assert old.state is IncidentState.RESOLVED
+    after, _ = unbroken.restarted(120)
+    later = START + from_seconds(3 * 3600)
+    first = old.findings[0]
+    again = dataclasses.replace(
+        first, finding_id="again", state=FindingState.OPEN, start_unix_nano=later, end_unix_nano=later
+    )
+    (new,) = after.pipeline.grouping.update([again], later)
+    assert new.follows == old.incident_id
+
+
 def test_an_open_finding_that_the_past_does_not_show_is_closed_as_unknown(unbroken: Run) -> None:
     unbroken.live(0, 95)
     (incident,) = unbroken.incidents()

@@ -61,6 +61,11 @@ class Judge:
         self.warm = threading.Event()
         self._thread = threading.Thread(target=self._run, name="judge", daemon=True)
 
+    @property
+    def running(self) -> bool:
+        """Whether batches are being judged; false before the start, after the end, and after a defect."""
+        return self._thread.is_alive()
+
     def put(self, stored: Stored) -> None:
         """Hand over what was stored; waits while the judge is behind."""
         self._queue.put((self._clock.now_unix_nano(), stored))
@@ -148,8 +153,8 @@ class Judge:
         except StoreError as error:
             self.failures_total += 1
             log.warning("outcome_not_stored", reason=error.reason, error=str(error))
-        # One batch that a detector cannot digest must not end all judging: it is counted, the trace is
-        # logged, /readyz reports it, and the next batch is judged.
+        # One batch that a detector cannot digest must not end all judging: it is counted
+        # (`petrel_judge_failures_total`), the trace is logged, and the next batch is judged.
         except Exception:
             self.failures_total += 1
             log.exception("judging_failed")

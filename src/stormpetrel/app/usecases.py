@@ -253,6 +253,9 @@ class LiveService:
 
     def ready(self) -> tuple[bool, str]:
         """Whether requests can be served, and if not, why."""
+        for name, part in (("store writer", self._is.writer), ("judge", self._is.judge)):
+            if not part.running:
+                return False, f"the {name} is not running: start again, and look into the log for the reason"
         if not self._is.judge.warm.is_set():
             return False, "warming up: the stored past is being read"
         trouble = self._is.writer.trouble() or self._is.judge.trouble()

@@ -118,6 +118,11 @@ class StoreWriter:
     # ------------------------------------------------------------------------------------- intake
 
     @property
+    def running(self) -> bool:
+        """Whether batches are being written; false before the start, after the end, and after a defect."""
+        return self._thread.is_alive()
+
+    @property
     def waiting_rows(self) -> int:
         """Rows accepted from sources and not stored yet."""
         return self._rows
