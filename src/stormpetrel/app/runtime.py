@@ -26,6 +26,7 @@ from stormpetrel.app.tally import SourceTally
 from stormpetrel.app.usecases import LiveService, Parts
 from stormpetrel.app.warm import warm_start
 from stormpetrel.app.writer import StoreWriter
+from stormpetrel.errors import StormPetrelError
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.access import Caller, Role, Scope
 from stormpetrel.model.time import Window, from_seconds
@@ -40,6 +41,9 @@ log = structlog.get_logger(__name__)
 INGEST_TOKEN_FILE = "ingest.token"  # noqa: S105 - a file name
 READ_TOKEN_FILE = "read.token"  # noqa: S105 - a file name
 _HOUR = from_seconds(3600)
+# Between a source's failure and its next run; doubles each time.
+_SOURCE_PAUSE_SECONDS = 2.0
+_LONGEST_SOURCE_PAUSE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,12 +179,19 @@ class Runtime:
     # ------------------------------------------------------------------------------------- threads
 
     def _run_source(self, source: Source) -> None:
-        try:
-            source.run(self.writer, self._stop_sources)
-        # A source that dies is a defect, but the others must go on: it is shown as failing on the page.
-        except Exception as error:
-            log.exception("source_died", source=source.name)
-            self.writer.rejected(source.name, "source_died", 1, f"{type(error).__name__}: {error}")
+        pause = _SOURCE_PAUSE_SECONDS
+        while not self._stop_sources.is_set():
+            try:
+                source.run(self.writer, self._stop_sources)
+                return
+            # Its position could not be put down (a full disk), or a defect: it is shown as failing on the
+            # page, and goes on from where it was. The other sources must not hear of it.
+            except Exception as error:
+                log.exception("source_failed", source=source.name)
+                reason = error.reason if isinstance(error, StormPetrelError) else "source_failed"
+                self.writer.rejected(source.name, reason, 1, f"{type(error).__name__}: {error}")
+            self._stop_sources.wait(pause)
+            pause = min(2 * pause, _LONGEST_SOURCE_PAUSE_SECONDS)
 
     def _warm_up(self) -> None:
         self._keeper.keep(
