@@ -28,10 +28,15 @@ def test_three_hundred_series_of_a_host_are_one_finding() -> None:
     assert finding.severity is Severity.INFO
     assert finding.entity == "host:a"
     assert finding.title == "no data from scrape:node"
-    assert finding.why.startswith("300 series such as m0 from scrape:node sent nothing since ")
+    assert finding.why.startswith("300 series such as m0 from scrape:node gave no usable value since ")
     assert "every 5 seconds" in finding.why
     assert finding.start_unix_nano == T0 + 900 * SECOND
     assert look(watch, 1005.0, [a + 5 if a > 50 else a for a in ages]) == [], "told once"
+
+
+def test_one_second_is_said_without_an_article() -> None:
+    (finding,) = look(AbsenceWatch(describe), 1000.0, [100.0], interval=1.0)
+    assert finding.why.endswith("; usually one comes every second. The state is unknown.")
 
 
 def test_it_closes_when_all_speak_again() -> None:

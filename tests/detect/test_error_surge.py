@@ -95,6 +95,14 @@ def test_a_lasting_rise_becomes_usual() -> None:
     assert changes[-1].end_unix_nano < T0 + 250 * 30 * SECOND
 
 
+@pytest.mark.parametrize(("usual", "surge"), [(0.5, 90.0), (5.0, 100.0), (50.0, 500.0)])
+def test_a_surge_that_lasts_is_not_called_recovered(usual: float, surge: float) -> None:
+    """Twenty minutes of the same surge are one open finding, whose evidence is the window that opened it."""
+    changes = play(ErrorSurge(), [*quiet(720, usual), *quiet(40, surge, 2)])
+    assert {c.state for c in changes} == {FindingState.OPEN}
+    assert {c.evidence.end_unix_nano - c.evidence.start_unix_nano for c in changes} == {30 * SECOND}
+
+
 def test_batch_cuts_and_replay_do_not_matter() -> None:
     counts = [*quiet(60, 1.0), 50, 2]
     whole, cut = ErrorSurge(), ErrorSurge()

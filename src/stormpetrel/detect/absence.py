@@ -136,8 +136,8 @@ class AbsenceWatch:
             head=HEAD,
             entity=entity,
             title=f"no data from {source}",
-            why=f"{which} from {source} sent nothing since {to_iso(start)};"
-            f" usually a sample comes every {wording.duration(usual)}. Their state is unknown.",
+            why=f"{which} from {source} gave no usable value since {to_iso(start)};"
+            f" usually one comes every {wording.duration(usual).removeprefix('a ')}. The state is unknown.",
             severity=Severity.INFO,
             state=FindingState.OPEN,
             start_unix_nano=start,

@@ -152,7 +152,7 @@ class ErrorSurge:
             changes = [f for f in (entity.found[k],) if f]
         elif open_now is not None:
             changes = self._follow(entity, k, seen, strange)
-        model.learn(count, self.memory_windows)
+        model.learn(count, self.memory_windows, strange)
         return changes
 
     def _follow(self, entity: _Entity, k: int, seen: tuple[int, int], strange: bool) -> list[Finding]:
@@ -168,11 +168,11 @@ class ErrorSurge:
             entity.found[k] = None
             return [_closed(finding, "")]
         entity.calm[k] = 0
-        end = (index + 1) * self._window
         worse = finding.severity is Severity.WARNING and count >= 10 * max(
             finding.evidence.high, self._least_count
         )
-        lasting = replace(finding, end_unix_nano=end, evidence=replace(finding.evidence, end_unix_nano=end))
+        # The evidence keeps the window in which its number was counted.
+        lasting = replace(finding, end_unix_nano=(index + 1) * self._window)
         entity.found[k] = replace(lasting, severity=Severity.ERROR) if worse else lasting
         return [f for f in (entity.found[k],) if f and worse]
 

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from scipy.special import betainc
 from scipy.stats import nbinom
 
+# How much of its weight a strange window keeps where the spread is learnt. With all of it two windows of a
+# surge would make the third look usual, and the finding would close while the surge lasts.
+_STRANGE_WEIGHT = 0.05
+
 
 @dataclass(slots=True)
 class CountModel:
@@ -15,9 +19,10 @@ class CountModel:
 
     A Gamma-Poisson model: the count of a window is Poisson with a rate that itself varies from window to
     window, so counts are negative binomial with mean `mean` and variance `mean + spread * mean**2`. Both
-    are running means over about `memory` windows with clipped steps, so a surge teaches little, and a
-    lasting change is learnt in some tens of windows. Works for counts of independent lines and of bursts;
-    fails, towards false alarms, where bursts are rarer than once in `memory` windows.
+    are running means over about `memory` windows with clipped steps, and strange windows teach the spread
+    little, so a surge stays strange, and a lasting change is learnt in some tens of windows. Works for
+    counts of independent lines and of bursts; fails, towards false alarms, where bursts are rarer than
+    once in `memory` windows.
 
     Reference: Cameron and Trivedi, *Regression Analysis of Count Data*, 2nd ed. 2013, chapter 3 (NB2).
     """
@@ -44,8 +49,8 @@ class CountModel:
         size = 1.0 / max(self.spread, 1e-3)
         return float(nbinom.isf(p, size, size / (size + self.expected())))
 
-    def learn(self, count: int, memory: float) -> None:
-        """Take one window's count, clipped at five standard deviations."""
+    def learn(self, count: int, memory: float, strange: bool = False) -> None:
+        """Take one window's count, clipped at five standard deviations; `strange` where it is trouble."""
         rate = max(1.0 / memory, 1.0 / (self.windows + 1.0))
         mean = self.expected()
         deviation = math.sqrt(mean + self.spread * mean * mean)
@@ -54,5 +59,6 @@ class CountModel:
         excess = (clipped - mean) ** 2 - mean
         self.mean += rate * (clipped - self.mean)
         step = excess / max(mean * mean, 0.25) - self.spread
-        self.spread = min(max(self.spread + max(0.5 * rate, 0.01) * step, 0.02), 20.0)
+        weight = max(0.5 * rate, 0.01) * (_STRANGE_WEIGHT if strange else 1.0)
+        self.spread = min(max(self.spread + weight * step, 0.02), 20.0)
         self.windows += 1
