@@ -7,6 +7,7 @@ import stat
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -144,13 +145,15 @@ class FileSource:
                 continue
             origin = Origin(path, self._entity, self.name, self._config.max_line_bytes)
             follow = Follow(origin, self._positions, self._clock, self._pace.linger_seconds)
-            if follow.take_up(intake):
-                self._follows[path] = follow
-            else:
-                never_seen[path] = follow
+            with _closed_on_failure(follow, intake):
+                if follow.take_up(intake):
+                    self._follows[path] = follow
+                else:
+                    never_seen[path] = follow
         for path, follow in never_seen.items():
-            if self._begin(follow, Path(path), intake, self._config.from_start or not first):
-                self._follows[path] = follow
+            with _closed_on_failure(follow, intake):
+                if self._begin(follow, Path(path), intake, self._config.from_start or not first):
+                    self._follows[path] = follow
 
     def _begin(self, follow: Follow, path: Path, intake: Intake, from_start: bool) -> bool:
         """Begin a path never seen, unless it is a rotated file that is still read under its former name."""
@@ -192,6 +195,16 @@ class FileSource:
             root = Path(pattern).anchor
             if pattern != root:
                 yield from sorted(Path(root or ".").glob(pattern[len(root) :]))
+
+
+@contextmanager
+def _closed_on_failure(follow: Follow, intake: Intake) -> Iterator[None]:
+    """Its place could not be put down, say: the next run opens it anew."""
+    try:
+        yield
+    except BaseException:
+        follow.close(intake, 0.0)
+        raise
 
 
 def _is_file_of(path: Path, place: Place) -> bool:
