@@ -48,7 +48,8 @@ class ErrorSurge:
     """Counts errors and warnings per entity and window of event time, against the entity's usual rate.
 
     A window is judged when time has passed its end by `late_seconds`; records for a judged window are
-    too late and only counted in `late_total`. A finding opens when a window's count is at least
+    too late and only counted in `late_total`; so are records more than `max_pending` windows ahead of the
+    time of the last `advance`: their sender's clock is wrong. A finding opens when a window's count is at least
     `least_count` and its p-value (negative binomial, rate and over-dispersion learnt) is at most
     `p_open`, and closes after `calm_windows` ordinary windows. Errors open as WARNING, and become ERROR
     at ten times the count that opens; warnings are INFO.
@@ -81,6 +82,7 @@ class ErrorSurge:
         self.calm_windows = 4
         self.memory_windows = 240.0
         self.max_pending = 1024
+        self._complete: int | None = None  # newest window that `advance` judged
         self.late_total = 0
         self.forgotten_total = 0
 
@@ -105,10 +107,15 @@ class ErrorSurge:
         return changes
 
     def _count(self, name: str, index: int, found: list[int]) -> list[Finding]:
-        entity = self._entities.get(name)
         changes: list[Finding] = []
+        if self._complete is not None and index > self._complete + self.max_pending:
+            self.late_total += sum(found)
+            return changes
+        entity = self._entities.get(name)
         if entity is None:
-            entity = self._entities[name] = _Entity(judged=index - 1)
+            # Whoever is first seen by a record that is ahead of time is watched from now on.
+            judged = index - 1 if self._complete is None else min(index - 1, self._complete)
+            entity = self._entities[name] = _Entity(judged=judged)
             if len(self._entities) > self._max_entities:
                 _, oldest = self._entities.popitem(last=False)
                 self.forgotten_total += 1
@@ -127,6 +134,7 @@ class ErrorSurge:
     def advance(self, now_unix_nano: int) -> list[Finding]:
         """Judge all windows that ended `late_seconds` before `now`."""
         complete = (now_unix_nano - self._late) // self._window - 1
+        self._complete = complete
         changes: list[Finding] = []
         for name in sorted(self._entities):
             entity = self._entities[name]
