@@ -28,7 +28,7 @@ PROTOBUF, JSON = "application/x-protobuf", "application/json"
 
 @dataclass(frozen=True, slots=True)
 class OtlpRequest:
-    """A parsed request: the message, the token of its unpacked bytes (never 0), and its encoding."""
+    """A parsed request: the message, the token of its source and unpacked bytes (never 0), and its encoding."""
 
     message: Any
     token: int
@@ -57,7 +57,14 @@ def read_request(request: PushRequest, message: Message, limit: int) -> OtlpRequ
                 f"the body is not an OTLP {message.DESCRIPTOR.name}: it does not parse as protobuf; "
                 "check the path (/v1/metrics, /v1/logs, /v1/traces) and the content type"
             ) from None
-    return OtlpRequest(message, xxhash.xxh64_intdigest(body) or 1, media_type or PROTOBUF)
+    return OtlpRequest(message, _token(request.source, body), media_type or PROTOBUF)
+
+
+def _token(source: str, body: bytes) -> int:
+    """Two senders that say the same are two: the source counts too."""
+    digest = xxhash.xxh64(f"{source}\0".encode())
+    digest.update(body)
+    return digest.intdigest() or 1
 
 
 def check_rows(rows: int) -> None:

@@ -49,8 +49,8 @@ class ErrorSurge:
 
     A window is judged when time has passed its end by `late_seconds`; records for a judged window are
     too late and only counted in `late_total`; so are records more than `max_pending` windows ahead of the
-    time of the last `advance`: their sender's clock is wrong. A finding opens when a window's count is at least
-    `least_count` and its p-value (negative binomial, rate and over-dispersion learnt) is at most
+    time of the last `advance`: their sender's clock is wrong. A finding opens when a window's count is at
+    least `least_count` and its p-value (negative binomial, rate and over-dispersion learnt) is at most
     `p_open`, and closes after `calm_windows` ordinary windows. Errors open as WARNING, and become ERROR
     at ten times the count that opens; warnings are INFO.
 
