@@ -18,12 +18,16 @@ FOLLOWER = Path(__file__).with_name("follower.py")
 TOTAL, KILLS = 30_000, 6
 
 
-def write(log: Path) -> None:
+def write(log: Path, out: Path) -> None:
+    """Lines and rotations. A file that came and was renamed while nobody followed is not promised: before a
+    rotation this waits, on a slow host, until some lines of the file were stored."""
     for k in range(0, TOTAL, 250):
-        with log.open("a") as out:
-            out.writelines(f"line number {n} of the log\n" for n in range(k, k + 250))
+        with log.open("a") as lines:
+            lines.writelines(f"line number {n} of the log\n" for n in range(k, k + 250))
         time.sleep(0.06)
         if k % 10_000 == 9_750:
+            while not holds(out, k - 9_000):
+                time.sleep(0.05)
             log.rename(log.with_name(f"app.log.{k}"))
             log.touch()
 
@@ -54,12 +58,12 @@ def follow_until_killed(folder: Path, condition: Callable[[], bool], more_second
 def test_every_line_once_though_the_follower_is_killed(tmp_path: Path) -> None:
     log, out = tmp_path / "app.log", tmp_path / "stored.jsonl"
     log.touch()
-    writer = threading.Thread(target=write, args=(log,))
+    writer = threading.Thread(target=write, args=(log, out), daemon=True)
     writer.start()
     for _ in range(KILLS):
         enough = min(len(bodies(out)), TOTAL - 1) + 1
         follow_until_killed(tmp_path, partial(holds, out, enough), random.random() * 0.5)
-    writer.join()
+    writer.join(60)
     follow_until_killed(tmp_path, partial(holds, out, TOTAL), 1.0)  # time for a mistake to show
     got = bodies(out)
     assert len(got) == len(set(got)) == TOTAL

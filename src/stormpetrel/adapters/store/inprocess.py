@@ -151,8 +151,8 @@ def _refuse_when_full(directory: Path, reserve: int) -> None:
     free = shutil.disk_usage(directory).free
     if free < reserve:
         raise StoreFullError(
-            f"{directory}: {free >> 20} MiB are free on its device, {reserve >> 20} MiB are kept for the engine's own"
-            " work: nothing was stored; free space, or shorten the retention (store.samples_days and others)"
+            f"{directory}: {free >> 20} MiB are free, of which {reserve >> 20} MiB are kept for the engine:"
+            " nothing was stored; free space, or shorten the retention (store.samples_days and others)"
         )
 
 
