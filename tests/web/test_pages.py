@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from urllib.parse import quote
 
 import httpx
 import pytest
-from tests.web.content import HOSTILE
+from tests.web.content import FINDINGS, HOSTILE
 from tests.web.estate import Estate
 from tests.web.serve import csrf_of, run, sign_in
 
 from stormpetrel.errors import StoreError
+from stormpetrel.model.time import to_iso
 from stormpetrel.model.view import AboutView, NowView, QualityView
 from stormpetrel.web.guard import CONTENT_SECURITY_POLICY
+from stormpetrel.web.pages.incidents import rows_of, seen_of
 from stormpetrel.web.pages.now import now_context
 
 PAGES = [
@@ -115,6 +119,48 @@ def test_quiet_says_what_is_not_known() -> None:
         assert "204 series are warming up" in text
 
     run(test, Estate(quiet=True))
+
+
+def test_a_small_judged_part_is_not_called_quiet() -> None:
+    class Learning(Estate):
+        def now(self) -> NowView:
+            return replace(super().now(), series_total=555, series_unknown=6, series_warming_up=529)
+
+    async def test(client: httpx.AsyncClient) -> None:
+        await sign_in(client, "vera")
+        text = (await client.get("/")).text
+        assert "All quiet" not in text
+        assert "Still learning" in text
+        assert "20 of 555 series have been seen" in text
+
+    run(test, Learning(quiet=True))
+
+
+def test_the_counted_records_are_what_their_number_opens() -> None:
+    """A log finding: its number and window open that window alone, other links what surrounds it."""
+    (finding,) = [f for f in FINDINGS if f.evidence.signal == "log"]
+    start, end = (
+        quote(to_iso(t)) for t in (finding.evidence.start_unix_nano, finding.evidence.end_unix_nano)
+    )
+    assert seen_of(finding).endswith(f"&from={start}&to={end}")
+    assert start not in rows_of(finding)
+
+
+def test_samples_kept_apart_are_one_row_a_series() -> None:
+    class Noisy(Estate):
+        def quality(self) -> QualityView:
+            view = super().quality()
+            return replace(view, quarantined=view.quarantined * 100)
+
+    async def test(client: httpx.AsyncClient) -> None:
+        await sign_in(client, "vera")
+        text = (await client.get("/quality")).text
+        kept = text[text.index('id="kept-title"') : text.index('id="room-title"')]
+        assert "the newest 200, by series" in kept
+        assert kept.count("<tr>") == 3
+        assert kept.count('<td class="num">100</td>') == 2
+
+    run(test, Noisy())
 
 
 def test_an_empty_estate_is_not_called_quiet() -> None:

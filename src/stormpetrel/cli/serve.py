@@ -80,6 +80,8 @@ def serve(config: Config, announce: Callable[[Announcement], None]) -> None:
             lifespan="off",
             server_header=False,
             timeout_graceful_shutdown=3,
+            # Longer than a usual sending interval: else senders meet a connection that is just being closed.
+            timeout_keep_alive=75,
             backlog=_BACKLOG,
         ),
         lambda: announce(runtime.announcement(f"http://{shown}:{port}")),

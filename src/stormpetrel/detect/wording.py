@@ -100,7 +100,7 @@ def title(info: SeriesInfo, head: str, evidence: Evidence) -> str:
     if head == "jump":
         return f"{name} {'jumped up' if evidence.observed >= evidence.expected else 'dropped'}"
     if head == "lasting":
-        return f"{name} {direction(evidence)} its usual range for long"
+        return f"{name} {direction(evidence)} its usual level for long"
     if head == "level_shift":
         return f"{name} shifted {'up' if evidence.observed >= evidence.expected else 'down'}"
     return f"{name} far {direction(evidence)} its usual range"

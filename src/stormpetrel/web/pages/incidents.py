@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated
 from urllib.parse import quote
 
@@ -57,11 +58,13 @@ def incident_page(request: Request, site: SiteOf, incident_id: str) -> Response:
     """One sentence, what can be done, what happened, and the evidence of every finding."""
     incident = site.service.incident(incident_id)
     moves = [(to, *_VERBS[to]) for to in IncidentState if to in TRANSITIONS[incident.state]]
+    titles = Counter((finding.title, finding.entity) for finding in incident.findings)
     context = {
         "incident": incident,
         "moves": moves,
         "timeline": list(reversed(incident.timeline)),
-        "findings": [(finding, rows_of(finding)) for finding in incident.findings],
+        "findings": [(finding, rows_of(finding), seen_of(finding)) for finding in incident.findings],
+        "alike": {key for key, count in titles.items() if count > 1},
         "at_once": CHARTS_AT_ONCE,
     }
     return site.page(request, "incident.html", context)
@@ -84,10 +87,19 @@ def incident_move(
 
 def rows_of(finding: Finding) -> str:
     """Address of the rows that a finding's numbers come from, with a margin around its window."""
+    return _address(finding, _MARGIN_SECONDS * NANOS_PER_SECOND)
+
+
+def seen_of(finding: Finding) -> str:
+    """Address of exactly what was observed: the records that were counted, and no others."""
+    return _address(finding, 0) if finding.evidence.signal == "log" else rows_of(finding)
+
+
+def _address(finding: Finding, margin: int) -> str:
     evidence = finding.evidence
-    margin = _MARGIN_SECONDS * NANOS_PER_SECOND
     start = quote(to_iso(max(evidence.start_unix_nano - margin, 0)))
-    end = quote(to_iso(max(evidence.end_unix_nano, finding.end_unix_nano) + margin))
+    last = max(evidence.end_unix_nano, finding.end_unix_nano) if margin else evidence.end_unix_nano
+    end = quote(to_iso(last + margin))
     if evidence.signal == "metric" and evidence.series >= 0:
         return f"/explore?series={evidence.series}&from={start}&to={end}"
     least = 13 if "warn" in evidence.query else 17

@@ -32,6 +32,8 @@ def now_context(view: NowView) -> dict[str, Any]:
     sources = sorted(view.sources, key=lambda s: (_SOURCE_ORDER.get(s.state, 0), s.name))
     judged = max(view.series_total - view.series_unknown - view.series_warming_up, 0)
     states = Counter(source.state for source in sources)
+    # Calm over a small part is not calm: until half of what speaks is judged nothing is called quiet.
+    learning = bool(states["healthy"]) and judged <= view.series_warming_up
     return {
         "view": view,
         "incidents": incidents,
@@ -39,7 +41,8 @@ def now_context(view: NowView) -> dict[str, Any]:
         "states": states,
         "unknowns": unknowns(view, states),
         "judged": judged,
-        "blind": judged == 0 or not states["healthy"],
+        "blind": learning or not states["healthy"],
+        "learning": learning,
     }
 
 

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from stormpetrel.model.quality import DROPPED, EXPLANATION, KEPT, Quality
+from stormpetrel.model.signal import SeriesInfo
 from stormpetrel.model.time import to_seconds
 from stormpetrel.web.access import guarded_router
 from stormpetrel.web.errors import ForbiddenError
 from stormpetrel.web.site import SiteOf, VisitOf
 
 router = guarded_router()
+
+Kept = tuple[str, SeriesInfo, int, float]
 
 _RELEASABLE = frozenset({"kind_changed", "unit_changed"})
 
@@ -24,6 +29,15 @@ def _fate(verdict: Quality) -> str:
     return "dropped" if verdict in DROPPED else "kept apart"
 
 
+def _by_series(kept: Sequence[Kept]) -> list[tuple[Kept, int]]:
+    """The newest of each series and verdict with how many there are; thousands of one kind are one row."""
+    counts = Counter((sample[0], sample[1].series) for sample in kept)
+    newest: dict[tuple[str, int], Kept] = {}
+    for sample in kept:
+        newest.setdefault((sample[0], sample[1].series), sample)
+    return [(sample, counts[key]) for key, sample in newest.items()]
+
+
 @router.get("/quality")
 def quality_page(request: Request, site: SiteOf) -> Response:
     """Counts by source and verdict, refusals of decoders, and the last samples kept apart."""
@@ -31,6 +45,8 @@ def quality_page(request: Request, site: SiteOf) -> Response:
     remarks = [count for count in view.counts if count.verdict is not Quality.GOOD]
     context = {
         "view": view,
+        "kept_apart": sum(count.count for count in remarks if _fate(count.verdict) == "kept apart"),
+        "kept": _by_series(view.quarantined),
         "good": sum(count.count for count in view.counts if count.verdict is Quality.GOOD),
         "remarks": sorted(remarks, key=lambda c: -c.last_unix_nano),
         "explanation": EXPLANATION,
