@@ -42,6 +42,8 @@ log = structlog.get_logger(__name__)
 _DOUBT_SECONDS = 3600.0
 # Inserts in a row that failed, after which the installation is not ready.
 _FAILURES = 3
+# What may wait, in bytes: the bound in rows alone says little of long log records.
+_CAPACITY_BYTES = 1 << 30
 
 Records = LogBatch | SpanBatch
 Signals = MetricBatch | Records
@@ -52,6 +54,7 @@ class _Waiting:
     batch: Signals
     source: str
     done: Future[None]
+    size_bytes: int
 
 
 @dataclass(slots=True)
@@ -100,6 +103,7 @@ class StoreWriter:
         self._hand_on = hand_on
         self._queue: deque[_Waiting] = deque()
         self._rows = 0
+        self._bytes = 0
         self._changed = threading.Condition()
         self._stopping = False
         self._tokens = RequestTokens()
@@ -111,6 +115,7 @@ class StoreWriter:
         self._doubtful_records: dict[type[Records], Records] = {}
         self.stats = WriterStats()
         self.capacity_rows = 4_000_000
+        self.capacity_bytes = _CAPACITY_BYTES
         self.batch_rows = 50_000
         self.batch_seconds = 0.2
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -148,17 +153,21 @@ class StoreWriter:
         if not len(batch):
             done.set_result(None)
             return done
+        size = _size_bytes(batch)
         with self._changed:
             if self._stopping:
                 raise OverloadedError("Storm Petrel is stopping: nothing was kept, send again later")
-            if self._rows and self._rows + len(batch) > self.capacity_rows:
+            full = self._rows + len(batch) > self.capacity_rows or self._bytes + size > self.capacity_bytes
+            if self._rows and full:
                 self.stats.refused_rows_total += len(batch)
                 raise OverloadedError(
-                    f"the intake queue holds {self._rows} rows of at most {self.capacity_rows}: "
+                    f"the intake queue holds {self._rows} rows of at most {self.capacity_rows}, "
+                    f"{self._bytes} bytes of at most {self.capacity_bytes}: "
                     "nothing was kept, wait and send again"
                 )
-            self._queue.append(_Waiting(batch, source, done))
+            self._queue.append(_Waiting(batch, source, done, size))
             self._rows += len(batch)
+            self._bytes += size
             self._changed.notify()
         return done
 
@@ -199,6 +208,7 @@ class StoreWriter:
                     self._settle(members, write)
             with self._changed:
                 self._rows -= sum(len(w.batch) for w in group)
+                self._bytes -= sum(w.size_bytes for w in group)
 
     def _take(self) -> list[_Waiting]:
         """The next group; empty when stopping and nothing waits."""
@@ -371,3 +381,9 @@ def _newest(batch: Signals) -> int:
         return int(batch.time_unix_nano.max())
     column = "time_unix_nano" if isinstance(batch, LogBatch) else "end_unix_nano"
     return int(batch.records.column(column).to_numpy().max())
+
+
+def _size_bytes(batch: Signals) -> int:
+    if isinstance(batch, MetricBatch):
+        return batch.series.nbytes + batch.time_unix_nano.nbytes + batch.value.nbytes
+    return int(batch.records.get_total_buffer_size())

@@ -28,7 +28,7 @@ PROTOBUF, JSON = "application/x-protobuf", "application/json"
 
 @dataclass(frozen=True, slots=True)
 class OtlpRequest:
-    """A parsed request: the message, the token of its source and unpacked bytes (never 0), and its encoding."""
+    """A parsed request: the message, the token of source and unpacked bytes (never 0), and its encoding."""
 
     message: Any
     token: int

@@ -16,6 +16,9 @@ from stormpetrel.model.signal import MetricKind, SeriesInfo
 # The id of a series that was refused for want of room; admission counts its samples as CARDINALITY.
 REFUSED_SERIES = 0xFFFF_FFFF
 
+# Over all sources, whose names senders may choose: some 2 GB with all that is remembered of each.
+MAX_SERIES = 1_000_000
+
 _COUNTER_SUFFIXES = ("_total", "_count", "_sum", "_bucket")
 
 # `SeriesRegistry.kind_codes` speaks these numbers, so that compiled code need not know the names.
@@ -42,7 +45,7 @@ class SeriesRegistry:
     kind that the name alone would give counts as guessed again.
     """
 
-    def __init__(self, max_series_per_source: int = 250_000) -> None:
+    def __init__(self, max_series_per_source: int = 250_000, max_series: int = MAX_SERIES) -> None:
         self._lock = threading.RLock()
         self._ids: dict[Key, int] = {}
         self._infos: list[SeriesInfo] = []
@@ -51,6 +54,7 @@ class SeriesRegistry:
         self._claims: dict[int, tuple[MetricKind, str]] = {}
         self._per_source: dict[str, int] = {}
         self._max_per_source = max_series_per_source
+        self._max_series = max(max_series, max_series_per_source)
         self._blocked: NDArray[np.uint8] = np.zeros(1024, np.uint8)
         self._kind_codes: NDArray[np.uint8] = np.zeros(1024, np.uint8)
         self.on_load: list[Callable[[SeriesInfo], None]] = []
@@ -72,7 +76,7 @@ class SeriesRegistry:
         unit: str = "",
         entity: str = "",
     ) -> int:
-        """The id of a series, new or known; `REFUSED_SERIES` when the source has no room left.
+        """The id of a series, new or known; `REFUSED_SERIES` when the source, or the whole, has no room left.
 
         `kind` UNKNOWN is guessed from the name's suffix (`_total`, `_count`, `_sum`, `_bucket` count);
         an empty `entity` is derived from the labels. An UNKNOWN kind or empty unit never contradicts.
@@ -85,7 +89,7 @@ class SeriesRegistry:
                 self._declare(known, kind, unit)
                 return known
             held = self._per_source.get(source, 0)
-            if held >= self._max_per_source:
+            if held >= self._max_per_source or len(self._infos) >= self._max_series:
                 return REFUSED_SERIES
             series = len(self._infos)
             if kind is MetricKind.UNKNOWN:

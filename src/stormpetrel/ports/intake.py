@@ -16,7 +16,7 @@ class Intake(Protocol):
     the sender should try again. A full queue raises `OverloadedError` right away.
 
     A batch of log records or spans carries the `request_token` of the request it came in (a 64-bit hash
-    of the body, or of file identity and byte range): a token that was stored within the last hour is a
+    of source and body, or of file identity and byte range): a token that was stored within the last hour is a
     sender's retry, is not stored again, and is acknowledged. Metric samples need no token: admission
     knows the newest sample of every series.
     """

@@ -1,0 +1,46 @@
+"""One authenticated sender cannot take all memory: not by inventing sources, not by long texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.app.intake import FailingStore, Intake, logs
+
+from stormpetrel.adapters.store.open import open_store
+from stormpetrel.app.config import Config
+from stormpetrel.errors import OverloadedError
+from stormpetrel.ingest.series import REFUSED_SERIES, SeriesRegistry
+
+
+def test_series_are_bounded_over_all_sources() -> None:
+    registry = SeriesRegistry(max_series_per_source=10, max_series=25)
+    ids = [registry.intern("m", {"n": str(n)}, f"source{n}") for n in range(40)]
+    assert ids == [*range(25), *[REFUSED_SERIES] * 15]
+    assert registry.intern("m", {"n": "3"}, "another") == 3, "what is known stays known"
+    assert len(registry.by_source()) == 25
+
+
+@pytest.fixture
+def intake(tmp_path: Path) -> Iterator[Intake]:
+    store = FailingStore.over(open_store(Config().store, tmp_path))
+    one = Intake(store)
+    yield one
+    one.stop()
+    store.close()
+
+
+def test_the_queue_is_bounded_in_bytes_too(intake: Intake) -> None:
+    store, writer = intake.store, intake.writer
+    assert isinstance(store, FailingStore)
+    writer.capacity_bytes = 2_500_000
+    store.gate.clear()
+    text = "x" * 1_000_000
+    waiting = [writer.logs(logs(n + 1, [text]), "t") for n in range(2)]
+    with pytest.raises(OverloadedError, match="bytes"):
+        writer.logs(logs(9, [text]), "t")
+    store.gate.set()
+    for one in waiting:
+        one.result(20)
+    writer.logs(logs(9, [text]), "t").result(20)
