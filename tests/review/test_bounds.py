@@ -11,6 +11,7 @@ from tests.app.intake import FailingStore, Intake, logs
 from stormpetrel.adapters.store.open import open_store
 from stormpetrel.app.config import Config
 from stormpetrel.errors import OverloadedError
+from stormpetrel.ingest.remote_write_labels import MetricFamilies
 from stormpetrel.ingest.series import REFUSED_SERIES, SeriesRegistry
 
 
@@ -44,3 +45,10 @@ def test_the_queue_is_bounded_in_bytes_too(intake: Intake) -> None:
     for one in waiting:
         one.result(20)
     writer.logs(logs(9, [text]), "t").result(20)
+
+
+def test_what_metadata_may_concern_is_bounded() -> None:
+    families = MetricFamilies(SeriesRegistry(), max_series=100)
+    for n in range(1000):
+        families.remember(f"source{n}", "m", 1)
+    assert sum(map(len, families._series.values())) == 100

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from stormpetrel.ingest.families import SUFFIXES, FamilyType, families_of, read_as
 from stormpetrel.ingest.remote_write_proto import Labels
-from stormpetrel.ingest.series import SeriesRegistry
+from stormpetrel.ingest.series import MAX_SERIES, SeriesRegistry
 from stormpetrel.ingest.tally import RejectTally
 from stormpetrel.model.signal import MetricKind
 
@@ -68,10 +68,14 @@ class MetricFamilies:
     the registry is told. Not thread-safe: the decoder holds its lock.
     """
 
-    def __init__(self, registry: SeriesRegistry, max_families: int = MAX_FAMILIES) -> None:
+    def __init__(
+        self, registry: SeriesRegistry, max_families: int = MAX_FAMILIES, max_series: int = MAX_SERIES
+    ) -> None:
         self._registry = registry
         self._max_families = max_families
         self._families: dict[tuple[str, str], tuple[FamilyType, str]] = {}
+        self._max_series = max_series
+        self._held = 0
         self._series: dict[tuple[str, str], set[int]] = {}
 
     def kind_of(self, source: str, metric: str) -> tuple[MetricKind, str]:
@@ -84,8 +88,12 @@ class MetricFamilies:
         return MetricKind.UNKNOWN, ""
 
     def remember(self, source: str, metric: str, series: int) -> None:
-        """This series is one of the metric's."""
-        self._series.setdefault((source, metric), set()).add(series)
+        """This series is one of the metric's; forgotten when there are too many, as under ever new sources."""
+        if self._held >= self._max_series:
+            return
+        known = self._series.setdefault((source, metric), set())
+        self._held += series not in known
+        known.add(series)
 
     def learn(self, source: str, entries: Iterable[tuple[str, int, str]], tally: RejectTally) -> None:
         """Take metadata: (family, type number, unit).
