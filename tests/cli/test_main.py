@@ -70,3 +70,17 @@ def test_errors_are_plain_unless_debug_asks_for_the_traceback(tmp_path: Path) ->
     assert "no such file" in plain.stderr
     debug = RUN.invoke(main.app, ["--debug", "check-config", missing])
     assert isinstance(debug.exception, ConfigError)
+
+
+def test_a_data_directory_that_cannot_be_made_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("not a directory")
+    wanted = tmp_path / "file" / "data"
+    with pytest.raises(SystemExit) as stopped:
+        main.app(["up", "--data-dir", str(wanted), "--port", "0"])
+    assert stopped.value.code == 2
+    told = capsys.readouterr().err
+    assert str(wanted) in told
+    assert "--data-dir" in told
+    assert "Traceback" not in told

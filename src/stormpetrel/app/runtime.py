@@ -26,7 +26,7 @@ from stormpetrel.app.tally import SourceTally
 from stormpetrel.app.usecases import LiveService, Parts
 from stormpetrel.app.warm import warm_start
 from stormpetrel.app.writer import StoreWriter
-from stormpetrel.errors import StormPetrelError
+from stormpetrel.errors import ConfigError, StormPetrelError
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.access import Caller, Role, Scope
 from stormpetrel.model.time import Window, from_seconds
@@ -57,6 +57,15 @@ class Announcement:
     sources: tuple[str, ...]
 
 
+def _make_directory(data_dir: Path) -> None:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(
+            f"the data directory {data_dir} cannot be made: {error.strerror}; name another with --data-dir"
+        ) from error
+
+
 class Runtime:
     """One running Storm Petrel, without its web server. `start` then `stop`, once each.
 
@@ -71,7 +80,7 @@ class Runtime:
         self.instance = config.instance or socket.gethostname()
         self._stop_sources = threading.Event()
         self._threads: list[threading.Thread] = []
-        config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_directory(config.data_dir)
         self._store = open_store(config.store, config.data_dir)
         try:
             self._control = open_control_store(
