@@ -81,3 +81,16 @@ def test_only_a_few_passwords_are_checked_at_once(tmp_path: Path, monkeypatch: p
 def test_the_control_store_is_its_owners_alone(tmp_path: Path) -> None:
     open_control_store(f"sqlite:///{tmp_path / 'c.sqlite'}").put("k", "v")
     assert [p.name for p in tmp_path.iterdir() if p.stat().st_mode & 0o077] == []
+
+
+def test_a_clock_that_went_back_keeps_nobody_out(tmp_path: Path) -> None:
+    clock = FakeClock()
+    access = Access(open_control_store(f"sqlite:///{tmp_path / 'c.sqlite'}"), clock)
+    for _ in range(5):
+        with pytest.raises(AuthError, match="wrong name"):
+            access.sign_in("ann", "a wrong password", "10.0.0.1")
+    with pytest.raises(AuthError, match="too many"):
+        access.sign_in("ann", "a wrong password", "10.0.0.1")
+    clock.advance(-86_400.0)
+    with pytest.raises(AuthError, match="wrong name"):
+        access.sign_in("ann", "a wrong password", "10.0.0.1")

@@ -149,7 +149,7 @@ class Access:
             return
         wait = min(_MAX_WAIT_SECONDS, 2.0 ** (count - _FREE_FAILURES + 1))
         left = (last + from_seconds(wait) - self._clock.now_unix_nano()) / 1e9
-        if left > 0:
+        if 0 < left <= wait:  # longer: the clock went back meanwhile
             raise AuthError(f"too many wrong passwords; try again in {left:.0f} s")
 
     def _note_failure(self, key: tuple[str, str]) -> None:

@@ -88,7 +88,7 @@ class MetricFamilies:
         return MetricKind.UNKNOWN, ""
 
     def remember(self, source: str, metric: str, series: int) -> None:
-        """This series is one of the metric's; forgotten when there are too many, as under ever new sources."""
+        """This series is one of the metric's; forgotten when there are too many (ever new sources)."""
         if self._held >= self._max_series:
             return
         known = self._series.setdefault((source, metric), set())

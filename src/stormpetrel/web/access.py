@@ -17,10 +17,14 @@ from starlette.routing import BaseRoute
 
 from stormpetrel.model.access import Caller, Role, Scope
 from stormpetrel.web.errors import ForbiddenError, SignInNeededError
+from stormpetrel.web.guard import host_name
 from stormpetrel.web.site import Site, Visit, site_of
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_SECRET = 512
+_PROXY_HEADERS = (
+    "forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip",
+)  # fmt: skip
 
 
 class Access(StrEnum):
@@ -149,11 +153,17 @@ def _admit_reader(caller: Caller) -> None:
 
 
 def _local(site: Site, request: Request) -> bool:
-    """A caller on this machine, not brought by a proxy, where the settings let those read metrics."""
-    proxied = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip"))
+    """A caller on this machine, not brought by a proxy, where the settings let those read metrics.
+
+    A proxy tells itself by its headers, or by the name it was called; one that tells nothing at all
+    (nginx unless configured) cannot be told: then `server.metrics_open` should be off.
+    """
+    proxied = any(name in request.headers for name in _PROXY_HEADERS)
+    name = host_name(request.headers.get("host", ""))
     return (
         site.settings.metrics_open
         and not proxied
+        and (name == "localhost" or is_loopback(name))
         and is_loopback(request.client.host if request.client else "")
     )
 

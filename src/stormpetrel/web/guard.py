@@ -90,8 +90,7 @@ class Guard:
 
     def known(self, host: str) -> bool:
         """Is this Host header ours? IP literals always are: DNS rebinding needs a *name*."""
-        name = host.strip().lower()
-        name = name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
+        name = host_name(host)
         if name in self._hosts:
             return True
         try:
@@ -99,6 +98,16 @@ class Guard:
         except ValueError:
             return name.endswith(".localhost")
         return True
+
+
+def host_name(host: str) -> str:
+    """The name or address in a Host header, without port and brackets, lower case.
+
+    >>> host_name("Petrel.example:80"), host_name("[::1]:7780")
+    ('petrel.example', '::1')
+    """
+    name = host.strip().lower()
+    return name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
 
 
 def _limited(receive: Receive) -> Receive:
