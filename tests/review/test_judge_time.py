@@ -84,7 +84,7 @@ def test_time_goes_on_after_the_clock_went_back() -> None:
     assert [asked for asked in pipeline.asked if isinstance(asked, int)][1] <= T0 - from_seconds(3590)
 
 
-def test_a_judge_that_fails_again_and_again_or_ended_says_so() -> None:
+def test_a_judge_that_fails_again_and_again_says_so() -> None:
     clock, pipeline = FakeClock(T0 + 1), Watched()
     judge = Judge(pipeline, clock, lambda _: None, lambda: None)
     judge.start()
@@ -98,4 +98,20 @@ def test_a_judge_that_fails_again_and_again_or_ended_says_so() -> None:
     judge.put(metric(9.0))
     until(lambda: judge.trouble() == "")
     judge.stop()
-    assert "ended" in judge.trouble()
+    assert not judge.running
+
+
+def test_an_ended_judge_holds_up_neither_storing_nor_stopping() -> None:
+    judge = Judge(Watched(), FakeClock(T0), lambda _: None, lambda: None)
+    judge.start()
+    judge.stop()
+
+    def hand_over() -> None:
+        for n in range(100):
+            judge.put(metric(float(n)))
+        judge.stop()
+
+    writer = threading.Thread(target=hand_over, daemon=True)
+    writer.start()
+    writer.join(10)
+    assert not writer.is_alive()

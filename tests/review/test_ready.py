@@ -56,7 +56,7 @@ def test_not_ready_when_a_thread_ended(tmp_path: Path) -> None:
         runtime._judge.stop()
         ready, why = runtime.service.ready()
         assert not ready
-        assert "judging thread ended" in why
+        assert "judge is not running" in why
     finally:
         runtime.writer.stop()
         runtime.control.close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -67,8 +68,17 @@ class Judge:
         return self._thread.is_alive()
 
     def put(self, stored: Stored) -> None:
-        """Hand over what was stored; waits while the judge is behind."""
-        self._queue.put((self._clock.now_unix_nano(), stored))
+        """Hand over what was stored; waits while the judge is behind.
+
+        A judge that ended takes nothing: storing goes on, and /readyz tells.
+        """
+        self._put((self._clock.now_unix_nano(), stored))
+
+    def _put(self, entry: tuple[int, Stored | None]) -> None:
+        while not self._ended():
+            with suppress(queue.Full):
+                self._queue.put(entry, timeout=1.0)
+                return
 
     def start(self) -> None:
         """Begin to judge."""
@@ -76,7 +86,7 @@ class Judge:
 
     def stop(self) -> None:
         """Judge what waits, then end."""
-        self._queue.put((self._clock.now_unix_nano(), None))
+        self._put((self._clock.now_unix_nano(), None))
         self._thread.join()
 
     def lag_seconds(self) -> float:
@@ -84,12 +94,13 @@ class Judge:
         return max(0.0, to_seconds(self._clock.now_unix_nano() - self._oldest()))
 
     def trouble(self) -> str:
-        """Why nothing is judged; empty when all is well, or nothing was started yet."""
-        if self.warm.is_set() and not self._thread.is_alive():
-            return "the judging thread ended; restart Storm Petrel, its log has the reason"
+        """Why what is stored is not judged; empty when all is well."""
         if self._failing >= _FAILURES:
             return f"the last {self._failing} batches could not be judged; the log of this process says why"
         return ""
+
+    def _ended(self) -> bool:
+        return self._thread.ident is not None and not self._thread.is_alive()
 
     def _oldest(self) -> int:
         """When the oldest batch that waits was handed over; now when nothing waits."""

@@ -187,8 +187,6 @@ class StoreWriter:
 
     def trouble(self) -> str:
         """Why nothing is stored; empty when all is well."""
-        if self._thread.ident is not None and not self._thread.is_alive():
-            return "the store writer ended; restart Storm Petrel, its log has the reason"
         if self._failing >= _FAILURES:
             return f"the last {self._failing} inserts failed ({self._last_failure}); see the log"
         return ""
