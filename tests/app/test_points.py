@@ -71,7 +71,7 @@ def test_old_samples_are_shown_however_old() -> None:
 def test_no_samples_are_no_points() -> None:
     admitted = admit_alone(Config(), info(MetricKind.GAUGE), MetricBatch.empty())
     assert len(downsample(admitted.batch.time_unix_nano, admitted.signal, Window(T0, T0 + 1), 10).mean) == 0
-    assert len(band_of(Config(), admitted, Window(T0, T0 + 1), 10).expected) == 0
+    assert len(band_of(Config(), info(MetricKind.GAUGE), admitted, Window(T0, T0 + 1), 10).expected) == 0
 
 
 def test_the_band_is_unknown_while_warming_up_and_holds_the_usual_afterwards() -> None:
@@ -79,7 +79,7 @@ def test_the_band_is_unknown_while_warming_up_and_holds_the_usual_afterwards() -
     values = np.random.default_rng(5).normal(50.0, 2.0, 600).tolist()
     admitted = admit_alone(config, info(MetricKind.GAUGE), regular(values))
     window = Window(T0, T0 + 600 * 5 * SECOND)
-    band = band_of(config, admitted, window, 10_000)
+    band = band_of(config, info(MetricKind.GAUGE), admitted, window, 10_000)
     warmup = config.detect.warmup_samples
     assert np.isnan(band.p_value[: warmup - 1]).all()
     later = slice(2 * warmup, None)
@@ -88,6 +88,6 @@ def test_the_band_is_unknown_while_warming_up_and_holds_the_usual_afterwards() -
     assert (band.high[later] > 50.0).all()
     inside = (band.low[later] <= values[later]) & (values[later] <= band.high[later])
     assert inside.mean() > 0.95
-    fewer = band_of(config, admitted, window, 100)
+    fewer = band_of(config, info(MetricKind.GAUGE), admitted, window, 100)
     assert len(fewer.expected) <= 100
     assert fewer.time_unix_nano[-1] == band.time_unix_nano[-1]

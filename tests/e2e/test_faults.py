@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,14 +56,15 @@ def busy_processors() -> Iterator[None]:
 
 
 @contextmanager
-def small_filesystem(path: Path) -> Iterator[Path]:
-    """A temporary file system of 64 MiB."""
-    path.mkdir()
+def small_filesystem() -> Iterator[Path]:
+    """A temporary file system of 64 MiB, at a path short enough for a picture."""
+    path = Path(tempfile.mkdtemp(prefix="disk-"))
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(path)], check=True)
     try:
         yield path
     finally:
         subprocess.run(["umount", str(path)], check=True)
+        path.rmdir()
 
 
 def incidents(petrel: Petrel) -> list[dict[str, Any]]:
@@ -78,9 +80,9 @@ def shot(page: Any, name: str) -> None:
 @pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("mount"), reason="mounting a file system needs root"
 )
-def test_a_busy_processor_and_a_full_disk_are_one_incident_each(petrel: Petrel, tmp_path: Path) -> None:
+def test_a_busy_processor_and_a_full_disk_are_one_incident_each(petrel: Petrel) -> None:
     petrel.config = CONFIG
-    with small_filesystem(tmp_path / "small") as small:
+    with small_filesystem() as small:
         petrel.start()
         # Some use of the file system, so that it is a series with a past.
         (small / "seed").write_bytes(b"x" * (2 << 20))

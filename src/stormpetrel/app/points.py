@@ -27,7 +27,9 @@ def admit_alone(config: Config, info: SeriesInfo, batch: MetricBatch) -> Admitte
     return gate.admit(alone, now, kinds, np.zeros(1, np.uint8)).admitted
 
 
-def band_of(config: Config, admitted: AdmittedMetrics, window: Window, max_points: int) -> BandView:
+def band_of(
+    config: Config, info: SeriesInfo, admitted: AdmittedMetrics, window: Window, max_points: int
+) -> BandView:
     """What the first detector bank expected of the series inside the window."""
     scores = build_banks(config)[0].update(admitted)
     times = admitted.batch.time_unix_nano
@@ -35,9 +37,10 @@ def band_of(config: Config, admitted: AdmittedMetrics, window: Window, max_point
     step = max(1, -(-len(inside) // max(1, max_points)))
     # The last sample of each step: a band is smooth, its extremes carry nothing.
     rows = inside[step - 1 :: step]
-    return BandView(
-        times[rows], scores.expected[rows], scores.low[rows], scores.high[rows], scores.p_value[rows]
-    )
+    # A band beyond what the value can be says nothing and spoils the scale of the chart.
+    most = np.fmax(info.greatest(), admitted.signal[rows])
+    high = np.minimum(scores.high[rows], most)
+    return BandView(times[rows], scores.expected[rows], scores.low[rows], high, scores.p_value[rows])
 
 
 def downsample(

@@ -176,7 +176,9 @@ class LiveService:
         points = downsample(admitted.batch.time_unix_nano, admitted.signal, window, max_points)
         if not band or len(raw) > MAX_BAND_SAMPLES:
             return SeriesView(info, points, None, findings)
-        return SeriesView(info, points, band_of(self._is.config, admitted, window, max_points), findings)
+        return SeriesView(
+            info, points, band_of(self._is.config, info, admitted, window, max_points), findings
+        )
 
     def logs(self, query: LogQuery) -> list[LogRecord]:
         """Log records."""

@@ -181,16 +181,17 @@ class AlarmPolicy:
         info = self._describe(series)
         head = self._heads[int(scores.head[row])]
         text = info.text()
+        observed = float(scores.observed[row])
         evidence = Evidence(
             signal="metric",
             query=text,
             series=series,
             start_unix_nano=times[0],
             end_unix_nano=times[1],
-            observed=float(scores.observed[row]),
+            observed=observed,
             expected=float(scores.expected[row]),
             low=float(scores.low[row]),
-            high=float(scores.high[row]),
+            high=min(float(scores.high[row]), max(info.greatest(), observed)),
             p_value=float(scores.p_value[row]),
             unit=wording.unit_of(info),
         )

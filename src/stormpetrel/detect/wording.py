@@ -93,10 +93,10 @@ def direction(evidence: Evidence) -> str:
 
 
 def title(info: SeriesInfo, head: str, evidence: Evidence) -> str:
-    """A short title, without numbers."""
+    """A short title; a number only where it is the story."""
     name = plain_name(info.metric)
     if head == "flatline":
-        return f"{name} stopped varying"
+        return f"{name} stuck at {amount(evidence.observed, evidence.unit)}"
     if head == "jump":
         return f"{name} {'jumped up' if evidence.observed >= evidence.expected else 'dropped'}"
     if head == "lasting":

@@ -5,6 +5,7 @@ A batch is a handful of equally long columns; nothing in the system hands single
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -48,6 +49,10 @@ class SeriesInfo:
     def label_map(self) -> Mapping[str, str]:
         """The labels as a mapping."""
         return dict(self.labels)
+
+    def greatest(self) -> float:
+        """The greatest value that makes sense: 1 for what is called a ratio, else infinity."""
+        return 1.0 if self.metric.endswith("_ratio") else math.inf
 
     def text(self) -> str:
         """The series as PromQL would select it.

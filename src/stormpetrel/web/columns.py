@@ -11,7 +11,7 @@ import orjson
 from numpy.typing import NDArray
 from starlette.responses import Response
 
-from stormpetrel.model.finding import Finding
+from stormpetrel.model.finding import Finding, FindingState
 from stormpetrel.model.signal import SeriesPoints
 from stormpetrel.model.time import NANOS_PER_SECOND
 from stormpetrel.model.view import SeriesView
@@ -48,6 +48,8 @@ def series_columns(view: SeriesView) -> dict[str, Any]:
         A null between two points says that the series was silent there. O(points).
     """
     info = view.info
+    times = view.points.time_unix_nano
+    newest = int(times[-1]) if len(times) else 0
     return {
         "series": info.series,
         "name": visible(info.text()),
@@ -57,19 +59,20 @@ def series_columns(view: SeriesView) -> dict[str, Any]:
         "samples": view.points.samples,
         "points": _points(view.points),
         "band": _band(view),
-        "findings": [mark_of(finding) for finding in view.findings],
+        "findings": [mark_of(finding, newest) for finding in view.findings],
     }
 
 
-def mark_of(finding: Finding) -> dict[str, Any]:
-    """A finding as a chart marks it."""
+def mark_of(finding: Finding, newest_unix_nano: int) -> dict[str, Any]:
+    """A finding as a chart marks it: one that is open lasts up to the newest point."""
+    open_until = newest_unix_nano if finding.state is FindingState.OPEN else 0
     return {
         "id": finding.finding_id,
         "title": visible(finding.title),
         "severity": severity_word(finding.severity),
         "odds": p_text(finding.evidence.p_value),
         "start": finding.start_unix_nano / NANOS_PER_SECOND,
-        "end": finding.end_unix_nano / NANOS_PER_SECOND,
+        "end": max(finding.end_unix_nano, open_until) / NANOS_PER_SECOND,
         "state": finding.state.value,
     }
 
