@@ -103,7 +103,7 @@ def test_a_busy_processor_and_a_full_disk_are_one_incident_each(petrel: Petrel) 
                 assert "host:" in cpu["sentence"]
                 page.goto(petrel.url + "/")
                 page.wait_for_selector(f"text={cpu['sentence'][:40]}")
-                shot(page, "now-incident")
+                shot(page, "now")
                 page.click(f"a[href*='{cpu['incident_id']}']")
                 page.wait_for_selector("canvas")
                 time.sleep(5)
