@@ -9,8 +9,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.e2e.conftest import Petrel
+from tests.e2e.conftest import Petrel, free_port
 from tests.e2e.sent import exported, now, send_samples
+
+from stormpetrel.cli.serve import _listen
+from stormpetrel.errors import ConfigError
 
 pytestmark = pytest.mark.e2e
 
@@ -42,27 +45,11 @@ def test_a_port_in_use_is_said_plainly(petrel: Petrel) -> None:
     assert "--port" in words
 
 
-def test_two_that_start_at_once_on_one_port(petrel: Petrel, tmp_path: Path) -> None:
-    (tmp_path / "other").mkdir()
-    other = Petrel(tmp_path / "other", port=petrel.port)
-    petrel.start(ready=False)
-    code, words = last_words(other) if other_bound(petrel) else (0, "")
-    assert code == 2
-    assert "in use by another program" in words
-    assert httpx.get(f"{petrel.url}/healthz", timeout=30).status_code == 200
-
-
-def other_bound(petrel: Petrel) -> bool:
-    """Wait until the first has taken the port, long before it answers."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", petrel.port))
-            except OSError:
-                return True
-        time.sleep(0.05)
-    return False
+def test_a_port_is_claimed_at_once_and_not_when_all_is_ready() -> None:
+    port = free_port()
+    first = _listen("127.0.0.1", port)
+    with first, pytest.raises(ConfigError, match="in use by another program"):
+        _listen("127.0.0.1", port)
 
 
 def test_a_data_directory_in_use_names_its_owner(petrel: Petrel, tmp_path: Path) -> None:
