@@ -128,7 +128,7 @@ def test_threshold_takes_account_of_series_and_interval() -> None:
 
 def test_a_finding_speaks_plainly() -> None:
     (finding,) = feed(policy(), [0.5, 0.5, 1e-7, 1e-7, 1e-7])
-    assert finding.title == "disk read bytes total far above its usual range"
+    assert finding.title == "disk read bytes rate far above its usual range"
     assert "is 3 MiB/s, above the expected 1 MiB/s (usual range 0 B/s to 2 MiB/s)" in finding.why
     assert "about once in 579 days at this interval" in finding.why
     assert finding.evidence.query == 'disk_read_bytes_total{n="0"}'

@@ -73,6 +73,9 @@ def test_units_of_series() -> None:
     assert unit("host_load", MetricKind.GAUGE, "1") == "1"
     assert unit("requests_total", MetricKind.COUNTER) == "/s"
     assert show.quantity(3.0, "/s") == "3 /s"
+    assert show.quantity(185.8, "milliseconds/s") == "185.8 ms/s"
+    assert show.quantity(0.95, "seconds/s") == "0.95 s/s"
+    assert show.quantity(120.0, "milliseconds") == "120 ms"
 
 
 def test_windows_in_addresses() -> None:

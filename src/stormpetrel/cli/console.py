@@ -21,6 +21,15 @@ def err() -> Console:
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+def counted(count: int, one: str) -> str:
+    """A count with its noun.
+
+    >>> counted(1, "finding"), counted(2, "finding")
+    ('1 finding', '2 findings')
+    """
+    return f"{count} {one}{'' if count == 1 else 's'}"
+
+
 def say_error(error: StormPetrelError) -> None:
     """The error as plain red text; its message already says what to do next."""
     err().print(Text(f"petrel: {error}", style="red"))

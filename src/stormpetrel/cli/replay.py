@@ -8,7 +8,7 @@ import orjson
 import typer
 from rich.text import Text
 
-from stormpetrel.cli.console import out, progress_bar
+from stormpetrel.cli.console import counted, out, progress_bar
 from stormpetrel.cli.options import ConfigFile, DataDir, From, Json, To, stored_settings, window
 from stormpetrel.errors import StateError
 from stormpetrel.model.time import Window, to_iso
@@ -85,10 +85,11 @@ def _print(report: ReplayReport, twice: bool) -> None:
     for incident in sorted(report.incidents.values(), key=lambda i: (i.start_unix_nano, i.incident_id)):
         severity = incident.severity.name.lower()
         line = f"{to_iso(incident.start_unix_nano)}  {severity:8}  {incident.sentence}"
-        console.print(Text(f"{line}  [{len(incident.findings)} findings]"))
+        console.print(Text(f"{line}  [{counted(len(incident.findings), 'finding')}]"))
     same = " (the same in both runs)" if twice else ""
     console.print(
-        f"{len(report.incidents)} incidents, {len(report.findings)} findings in {report.samples} samples and "
-        f"{report.log_records} log records; {report.quarantined} samples kept apart"
+        f"{counted(len(report.incidents), 'incident')}, {counted(len(report.findings), 'finding')} in "
+        f"{counted(report.samples, 'sample')} and {counted(report.log_records, 'log record')}; "
+        f"{counted(report.quarantined, 'sample')} kept apart"
     )
     console.print(f"digest {report.digest}{same}")

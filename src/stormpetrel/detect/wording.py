@@ -95,6 +95,8 @@ def direction(evidence: Evidence) -> str:
 def title(info: SeriesInfo, head: str, evidence: Evidence) -> str:
     """A short title; a number only where it is the story."""
     name = plain_name(info.metric)
+    if info.kind is MetricKind.COUNTER:  # its rate is judged; the total itself only ever rises
+        name = f"{name.removesuffix(' total')} rate"
     if head == "flatline":
         return f"{name} stuck at {amount(evidence.observed, evidence.unit)}"
     if head == "jump":

@@ -20,6 +20,7 @@ _UNSEEN = re.compile(
 MINUS, TIMES = "\u2212", "\u00d7"
 _BYTE_UNITS = frozenset({"bytes", "by", "byte", "b"})
 _SECOND_UNITS = frozenset({"seconds", "s", "second"})
+_SHORT = {"seconds": "s", "second": "s", "milliseconds": "ms", "millisecond": "ms"}
 _RATIO_UNITS = frozenset({"ratio"})
 
 LOG_SEVERITIES: tuple[tuple[int, str], ...] = (
@@ -131,7 +132,8 @@ def quantity(value: float, unit: str = "") -> str:
         return f"{value * 100:.3g} %"
     if low in _SECOND_UNITS:
         return duration(value)
-    return f"{number(value)} {unit}".rstrip() if unit != "1" else number(value)
+    base, slash, per = unit.partition("/")
+    return f"{number(value)} {_SHORT.get(base, base)}{slash}{per}".rstrip() if unit != "1" else number(value)
 
 
 def unit_of(info: SeriesInfo) -> str:

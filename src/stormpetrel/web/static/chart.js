@@ -30,6 +30,8 @@ window.petrelChart = (function () {
     if (["bytes", "by", "byte", "b"].includes(stem)) return (v) => bytes(v) + (perSecond ? "/s" : "");
     if (stem === "ratio") return (v) => `${plain(v * 100)} %${perSecond ? "/s" : ""}`;
     if (["seconds", "s", "second"].includes(low)) return seconds;
+    const short = { seconds: "s", second: "s", s: "s", milliseconds: "ms", millisecond: "ms", ms: "ms" }[stem];
+    if (short) return (v) => `${plain(v)} ${short}${perSecond ? "/s" : ""}`;
     return (v) => (unit && unit !== "1" ? `${plain(v)} ${unit}` : plain(v));
   }
 
