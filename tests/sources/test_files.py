@@ -33,7 +33,9 @@ def positions() -> MemoryPositions:
 @pytest.fixture
 def make(tmp_path: Path, positions: MemoryPositions) -> Any:
     def source(from_start: bool = True, pattern: str = "*.log", **limits: int) -> FileSource:
-        config = LogSourceConfig(files=[str(tmp_path / pattern)], from_start=from_start, **limits)
+        config = LogSourceConfig(
+            files=[str(tmp_path / pattern)], from_start=from_start, **{"first_bytes": 0, **limits}
+        )
         return FileSource(config, positions, FakeClock(), "box", QUICK)
 
     return source
@@ -291,3 +293,17 @@ def test_contract(tmp_path: Path) -> None:
     append(tmp_path / "app.log", lines(0, 5))
     config = LogSourceConfig(files=[str(tmp_path / "*.log")], from_start=True)
     check_source(lambda: FileSource(config, MemoryPositions(), FakeClock(), "box", QUICK))
+
+
+@pytest.mark.parametrize(("first_bytes", "wanted"), [(0, 0), (60, 2), (100_000, 10)])
+def test_of_a_file_that_was_there_the_end_is_read_first(
+    tmp_path: Path, make: Any, running: Any, until: Any, first_bytes: int, wanted: int
+) -> None:
+    intake = MemoryIntake()
+    append(tmp_path / "old.log", lines(0, 10))
+    with running(make(from_start=False, first_bytes=first_bytes), intake):
+        until(lambda: len(intake.bodies()) == wanted)
+        time.sleep(0.1)
+        append(tmp_path / "old.log", ["fresh"])
+        until(lambda: "fresh" in intake.bodies())
+    assert intake.bodies() == [*lines(10 - wanted, 10), "fresh"]

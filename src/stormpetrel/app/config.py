@@ -78,6 +78,9 @@ class LogSourceConfig(Section):
         description="glob patterns of files to follow",
     )  # fmt: skip
     from_start: bool = Field(False, description="read files from their start when first seen")
+    first_bytes: int = Field(
+        32 << 10, ge=0, le=64 << 20, description="how much of the end of a file first seen at start is read"
+    )
     max_line_bytes: int = Field(64 << 10, ge=256, description="longer lines are cut, and marked so")
 
 
@@ -98,7 +101,9 @@ class SourcesConfig(Section):
     host: HostSourceConfig = HostSourceConfig()
     logs: LogSourceConfig = LogSourceConfig()
     scrape: list[ScrapeConfig] = Field(default_factory=list)
-    own_metrics: bool = Field(True, description="this system's own signals go through its own pipeline")
+    own_metrics: bool = Field(
+        True, description="this system's own metrics and log go through its own pipeline"
+    )
 
 
 class DetectConfig(Section):

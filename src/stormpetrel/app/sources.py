@@ -10,9 +10,11 @@ from stormpetrel.adapters.sources.host import HostSource
 from stormpetrel.adapters.sources.journald import JournaldSource
 from stormpetrel.adapters.sources.scrape import ScrapeSource
 from stormpetrel.app.config import Config
+from stormpetrel.app.logging import RECENT
 from stormpetrel.errors import OverloadedError, StoreError
 from stormpetrel.ingest.exposition import ExpositionParser
 from stormpetrel.ingest.series import SeriesRegistry
+from stormpetrel.model.columns import build_logs
 from stormpetrel.ports.clock import Clock
 from stormpetrel.ports.control import ControlStore
 from stormpetrel.ports.intake import Intake
@@ -20,6 +22,7 @@ from stormpetrel.ports.source import Source
 
 OWN_SOURCE = "petrel"
 _OWN_INTERVAL_SECONDS = 15.0
+_OWN_LOG_INTERVAL_SECONDS = 3.0
 _OWN_LABELS = {"service_name": "storm-petrel"}
 
 
@@ -47,6 +50,30 @@ class OwnSource:
                 intake.rejected(self.name, getattr(error, "reason", "timeout"), max(1, rows), str(error))
 
 
+class OwnLogSource:
+    """This system's own log as a source like any other; a line that cannot be stored is left out."""
+
+    name = "petrel-log"
+
+    def run(self, intake: Intake, stop: threading.Event) -> None:
+        """Hand over new lines every few seconds until stopped."""
+        while not stop.wait(_OWN_LOG_INTERVAL_SECONDS):
+            lines = RECENT.take()
+            if not lines:
+                continue
+            batch = build_logs(
+                [line.time_unix_nano for line in lines],
+                [line.body.encode(errors="replace").decode() for line in lines],
+                source=self.name,
+                entity=f"service:{_OWN_LABELS['service_name']}",
+                severity_number=[line.severity_number for line in lines],
+            )
+            try:
+                intake.logs(batch, self.name).result(timeout=30)
+            except (OverloadedError, StoreError, TimeoutError) as error:
+                intake.rejected(self.name, getattr(error, "reason", "timeout"), len(lines), str(error))
+
+
 def build_sources(
     config: Config,
     instance: str,
@@ -70,4 +97,5 @@ def build_sources(
     ]
     if config.sources.own_metrics:
         sources.append(("self", OwnSource(own_metrics, parser, clock)))
+        sources.append(("file", OwnLogSource()))
     return sources

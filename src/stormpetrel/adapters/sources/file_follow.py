@@ -15,6 +15,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from stormpetrel.adapters.sources.file_tail import (
@@ -23,8 +24,8 @@ from stormpetrel.adapters.sources.file_tail import (
     Origin,
     Place,
     Tail,
-    at_end,
     fits,
+    near_end,
 )
 from stormpetrel.ports.clock import Clock
 from stormpetrel.ports.intake import Intake
@@ -113,9 +114,9 @@ class Follow:
         """A path never seen, whose file was read up to a place under another name."""
         self._begin(intake, place)
 
-    def begin(self, intake: Intake, from_start: bool) -> None:
-        """A path never seen: read from the start, or from the present end."""
-        self._begin(intake, None if from_start else at_end)
+    def begin(self, intake: Intake, from_start: bool, before_bytes: int = 0) -> None:
+        """A path never seen: read from the start, or from at most `before_bytes` before the present end."""
+        self._begin(intake, None if from_start else partial(near_end, before_bytes=before_bytes))
 
     def _save(self) -> None:
         places = {

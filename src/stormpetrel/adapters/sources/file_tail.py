@@ -97,12 +97,12 @@ def fits(descriptor: int, place: Place) -> bool:
     return place.token == 0 or _token(place, content) == place.token
 
 
-def at_end(descriptor: int, place: Place) -> Place:
-    """The place at the file's present end; a line under way there is passed over."""
-    size = os.fstat(descriptor).st_size
-    tail = os.pread(descriptor, MARK_BYTES, max(0, size - MARK_BYTES))
+def near_end(descriptor: int, place: Place, before_bytes: int = 0) -> Place:
+    """The place at most `before_bytes` before the present end; the rest of a line there is passed over."""
+    start = max(0, os.fstat(descriptor).st_size - before_bytes)
+    tail = os.pread(descriptor, min(MARK_BYTES, start), max(0, start - MARK_BYTES))
     inside_line = bool(tail) and not tail.endswith(b"\n")
-    return _moved(place, max(0, size - MARK_BYTES) + len(tail), tail, inside_line)
+    return _moved(place, max(0, start - MARK_BYTES) + len(tail), tail, inside_line)
 
 
 def _moved(place: Place, start: int, before: bytes, skip: bool) -> Place:

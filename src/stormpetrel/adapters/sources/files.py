@@ -38,6 +38,11 @@ class LogSettings(Protocol):
         ...
 
     @property
+    def first_bytes(self) -> int:
+        """How much of the end of such files is read at first, when not from their start."""
+        ...
+
+    @property
     def max_line_bytes(self) -> int:
         """Longer lines are cut, and marked by the attribute `log.truncated`."""
         ...
@@ -167,7 +172,7 @@ class FileSource:
             if _is_file_of(path, place):
                 follow.begin_at(place, intake)
                 return True
-        follow.begin(intake, from_start)
+        follow.begin(intake, from_start, self._config.first_bytes)
         return True
 
     def _matches(self, intake: Intake) -> list[str]:
