@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stormpetrel.correlate.group import Grouping
+from stormpetrel.correlate.sentence import headline
 from stormpetrel.errors import NotFoundError, StateError
 from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity
 from stormpetrel.model.incident import TRANSITIONS, IncidentState
@@ -83,6 +84,15 @@ def test_info_joins_but_never_opens() -> None:
     (incident,) = grouping.update([finding("quiet2", at=4, severity=Severity.INFO)], at(5))
     assert len(incident.findings) == 2
     assert incident.severity is Severity.WARNING
+
+
+def test_silence_never_names_an_incident() -> None:
+    """Whatever else opened it does: its start is not that of the silence."""
+    stuck = dataclasses.replace(finding("stuck"), head="flatline")
+    silent = dataclasses.replace(
+        finding("silent", at=60.0, severity=Severity.INFO), head="silent", title="no data"
+    )
+    assert headline([stuck, silent]) is stuck
 
 
 def test_resolves_only_after_all_findings_closed_and_a_quiet_time() -> None:
