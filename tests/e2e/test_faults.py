@@ -44,9 +44,9 @@ SHOTS = Path(os.environ.get("STORMPETREL_SHOTS", ""))
 
 @contextmanager
 def busy_processors() -> Iterator[None]:
-    """As many busy processes as there are processors."""
+    """Twice as many busy processes as there are processors."""
     program = "while True: pass"
-    busy = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(os.cpu_count() or 1)]
+    busy = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(2 * (os.cpu_count() or 1))]
     try:
         yield
     finally:
@@ -98,7 +98,7 @@ def test_a_busy_processor_and_a_full_disk_are_one_incident_each(petrel: Petrel) 
             page.wait_for_selector("text=All quiet")
             shot(page, "now-quiet")
             with busy_processors():
-                wait_until(lambda: len(incidents(petrel)) == 1, 60, lambda: str(incidents(petrel)))
+                wait_until(lambda: len(incidents(petrel)) == 1, 90, lambda: str(incidents(petrel)))
                 (cpu,) = incidents(petrel)
                 assert "host:" in cpu["sentence"]
                 page.goto(petrel.url + "/")
