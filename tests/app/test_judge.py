@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pytest
@@ -97,14 +98,18 @@ def test_warming_up_comes_first_and_then_everything_in_order(bench: Bench) -> No
     assert bench.pipeline.asked == wanted
 
 
+def _asked_more_than(bench: Bench, count: int) -> bool:
+    return len(bench.pipeline.asked) > count
+
+
 def test_time_advances_on_a_fixed_grid_and_skips_what_was_slept_through(bench: Bench) -> None:
     bench.judge.start()
     until(bench.judge.warm.is_set)
     start = bench.clock.now_unix_nano() // TICK * TICK
     for steps in (1, 1, 1, 7, 1):
-        before = len(bench.pipeline.asked)
+        more = partial(_asked_more_than, bench, len(bench.pipeline.asked))
         bench.clock.advance(steps * TICK_SECONDS)
-        until(lambda before=before: len(bench.pipeline.asked) > before)  # type: ignore[misc]
+        until(more)
     time.sleep(0.1)
     bench.judge.stop()
     assert bench.pipeline.asked[1:] == [start + n * TICK for n in (1, 2, 3, 10, 11)]

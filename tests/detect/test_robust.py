@@ -59,7 +59,17 @@ def test_a_small_lasting_shift_is_seen_though_no_sample_is_strange() -> None:
     scores = judge(values)
     assert scores.p_value[5000:5040].min() < 1e-4
     assert "level_shift" in {head_of(scores, row) for row in range(5002, 5020)}
-    assert "lasting" in {head_of(scores, row) for row in range(5002, 5040)}
+    assert "lasting" not in {head_of(scores, row) for row in range(5002, 5040)}, "it is inside the band"
+
+
+def test_what_rests_at_zero_is_not_stuck() -> None:
+    values = np.abs(noise(4000)) + 1.0
+    values[3000:3600] = 0.0
+    scores = judge(values)
+    assert "flatline" not in {head_of(scores, row) for row in range(3000, 3600)}
+    values[3000:3600] = 1.5
+    scores = judge(values)
+    assert "flatline" in {head_of(scores, row) for row in range(3000, 3600)}
 
 
 def test_a_counter_at_rest_is_strange_by_lasting_not_by_size() -> None:

@@ -15,6 +15,7 @@ from stormpetrel.model.view import SourceView
 
 # A source name comes from outside (token name, header): more than this many are counted as "other".
 MAX_SOURCES = 500
+_QUIET_SECONDS = 20.0  # no source is called quiet sooner
 _RATE_WINDOW = from_seconds(60)
 
 
@@ -114,7 +115,7 @@ class SourceTally:
 
 def _view(name: str, entry: _Source, now: int) -> SourceView:
     silence = to_seconds(now - entry.last)
-    quiet_after = max(60.0, 3 * entry.interval)
+    quiet_after = max(_QUIET_SECONDS, 3 * entry.interval)
     if entry.error_after_last:
         state = "failing"
     elif not entry.last:

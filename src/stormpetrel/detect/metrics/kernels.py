@@ -212,11 +212,15 @@ def judge(s: F64, counts: F32, fits: F64, scores: F64, warmup: float) -> tuple[f
                     p, head = mine, h
         strangest = HEADS * p
         rests = s[RUNS] < SPARSE * s[N]
-        flat = 1.0 if rests or s[RUN] > FLAT_RUN else run_p_value(s[RUN], s[LONGEST], s[RUNS], 0.5)
+        # A rate or a count that rests at zero has nothing to do, which is no trouble by itself.
+        idle = rests or s[PREV] == 0.0 or s[RUN] > FLAT_RUN
+        flat = 1.0 if idle else run_p_value(s[RUN], s[LONGEST], s[RUNS], 0.5)
         if flat < p:
             p, head = flat, FLAT
         least = 0.5 if rests else 0.8  # what rests is not autocorrelated noise
-        lasting = run_p_value(s[UNUSUAL], s[EXCURSION], s[EXCURSIONS], least)
+        # However long it lasts: inside the band it is not worth a word.
+        far = max(scores[RESIDUAL] - fits[RESIDUAL, tail.BAND], scores[AFAR] - fits[AFAR, tail.BAND])
+        lasting = run_p_value(s[UNUSUAL], s[EXCURSION], s[EXCURSIONS], least) if far > 0.0 else 1.0
         if lasting < p:
             p, head = lasting, LASTING
         p = min(1.0, HEADS * p)
