@@ -27,8 +27,8 @@ from stormpetrel.errors import StoreError, StoreFullError, StoreLockedError
 CONNECTIONS = 8
 DATABASE = "stormpetrel"
 
-# The engine would start 128 threads for its schedule some minutes after the start, which is trouble on
-# the very host that is watched; eight are enough for a store of one process.
+# The engine would start 128 threads to clean up some minutes after the start, which looks like trouble on
+# the very host that is watched; a few are enough for a store of one process.
 # Merges run on two threads, so that they do not starve the pipeline of a small machine; the three
 # numbers of the merge tree must fit into that pool, or merges stay small.
 _ENGINE_CONFIG = """<clickhouse>
@@ -40,6 +40,9 @@ _ENGINE_CONFIG = """<clickhouse>
   <background_pool_size>2</background_pool_size>
   <background_schedule_pool_size>8</background_schedule_pool_size>
   <background_common_pool_size>2</background_common_pool_size>
+  <max_parts_cleaning_thread_pool_size>2</max_parts_cleaning_thread_pool_size>
+  <max_outdated_parts_loading_thread_pool_size>2</max_outdated_parts_loading_thread_pool_size>
+  <max_active_parts_loading_thread_pool_size>4</max_active_parts_loading_thread_pool_size>
   <background_merges_mutations_concurrency_ratio>2</background_merges_mutations_concurrency_ratio>
   <merge_tree>
     <number_of_free_entries_in_pool_to_execute_mutation>1</number_of_free_entries_in_pool_to_execute_mutation>
