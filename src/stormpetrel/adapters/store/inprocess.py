@@ -27,8 +27,8 @@ from stormpetrel.errors import StoreError, StoreFullError, StoreLockedError
 CONNECTIONS = 8
 DATABASE = "stormpetrel"
 
-# The engine would start 128 threads to clean up some minutes after the start, which looks like trouble on
-# the very host that is watched; a few are enough for a store of one process.
+# Few threads: a store of one process needs no more, and the host that is watched is the same. What is not
+# bounded by these: the engine's general pool still grows by some 128 threads a few minutes after the start.
 # Merges run on two threads, so that they do not starve the pipeline of a small machine; the three
 # numbers of the merge tree must fit into that pool, or merges stay small.
 _ENGINE_CONFIG = """<clickhouse>
