@@ -166,7 +166,7 @@ class Judge:
             log.warning("outcome_not_stored", reason=error.reason, error=str(error))
         # One batch that a detector cannot digest must not end all judging: it is counted
         # (`petrel_judge_failures_total`), the trace is logged, and the next batch is judged.
-        except Exception:
+        except Exception:  # logged, counted, told by /readyz; the next batch is judged
             self.failures_total += 1
             log.exception("judging_failed")
         return False

@@ -195,7 +195,7 @@ class Runtime:
                 return
             # Its position could not be put down (a full disk), or a defect: it is shown as failing on the
             # page, and goes on from where it was. The other sources must not hear of it.
-            except Exception as error:
+            except Exception as error:  # logged, shown as failing, started again
                 log.exception("source_failed", source=source.name)
                 reason = error.reason if isinstance(error, StormPetrelError) else "source_failed"
                 self.writer.rejected(source.name, reason, 1, f"{type(error).__name__}: {error}")

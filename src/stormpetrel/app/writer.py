@@ -233,7 +233,7 @@ class StoreWriter:
             self._fail(members, error)
         # A defect in admission or in the store's client must not end the only writer: senders get a
         # retryable refusal, the log gets the trace, and the next group is tried.
-        except Exception as error:
+        except Exception as error:  # logged; every sender is told to send again
             log.exception("insert_failed")
             self._fail(members, StoreError(f"an insert failed: {type(error).__name__}: {error}"))
         else:

@@ -50,7 +50,7 @@ def demo(
     Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 failed, 2 an argument or the port.
     """
     # NumPy and the protocols take half a second to load: other commands should not wait for them.
-    from stormpetrel.simulate.faults import FAULTS  # noqa: PLC0415
+    from stormpetrel.simulate.faults import FAULTS  # noqa: PLC0415 - slow to load
 
     if fault not in FAULTS:
         raise ConfigError(f"there is no fault {fault!r}; known: {', '.join(FAULTS)}")
@@ -92,11 +92,11 @@ class Plot:
 
 
 def _run(server: DemoServer, plot: Plot, stop: threading.Event) -> None:
-    from stormpetrel.adapters.clock import SystemClock  # noqa: PLC0415 - as in `demo`
-    from stormpetrel.simulate.drive import Drive  # noqa: PLC0415
-    from stormpetrel.simulate.estate import Estate  # noqa: PLC0415
-    from stormpetrel.simulate.faults import FAULTS  # noqa: PLC0415
-    from stormpetrel.simulate.push import Pusher  # noqa: PLC0415
+    from stormpetrel.adapters.clock import SystemClock  # noqa: PLC0415 - slow to load
+    from stormpetrel.simulate.drive import Drive  # noqa: PLC0415 - slow to load
+    from stormpetrel.simulate.estate import Estate  # noqa: PLC0415 - slow to load
+    from stormpetrel.simulate.faults import FAULTS  # noqa: PLC0415 - slow to load
+    from stormpetrel.simulate.push import Pusher  # noqa: PLC0415 - slow to load
 
     clock = SystemClock()
     kind = FAULTS[plot.fault]

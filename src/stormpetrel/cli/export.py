@@ -63,9 +63,9 @@ def export(  # noqa: PLR0913, PLR0917 - one argument an option
         raise ConfigError(f"{target.parent}: no such directory; make it or give another --out")
     chosen, span = stored_settings(config, data_dir), window(start, end)
     # Arrow and the store's engine take a second to load: other commands should not wait for them.
-    from stormpetrel.adapters.store.open import open_store  # noqa: PLC0415
-    from stormpetrel.cli.tables import tables  # noqa: PLC0415
-    from stormpetrel.cli.writers import write_atomically  # noqa: PLC0415
+    from stormpetrel.adapters.store.open import open_store  # noqa: PLC0415 - slow to load
+    from stormpetrel.cli.tables import tables  # noqa: PLC0415 - slow to load
+    from stormpetrel.cli.writers import write_atomically  # noqa: PLC0415 - slow to load
 
     store = open_store(chosen.store, chosen.data_dir)
     try:

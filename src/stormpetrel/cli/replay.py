@@ -57,7 +57,7 @@ def replay(
 
 def _run(config: Config, span: Window, label: str, quiet: bool) -> ReplayReport:
     # Numba and the store's engine take a second to load: other commands should not wait for them.
-    from stormpetrel.app.replay import replay as run  # noqa: PLC0415
+    from stormpetrel.app.replay import replay as run  # noqa: PLC0415 - slow to load
 
     with progress_bar(quiet) as bar:
         task = bar.add_task(label, total=1.0)

@@ -52,7 +52,7 @@ def up(
     if supervised:
         threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     # Numba and the store's engine take a second to load: only who serves should wait for them.
-    from stormpetrel.cli.serve import serve  # noqa: PLC0415
+    from stormpetrel.cli.serve import serve  # noqa: PLC0415 - slow to load
 
     serve(found, _print_json if supervised else _print)
 

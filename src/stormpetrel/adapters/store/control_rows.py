@@ -66,9 +66,14 @@ def finding_json(finding: Finding) -> dict[str, Any]:
     evidence = {name: getattr(finding.evidence, name) for name in _EVIDENCE}
     for name in _FLOATS:
         value = float(evidence[name])
-        evidence[name] = value if math.isfinite(value) else str(value)
+        evidence[name] = value if math.isfinite(value) else _text(value)
     found["evidence"] = evidence
     return found
+
+
+def _text(value: float) -> str:
+    """A number that JSON has not, with its sign, which `str` drops of a NaN."""
+    return f"{'-' if math.copysign(1.0, value) < 0 else ''}{abs(value)}"
 
 
 def finding_of(found: Mapping[str, Any]) -> Finding:

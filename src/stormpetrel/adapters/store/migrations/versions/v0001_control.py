@@ -8,6 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from stormpetrel.errors import StoreError
+
 revision = "0001"
 down_revision: str | None = None
 
@@ -66,4 +68,4 @@ def _create_people() -> None:
 
 def downgrade() -> None:
     """There is no way back; an older program refuses newer tables."""
-    raise NotImplementedError("control store migrations only go forward")
+    raise StoreError("control store migrations only go forward: restore a copy of the data directory instead")
