@@ -27,8 +27,8 @@ from stormpetrel.errors import StoreError, StoreFullError, StoreLockedError
 CONNECTIONS = 8
 DATABASE = "stormpetrel"
 
-# Few threads: a store of one process needs no more, and the host that is watched is the same. What is not
-# bounded by these: the engine's general pool still grows by some 128 threads a few minutes after the start.
+# Few threads: a store of one process needs no more, and the host that is watched is the same. The engine
+# still starts some 128 at once for moments; that few may rest afterwards keeps the process small.
 # Merges run on two threads, so that they do not starve the pipeline of a small machine; the three
 # numbers of the merge tree must fit into that pool, or merges stay small.
 _ENGINE_CONFIG = """<clickhouse>
@@ -37,6 +37,7 @@ _ENGINE_CONFIG = """<clickhouse>
   <storage_configuration>
     <disks><default><keep_free_space_bytes>{merge_reserve_bytes}</keep_free_space_bytes></default></disks>
   </storage_configuration>
+  <max_thread_pool_free_size>8</max_thread_pool_free_size>
   <background_pool_size>2</background_pool_size>
   <background_schedule_pool_size>8</background_schedule_pool_size>
   <background_common_pool_size>2</background_common_pool_size>

@@ -70,6 +70,7 @@ from stormpetrel.detect.metrics.layout import (
     SETTLED,
     SHIFT,
     SLOTS,
+    SMALL_STEP,
     SPARSE,
     STEPS_NEEDED,
     STREAK,
@@ -145,7 +146,8 @@ def season_base(profile: F32, passes: U8, phase: float) -> float:
 def predict(s: F64, base: float, view: F64) -> None:
     """Choose the model (level alone, or level on the seasonal profile) and its scales."""
     floor = max(FLOOR_OF_LEVEL * abs(s[LEVEL]), FLOOR_OF_MAGNITUDE * s[MAGNITUDE])
-    if s[RUNS] >= STEPS_NEEDED:
+    counts_in_wholes = s[QUANTUM] >= 1.0 and s[QUANTUM] <= SMALL_STEP * abs(s[LEVEL])
+    if s[RUNS] >= STEPS_NEEDED or (counts_in_wholes and s[QUANTUM] == math.floor(s[QUANTUM])):
         floor = max(floor, 0.5 * s[QUANTUM])
     seasonal = s[SEASONAL] > 0.0 and math.isfinite(base)
     view[EXPECTED] = base + s[S_LEVEL] if seasonal else s[LEVEL]

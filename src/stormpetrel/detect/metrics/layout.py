@@ -28,6 +28,7 @@ SEASON_TRIAL = 200.0  # samples on which it is compared first
 FLOOR_OF_LEVEL = 0.005  # scale floor as a share of the level: half a percent of itself is never strange
 FLOOR_OF_MAGNITUDE = 1e-4  # ... and of the largest value lately, for series that live at zero
 STEPS_NEEDED = 3.0  # changes of value before the smallest of them is taken for the resolution
+SMALL_STEP = 0.02  # share of the level: a whole step up to this is the resolution from the first one
 SPARSE = 0.25  # share of samples that differ from the one before, below which a series rests
 REST = 0.05  # a resting series whose level is below this share of its magnitude rests at zero
 BLIND_SCORE = 8.0  # largest score of a series that rests at zero: it has no unit, size means little
