@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stormpetrel.app.config import Config, HostSourceConfig, LogSourceConfig, SourcesConfig
+from stormpetrel.app.config import Config
+from stormpetrel.app.config_sources import HostSourceConfig, LogSourceConfig, SourcesConfig
 from stormpetrel.app.runtime import Runtime
 from stormpetrel.model.signal import MetricBatch, MetricKind
 from stormpetrel.model.time import Window, from_seconds

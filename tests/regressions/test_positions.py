@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from stormpetrel.adapters.sources.files import FileSource, Pace
-from stormpetrel.app.config import LogSourceConfig
+from stormpetrel.app.config_sources import LogSourceConfig
 from stormpetrel.errors import StoreFullError
 from stormpetrel.testing.clock import FakeClock
 from stormpetrel.testing.memory import MemoryIntake, MemoryPositions

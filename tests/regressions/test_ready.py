@@ -10,7 +10,8 @@ import pytest
 from tests.app.intake import FailingStore, Intake, samples
 
 from stormpetrel.adapters.store.open import open_store
-from stormpetrel.app.config import Config, SourcesConfig
+from stormpetrel.app.config import Config
+from stormpetrel.app.config_sources import SourcesConfig
 from stormpetrel.app.runtime import Runtime
 from stormpetrel.errors import StoreFullError
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from stormpetrel.app import runtime as module
-from stormpetrel.app.config import Config, SourcesConfig
+from stormpetrel.app.config import Config
+from stormpetrel.app.config_sources import SourcesConfig
 from stormpetrel.app.runtime import Runtime
 from stormpetrel.errors import StoreFullError
 from stormpetrel.ports.intake import Intake

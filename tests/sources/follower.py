@@ -18,7 +18,7 @@ from pathlib import Path
 
 from stormpetrel.adapters.clock import SystemClock
 from stormpetrel.adapters.sources.files import FileSource, Pace
-from stormpetrel.app.config import LogSourceConfig
+from stormpetrel.app.config_sources import LogSourceConfig
 from stormpetrel.model.signal import LogBatch, MetricBatch, SpanBatch
 
 

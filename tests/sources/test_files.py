@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from stormpetrel.adapters.sources.files import FileSource, Pace
-from stormpetrel.app.config import LogSourceConfig
+from stormpetrel.app.config_sources import LogSourceConfig
 from stormpetrel.errors import StoreError
 from stormpetrel.testing.check_source import check_source
 from stormpetrel.testing.clock import FakeClock

@@ -19,7 +19,7 @@ from stormpetrel.adapters.clock import SystemClock
 from stormpetrel.adapters.sources import host_readings
 from stormpetrel.adapters.sources.host import HostSource
 from stormpetrel.adapters.sources.host_processes import MAX_NAMES, OTHER, ProcessReader, _Sum
-from stormpetrel.app.config import HostSourceConfig
+from stormpetrel.app.config_sources import HostSourceConfig
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.signal import STALE_MARKER_BITS, MetricKind
 from stormpetrel.testing.check_source import check_source

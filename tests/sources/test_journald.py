@@ -13,7 +13,7 @@ import pytest
 
 from stormpetrel.adapters.sources import journald
 from stormpetrel.adapters.sources.journald import POSITION_KEY, JournaldSource
-from stormpetrel.app.config import LogSourceConfig
+from stormpetrel.app.config_sources import LogSourceConfig
 from stormpetrel.errors import StoreError
 from stormpetrel.model.time import from_seconds
 from stormpetrel.testing.check_source import check_source

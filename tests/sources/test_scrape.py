@@ -15,7 +15,7 @@ import pytest
 from stormpetrel.adapters.clock import SystemClock
 from stormpetrel.adapters.sources import scrape
 from stormpetrel.adapters.sources.scrape import ScrapeSource, target_labels
-from stormpetrel.app.config import ScrapeConfig
+from stormpetrel.app.config_sources import ScrapeConfig
 from stormpetrel.ingest.exposition import ExpositionParser
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.signal import STALE_MARKER_BITS

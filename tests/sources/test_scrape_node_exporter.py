@@ -12,7 +12,7 @@ import pytest
 
 from stormpetrel.adapters.clock import SystemClock
 from stormpetrel.adapters.sources.scrape import ScrapeSource
-from stormpetrel.app.config import ScrapeConfig
+from stormpetrel.app.config_sources import ScrapeConfig
 from stormpetrel.ingest.exposition import ExpositionParser
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.signal import MetricKind

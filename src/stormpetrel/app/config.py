@@ -9,17 +9,13 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
+from stormpetrel.app.config_section import Section
+from stormpetrel.app.config_sources import SourcesConfig
 from stormpetrel.errors import ConfigError
-
-
-class Section(BaseModel):
-    """A part of the tree: frozen, and closed to unknown keys."""
-
-    model_config: ClassVar[ConfigDict] = ConfigDict(extra="forbid", frozen=True)
 
 
 class ServerConfig(Section):
@@ -41,6 +37,8 @@ class StoreConfig(Section):
     samples_days: int = Field(30, ge=1, description="days to keep metric samples")
     logs_days: int = Field(14, ge=1, description="days to keep log records")
     spans_days: int = Field(7, ge=1, description="days to keep spans")
+    flows_days: int = Field(7, ge=1, description="days to keep network flows")
+    alerts_days: int = Field(400, ge=1, description="days to keep alerts of other systems, and changes")
     findings_days: int = Field(400, ge=1, description="days to keep findings")
     quarantine_days: int = Field(7, ge=1, description="days to keep quarantined samples")
     control_url: str = Field("", description="SQLAlchemy URL of the control store; empty: SQLite in data_dir")
@@ -57,53 +55,34 @@ class IntakeConfig(Section):
     future_seconds: float = Field(300.0, gt=0, description="how far ahead of our clock a sample may be")
     late_seconds: float = Field(7200.0, gt=0, description="how far behind our clock a sample may be")
     gap_factor: float = Field(5.0, ge=2, description="silence longer than this many intervals is a gap")
+    source_share: float = Field(
+        0.5, gt=0, le=1, description="share of the queue that one source may fill while others send too"
+    )
+    spill_bytes: int = Field(
+        1 << 30,
+        ge=0,
+        description="what is kept on disk, and acknowledged, while the store is away; 0: nothing",
+    )
     stuck_samples: int = Field(240, ge=20, description="repeats after which a moving series counts as stuck")
 
 
-class HostSourceConfig(Section):
-    """This host's own metrics."""
+class RedactPattern(Section):
+    """One pattern of your own; what it matches is replaced."""
 
-    enabled: bool = Field(True, description="read this host's metrics")
-    interval_seconds: float = Field(5.0, ge=0.2, description="time between readings")
-    top_processes: int = Field(10, ge=0, le=100, description="how many processes get series of their own")
-
-
-class LogSourceConfig(Section):
-    """This host's own logs."""
-
-    journald: bool = Field(True, description="follow the journal where there is one")
-    files: list[str] = Field(
-        default=["/var/log/syslog", "/var/log/messages", "/var/log/auth.log", "/var/log/kern.log",
-                 "/var/log/dpkg.log", "/var/log/*/*.log"],
-        description="glob patterns of files to follow",
-    )  # fmt: skip
-    from_start: bool = Field(False, description="read files from their start when first seen")
-    first_bytes: int = Field(
-        32 << 10, ge=0, le=64 << 20, description="how much of the end of a file first seen at start is read"
+    name: str = Field(pattern=r"^[a-z0-9_-]{1,40}$", description="what stands in its place: [name]")
+    regex: str = Field(
+        min_length=1, max_length=2000, description="RE2 syntax; with a group, only the group goes"
     )
-    max_line_bytes: int = Field(64 << 10, ge=256, description="longer lines are cut, and marked so")
 
 
-class ScrapeConfig(Section):
-    """One Prometheus endpoint to scrape."""
+class RedactConfig(Section):
+    """Secrets and personal data are taken out of what is said before anything of it is stored."""
 
-    name: str = Field(pattern=r"^[a-zA-Z0-9_.-]{1,64}$", description="name of the source")
-    url: str = Field(pattern=r"^https?://", description="address of the metrics page")
-    interval_seconds: float = Field(15.0, ge=1, description="time between scrapes")
-    timeout_seconds: float = Field(10.0, ge=0.1, description="longest wait for an answer")
-    labels: dict[str, str] = Field(default_factory=dict, description="labels added to every series")
-    bearer_token_file: str = Field("", description="file with a bearer token, read at every scrape")
-
-
-class SourcesConfig(Section):
-    """Everything this process reads by itself; what pushes to it needs no configuration."""
-
-    host: HostSourceConfig = HostSourceConfig()
-    logs: LogSourceConfig = LogSourceConfig()
-    scrape: list[ScrapeConfig] = Field(default_factory=list)
-    own_metrics: bool = Field(
-        True, description="this system's own metrics and log go through its own pipeline"
+    enabled: bool = Field(True, description="take secrets and personal data out")
+    keep: list[str] = Field(
+        default_factory=list, description="built-in kinds that are not taken out, for example mail"
     )
+    patterns: list[RedactPattern] = Field(default_factory=list, max_length=100, description="your own")
 
 
 class DetectConfig(Section):
@@ -142,6 +121,7 @@ class Config(Section):
     server: ServerConfig = ServerConfig()
     store: StoreConfig = StoreConfig()
     intake: IntakeConfig = IntakeConfig()
+    redact: RedactConfig = RedactConfig()
     sources: SourcesConfig = SourcesConfig()
     detect: DetectConfig = DetectConfig()
     incidents: IncidentConfig = IncidentConfig()

@@ -18,6 +18,7 @@ import structlog
 from stormpetrel.app.pipeline import Outcome, Pipeline
 from stormpetrel.errors import StoreError
 from stormpetrel.model.incident import Incident, IncidentState
+from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
 from stormpetrel.model.signal import AdmittedMetrics, LogBatch, SpanBatch
 from stormpetrel.model.time import from_seconds, to_seconds
 from stormpetrel.ports.clock import Clock
@@ -30,7 +31,7 @@ _BACKLOG = 32
 # Batches in a row that cannot be judged, after which the installation is not ready.
 _FAILURES = 3
 
-Stored = AdmittedMetrics | LogBatch | SpanBatch
+Stored = AdmittedMetrics | LogBatch | SpanBatch | FlowBatch | AlertBatch | ChangeBatch
 
 
 class Judge:
@@ -152,8 +153,10 @@ class Judge:
             self._emit(self._pipeline.judge_metrics(stored))
         elif isinstance(stored, LogBatch):
             self._emit(self._pipeline.judge_logs(stored))
-        else:
+        elif isinstance(stored, SpanBatch):
             self._emit(self._pipeline.judge_spans(stored))
+        else:
+            self._emit(self._pipeline.judge_records(stored))
 
     def _guard(self, step: Callable[[], None]) -> bool:
         """Whether the step ended well."""

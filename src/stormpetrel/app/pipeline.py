@@ -22,6 +22,7 @@ from stormpetrel.ingest.admit import Admission, QualityGate
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.finding import Finding
 from stormpetrel.model.incident import Incident
+from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
 from stormpetrel.model.signal import AdmittedMetrics, LogBatch, MetricBatch, SpanBatch
 from stormpetrel.ports.algorithms import DetectorBank, LogDetector
 
@@ -80,6 +81,11 @@ class Pipeline:
     def judge_spans(self, batch: SpanBatch) -> Outcome:
         """Spans say who calls whom; they are not judged by themselves."""
         self.relations.learn_spans(batch)
+        return Outcome()
+
+    def judge_records(self, batch: FlowBatch | AlertBatch | ChangeBatch) -> Outcome:
+        """Flows, alerts of other systems and changes are kept for the reader; no stage judges them."""
+        del batch
         return Outcome()
 
     def learn_new_series(self) -> None:

@@ -102,6 +102,8 @@ class LiveService:
             stored.append(self._is.writer.logs(decoded.logs, source))
         if decoded.spans is not None:
             stored.append(self._is.writer.spans(decoded.spans, source))
+        others = (decoded.flows, decoded.alerts, decoded.changes)
+        stored += [self._is.writer.records(batch, source) for batch in others if batch is not None]
         return Receipt(decoded, stored)
 
     # --------------------------------------------------------------------------------------- reading

@@ -31,6 +31,7 @@ from stormpetrel.app.tokens import RequestTokens, distinct_tokens
 from stormpetrel.errors import OverloadedError, StoreError
 from stormpetrel.ingest.admit import Admission
 from stormpetrel.model.quality import Quality
+from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
 from stormpetrel.model.signal import AdmittedMetrics, LogBatch, MetricBatch, SpanBatch
 from stormpetrel.model.time import from_seconds
 from stormpetrel.ports.clock import Clock
@@ -45,7 +46,8 @@ _FAILURES = 3
 # What may wait, in bytes: the bound in rows alone says little of long log records.
 _CAPACITY_BYTES = 1 << 30
 
-Records = LogBatch | SpanBatch
+Records = LogBatch | SpanBatch | FlowBatch | AlertBatch | ChangeBatch
+_RECORDS: tuple[type[Records], ...] = (LogBatch, SpanBatch, FlowBatch, AlertBatch, ChangeBatch)
 Signals = MetricBatch | Records
 
 
@@ -64,6 +66,7 @@ class WriterStats:
     samples_total: int = 0
     log_records_total: int = 0
     spans_total: int = 0
+    other_records_total: int = 0  # flows, alerts, changes
     quarantined_total: int = 0
     refused_rows_total: int = 0
     failed_inserts_total: int = 0
@@ -94,7 +97,7 @@ class StoreWriter:
         store: TelemetryStore,
         clock: Clock,
         tally: SourceTally,
-        hand_on: Callable[[AdmittedMetrics | LogBatch | SpanBatch], None],
+        hand_on: Callable[[AdmittedMetrics | Records], None],
     ) -> None:
         self._pipeline = pipeline
         self._store = store
@@ -141,6 +144,10 @@ class StoreWriter:
         return self._put(batch, source)
 
     def spans(self, batch: SpanBatch, source: str) -> Future[None]:
+        """See `ports.intake.Intake`."""
+        return self._put(batch, source)
+
+    def records(self, batch: FlowBatch | AlertBatch | ChangeBatch, source: str) -> Future[None]:
         """See `ports.intake.Intake`."""
         return self._put(batch, source)
 
@@ -198,8 +205,7 @@ class StoreWriter:
                 return
             for kind, write in (
                 (MetricBatch, self._write_metrics),
-                (LogBatch, partial(self._write_records, LogBatch)),
-                (SpanBatch, partial(self._write_records, SpanBatch)),
+                *((kind, partial(self._write_records, kind)) for kind in _RECORDS),
             ):
                 members = [w for w in group if isinstance(w.batch, kind)]
                 if members:
@@ -342,8 +348,10 @@ class StoreWriter:
         self._doubtful_records[kind] = batch
         if isinstance(batch, LogBatch):
             self._store.insert_logs(batch, self._token("logs"))
-        else:
+        elif isinstance(batch, SpanBatch):
             self._store.insert_spans(batch, self._token("spans"))
+        else:
+            self._store.insert_records(batch, self._token(kind.__name__))
         del self._doubtful_records[kind]
         self._stored_records(batch)
 
@@ -363,8 +371,10 @@ class StoreWriter:
         self._tokens.remember(distinct_tokens(batch.records).tolist())
         if isinstance(batch, LogBatch):
             self.stats.log_records_total += len(batch)
-        else:
+        elif isinstance(batch, SpanBatch):
             self.stats.spans_total += len(batch)
+        else:
+            self.stats.other_records_total += len(batch)
         self._hand_on(batch)
 
 
@@ -377,7 +387,7 @@ def _only(verdict: Quality, rows: int) -> NDArray[np.int64]:
 def _newest(batch: Signals) -> int:
     if isinstance(batch, MetricBatch):
         return int(batch.time_unix_nano.max())
-    column = "time_unix_nano" if isinstance(batch, LogBatch) else "end_unix_nano"
+    column = "end_unix_nano" if isinstance(batch, SpanBatch | FlowBatch) else "time_unix_nano"
     return int(batch.records.column(column).to_numpy().max())
 
 

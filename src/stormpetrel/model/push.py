@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
 from stormpetrel.model.signal import LogBatch, MetricBatch, SpanBatch
 
 
@@ -13,7 +15,9 @@ class PushRequest:
     """One request of a pushing sender, as it came over HTTP.
 
     `received_unix_nano` is the receiver's clock, for records that carry no time of their own.
-    `path` is the request's path, where one protocol has several.
+    `path` is the request's path, where one protocol has several; `query` is what follows its `?`.
+    `headers` holds what else a protocol may ask for, names in small letters: those that begin with one of
+    `HEADER_PREFIXES`, never the authorization.
     """
 
     body: bytes
@@ -22,6 +26,12 @@ class PushRequest:
     path: str
     source: str
     received_unix_nano: int
+    method: str = "POST"
+    query: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+HEADER_PREFIXES = ("ce-", "x-github-", "x-gitlab-event", "x-scope-orgid", "x-prometheus-", "user-agent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +47,21 @@ class Rejected:
 class Decoded:
     """What a decoder made of a request: signals with interned series, and what it refused.
 
-    `answer` is the body of the success response in the protocol's own form (OTLP partial success).
+    `answer` is the body of the success response in the protocol's own form (OTLP partial success), and
+    `answer_headers` are its headers besides content type and length.
     """
 
     metrics: MetricBatch | None = None
     logs: LogBatch | None = None
     spans: SpanBatch | None = None
+    flows: FlowBatch | None = None
+    alerts: AlertBatch | None = None
+    changes: ChangeBatch | None = None
     rejected: tuple[Rejected, ...] = ()
     answer: bytes = b""
     answer_type: str = ""
     status: int = 200
+    answer_headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

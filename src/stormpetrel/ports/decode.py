@@ -15,6 +15,10 @@ class Decoder(Protocol):
     Contract (run by `stormpetrel.testing.check_decoder`): any bytes give `Decoded` or `DecodeError`,
     never another exception, never more memory than a small multiple of `max_unpacked_bytes`; a request
     is either refused whole (`DecodeError`) or its refused parts are listed in `Decoded.rejected`.
+
+    `paths` are receiving paths, answered to POST only. One that ends in `/*` takes everything beneath it
+    with any method, for protocols whose senders ask before they send; such a decoder looks at
+    `PushRequest.method` and answers an unknown question with `UnsupportedError`.
     """
 
     name: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import Protocol
 
+from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
 from stormpetrel.model.signal import LogBatch, MetricBatch, SpanBatch
 
 
@@ -31,6 +32,10 @@ class Intake(Protocol):
 
     def spans(self, batch: SpanBatch, source: str) -> Future[None]:
         """Spans."""
+        ...
+
+    def records(self, batch: FlowBatch | AlertBatch | ChangeBatch, source: str) -> Future[None]:
+        """Flows, alerts of other systems, or changes; tokens as for log records."""
         ...
 
     def rejected(self, source: str, reason: str, rows: int, example: str = "") -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from stormpetrel.model.finding import Finding
 from stormpetrel.model.quality import Quarantined
 from stormpetrel.model.query import LastSamples, LogCounts, LogQuery, TableSize
+from stormpetrel.model.records import Alert, AlertBatch, Change, ChangeBatch, Flow, FlowBatch
 from stormpetrel.model.signal import (
     LogBatch,
     LogRecord,
@@ -53,6 +54,10 @@ class TelemetryStore(Protocol):
 
     def insert_spans(self, batch: SpanBatch, token: str) -> None:
         """Store spans."""
+        ...
+
+    def insert_records(self, batch: FlowBatch | AlertBatch | ChangeBatch, token: str) -> None:
+        """Store network flows, alerts of other systems, or changes."""
         ...
 
     def insert_findings(self, findings: Sequence[Finding]) -> None:
@@ -99,12 +104,28 @@ class TelemetryStore(Protocol):
         """The newest state of findings that overlap the window, newest start first."""
         ...
 
+    def read_alerts(self, window: Window, limit: int = 500) -> list[Alert]:
+        """The newest state of each alert that was told of in the window, newest first."""
+        ...
+
+    def read_changes(self, window: Window, limit: int = 500) -> list[Change]:
+        """The newest message about each change of the window, newest first."""
+        ...
+
+    def read_flows(self, window: Window, limit: int = 500, address: str = "") -> list[Flow]:
+        """Flows that start in the window, newest first; of one address, as source or destination."""
+        ...
+
+    def drop_quarantine(self, window: Window, series: Sequence[int] | None = None) -> None:
+        """Delete quarantined samples of the window, of some series or of all."""
+        ...
+
     def read_quarantine(self, window: Window, limit: int = 200, series: int | None = None) -> Quarantined:
         """Quarantined samples, newest first."""
         ...
 
     def recent_tokens(self, since_unix_nano: int) -> NDArray[np.uint64]:
-        """Distinct request tokens of log records and spans *stored* since then (insertion time)."""
+        """Distinct request tokens of records of every kind *stored* since then (insertion time)."""
         ...
 
     def table_sizes(self) -> list[TableSize]:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from stormpetrel.errors import OverloadedError
+from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
 from stormpetrel.model.signal import LogBatch, MetricBatch, SpanBatch
 
-Batch = MetricBatch | LogBatch | SpanBatch
+Batch = MetricBatch | LogBatch | SpanBatch | FlowBatch | AlertBatch | ChangeBatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,10 @@ class MemoryIntake:
 
     def spans(self, batch: SpanBatch, source: str) -> Future[None]:
         """Keep spans, unless their token was stored."""
+        return self._take(batch, source)
+
+    def records(self, batch: FlowBatch | AlertBatch | ChangeBatch, source: str) -> Future[None]:
+        """Keep flows, alerts or changes, unless their token was stored."""
         return self._take(batch, source)
 
     def rejected(self, source: str, reason: str, rows: int, example: str = "") -> None:

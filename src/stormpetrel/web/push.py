@@ -19,12 +19,14 @@ from starlette.types import Scope as AsgiScope
 from stormpetrel.app.service import Service
 from stormpetrel.errors import DecodeError, StormPetrelError, TooLargeError
 from stormpetrel.model.access import Caller, Scope
-from stormpetrel.model.push import PushRequest, Receipt
+from stormpetrel.model.push import HEADER_PREFIXES, Decoded, PushRequest, Receipt
 from stormpetrel.web.errors import RETRY_SECONDS, error_body, status_of
 from stormpetrel.web.settings import WebSettings
 
 _SOURCE = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _MAX_AUTHORIZATION = 2048
+_MAX_QUERY = 4096
+_MAX_HEADERS = 32
 
 Headers = dict[bytes, bytes]
 
@@ -52,7 +54,9 @@ class PushGate:
         self._app = app
         self._service = service
         self._settings = settings
-        self._paths: Mapping[str, str] = dict(service.push_paths())
+        paths = service.push_paths()
+        self._paths: Mapping[str, str] = {path: name for path, name in paths.items() if path[-2:] != "/*"}
+        self._beneath = {path[:-1]: name for path, name in paths.items() if path[-2:] == "/*"}
         self._threads = ThreadPoolExecutor(settings.receive_threads, thread_name_prefix="receive")
         # Who sends is asked apart: neither a slow control store nor strangers' tokens hold up the loop.
         self._askers = ThreadPoolExecutor(2, thread_name_prefix="token")
@@ -61,7 +65,7 @@ class PushGate:
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Receive, or pass on."""
-        protocol = self._paths.get(scope["path"]) if scope["type"] == "http" else None
+        protocol = self._protocol(scope["path"]) if scope["type"] == "http" else None
         if protocol is None:
             await self._app(scope, receive, send)
             return
@@ -78,12 +82,18 @@ class PushGate:
             await _answer_error(send, _refusal(error))
         else:
             decoded = receipt.decoded
-            await _answer(send, decoded.status, decoded.answer, decoded.answer_type)
+            await _answer(send, decoded)
         finally:
             self._requests -= 1
 
+    def _protocol(self, path: str) -> str | None:
+        exact = self._paths.get(path)
+        if exact is not None:
+            return exact
+        return next((name for start, name in self._beneath.items() if path.startswith(start)), None)
+
     async def _accept(self, protocol: str, scope: AsgiScope, receive: Receive) -> Receipt:
-        if scope["method"] != "POST":
+        if scope["method"] != "POST" and scope["path"] in self._paths:
             raise PushRefusedError(405, "method_not_allowed", "this path receives signals: POST only")
         headers: Headers = dict(scope["headers"])
         caller = await self._caller(headers)
@@ -96,6 +106,9 @@ class PushGate:
             path=scope["path"],
             source=source,
             received_unix_nano=self._service.now_unix_nano(),
+            method=scope["method"],
+            query=scope.get("query_string", b"").decode("latin-1")[:_MAX_QUERY],
+            headers=_asked_headers(headers),
         )
         try:
             loop = asyncio.get_running_loop()
@@ -105,7 +118,10 @@ class PushGate:
 
     async def _caller(self, headers: Headers) -> Caller:
         """Whose token this is."""
-        secret = push_secret(headers.get(b"authorization", b""))
+        # GitLab's web hooks can name a secret only in a header of their own.
+        secret = push_secret(headers.get(b"authorization", b"")) or headers.get(
+            b"x-gitlab-token", b""
+        ).decode("latin-1")
         loop = asyncio.get_running_loop()
         ask = self._service.caller_of_token
         caller = await loop.run_in_executor(self._askers, ask, secret) if secret else None
@@ -195,6 +211,15 @@ def push_secret(authorization: bytes) -> str:
     return text.decode("utf-8", "replace")
 
 
+def _asked_headers(headers: Headers) -> dict[str, str]:
+    """The headers that decoders may see: few, short, and never the authorization."""
+    named = (
+        (name.decode("latin-1").lower(), value.decode("latin-1")[:1024]) for name, value in headers.items()
+    )
+    asked = [(name, value) for name, value in named if name.startswith(HEADER_PREFIXES)]
+    return dict(asked[:_MAX_HEADERS])
+
+
 def _source_of(headers: Headers, caller: Caller) -> str:
     named = headers.get(b"x-storm-petrel-source")
     if named is None:
@@ -217,12 +242,14 @@ def _refusal(error: StormPetrelError) -> PushRefusedError:
     return PushRefusedError(status, error.reason, str(error))
 
 
-async def _answer(send: Send, status: int, body: bytes, kind: str) -> None:
-    headers = [(b"content-length", str(len(body)).encode())] if status != 204 else []
-    if kind:
-        headers.append((b"content-type", kind.encode("latin-1")))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body if status != 204 else b""})
+async def _answer(send: Send, decoded: Decoded) -> None:
+    body = decoded.answer if decoded.status != 204 else b""
+    headers = [(b"content-length", str(len(body)).encode())] if decoded.status != 204 else []
+    if decoded.answer_type:
+        headers.append((b"content-type", decoded.answer_type.encode("latin-1")))
+    headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in decoded.answer_headers]
+    await send({"type": "http.response.start", "status": decoded.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def _answer_error(send: Send, error: PushRefusedError) -> None:

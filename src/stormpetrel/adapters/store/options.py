@@ -35,6 +35,16 @@ class StoreOptions(Protocol):
         ...
 
     @property
+    def flows_days(self) -> int:
+        """Days to keep network flows."""
+        ...
+
+    @property
+    def alerts_days(self) -> int:
+        """Days to keep alerts of other systems, and changes."""
+        ...
+
+    @property
     def findings_days(self) -> int:
         """Days to keep findings."""
         ...
