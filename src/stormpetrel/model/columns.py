@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, TypedDict, Unpack
 
 import numpy as np
@@ -72,7 +72,7 @@ def build_logs(
         "body": body,
         "source": source,
     }
-    return LogBatch(_records(columns, LOG_SCHEMA))
+    return LogBatch(record_batch(columns, LOG_SCHEMA))
 
 
 def build_spans(
@@ -114,10 +114,15 @@ def build_spans(
         "trace_id": trace_id,
         "span_id": span_id,
     }
-    return SpanBatch(_records(columns, SPAN_SCHEMA))
+    return SpanBatch(record_batch(columns, SPAN_SCHEMA))
 
 
-def _records(columns: dict[str, Any], schema: pa.Schema) -> pa.RecordBatch:
+def record_batch(columns: Mapping[str, Any], schema: pa.Schema) -> pa.RecordBatch:
+    """Columns as a record batch of `schema`; one `str` or `int` holds for every row (all single: one row).
+
+    Raises:
+        ValueError: columns differ in length, a text is not valid Unicode, or a number does not fit.
+    """
     lengths = {len(column) for column in columns.values() if not isinstance(column, int | str)}
     if len(lengths) > 1:
         raise ValueError(f"the columns differ in length: {sorted(lengths)}")
