@@ -1,6 +1,7 @@
 """The telemetry store: what is written, and how it is let go.
 
-One class over both ways to connect; reading is in `read_samples.py`, `read_logs.py`, `read_findings.py`.
+One class over both ways to connect; reading is in `read_samples.py`, `read_logs.py`, `read_records.py` and
+`read_findings.py`.
 """
 
 from __future__ import annotations
@@ -10,24 +11,30 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from stormpetrel.adapters.store import rows
 from stormpetrel.adapters.store.connections import Connections
 from stormpetrel.adapters.store.inprocess import DirectoryLock
+from stormpetrel.adapters.store.part import bounds
 from stormpetrel.adapters.store.read_findings import FindingReader
 from stormpetrel.adapters.store.read_logs import LogReader
+from stormpetrel.adapters.store.read_records import RecordReader
 from stormpetrel.adapters.store.read_samples import SampleReader
 from stormpetrel.errors import StoreError
 from stormpetrel.model.finding import Finding
 from stormpetrel.model.quality import Quarantined
+from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
 from stormpetrel.model.signal import LogBatch, MetricBatch, SeriesInfo, SpanBatch
+from stormpetrel.model.time import Window
 
 _SECONDS_PER_DAY = 86_400
 _FAILED_TOKENS_KEPT = 1024
+_SERIES_A_STATEMENT = 5_000
 
 
-class ClickHouseStore(SampleReader, LogReader, FindingReader):
+class ClickHouseStore(SampleReader, LogReader, RecordReader, FindingReader):
     """`ports.store.TelemetryStore` in ClickHouse SQL, in this process or on a server.
 
     Made by `open_store`. An insert is one block and one part: all of it is there or nothing. It is safe
@@ -43,9 +50,9 @@ class ClickHouseStore(SampleReader, LogReader, FindingReader):
         self._lock = lock
         self._guard = threading.Lock()
         self._failed: OrderedDict[str, int] = OrderedDict()
+        numbered = {"findings": "change", "series": "change", "alerts": "arrival", "changes": "arrival"}
         self._change = max(
-            int(connections.value("SELECT max(change) FROM findings")),
-            int(connections.value("SELECT max(change) FROM series")),
+            int(connections.value(f"SELECT max({column}) FROM {table}")) for table, column in numbered.items()
         )
 
     def insert_series(self, series: Sequence[SeriesInfo]) -> None:
@@ -76,12 +83,43 @@ class ClickHouseStore(SampleReader, LogReader, FindingReader):
         if len(batch):
             self._insert_records("spans", batch.records, token)
 
+    def insert_records(self, batch: FlowBatch | AlertBatch | ChangeBatch, token: str) -> None:
+        """Store flows, alerts or changes; of two messages with one time the one stored later is newer."""
+        if not len(batch):
+            return
+        if isinstance(batch, FlowBatch):
+            self._insert_records("flows", batch.records, token)
+            return
+        first = self._next_change(len(batch))
+        arrival = pa.array(np.arange(first, first + len(batch), dtype=np.uint64))
+        table = "alerts" if isinstance(batch, AlertBatch) else "changes"
+        self._insert_records(table, batch.records.append_column("arrival", arrival), token)
+
     def insert_findings(self, findings: Sequence[Finding]) -> None:
         """Store finding changes, in the order given."""
         if findings:
             today = int(time.time()) // _SECONDS_PER_DAY
             table = rows.finding_table(findings, self._next_change(len(findings)), today)
             self._connections.insert("findings", table)
+
+    def drop_quarantine(self, window: Window, series: Sequence[int] | None = None) -> None:
+        """Delete quarantined samples of the window, of some series or of all; gone when it returned.
+
+        The store rewrites the parts that hold them: seconds for some millions.
+        """
+        # Whole numbers, written out: a mutation is kept as text and takes no parameters on every server.
+        asked = bounds(window)
+        inside = f"time_unix_nano >= {asked['start']} AND time_unix_nano < {asked['end']}"
+        if series is None:
+            self._delete_quarantined(inside)
+            return
+        for start in range(0, len(series), _SERIES_A_STATEMENT):
+            some = ", ".join(str(int(one)) for one in series[start : start + _SERIES_A_STATEMENT])
+            self._delete_quarantined(f"{inside} AND series IN ({some})")
+
+    def _delete_quarantined(self, condition: str) -> None:
+        delete = f"ALTER TABLE quarantine DELETE WHERE {condition} SETTINGS mutations_sync = 2"
+        self._connections.command(delete)
 
     def close(self) -> None:
         """Wait for calls under way, let go of the engine and of the directory; twice is as once."""

@@ -74,6 +74,9 @@ class TableOptions:
             "samples": options.samples_days,
             "logs": options.logs_days,
             "spans": options.spans_days,
+            "flows": options.flows_days,
+            "alerts": options.alerts_days,
+            "changes": options.alerts_days,
             "findings": options.findings_days,
             "quarantine": options.quarantine_days,
         }

@@ -18,6 +18,7 @@ _LOG_COLUMNS = ", ".join(LOG_SCHEMA.names)
 _SPAN_COLUMNS = ", ".join(SPAN_SCHEMA.names)
 _TIES = ", ".join(name for name in LOG_SCHEMA.names if name != "time_unix_nano")
 _SEVERITIES = 25
+_TOKEN_TABLES = ("logs", "spans", "flows", "alerts", "changes")
 
 
 class LogReader(StorePart):
@@ -75,11 +76,10 @@ class LogReader(StorePart):
         return SpanBatch(rows.record_batch(table, SPAN_SCHEMA))
 
     def recent_tokens(self, since_unix_nano: int) -> NDArray[np.uint64]:
-        """Distinct request tokens of log records and spans stored in or after the second of `since`."""
+        """Distinct request tokens of records of every kind stored in or after the second of `since`."""
+        recent = ("toUnixTimestamp(stored) >= {since:Int64}", "request_token != 0")
         found = self._connections.query(
-            "SELECT DISTINCT request_token FROM ("
-            " SELECT request_token, stored FROM logs UNION ALL SELECT request_token, stored FROM spans)"
-            " WHERE toUnixTimestamp(stored) >= {since:Int64} AND request_token != 0",
+            " UNION DISTINCT ".join(select("request_token", table, recent) for table in _TOKEN_TABLES),
             {"since": since_unix_nano // NANOS_PER_SECOND},
         )
         return rows.column(found, "request_token", np.uint64)

@@ -213,13 +213,13 @@ def log_record(row: Mapping[str, Any]) -> LogRecord:
         source=row["source"],
         severity_number=row["severity_number"],
         body=row["body"],
-        attributes=_attributes(row["attributes"]),
+        attributes=text_map(row["attributes"]),
         trace_id=row["trace_id"],
         span_id=row["span_id"],
     )
 
 
-def _attributes(text: str) -> dict[str, str]:
+def text_map(text: str) -> dict[str, str]:
     """A JSON object as texts; what is no JSON object is shown under the name `attributes`."""
     if not text:
         return {}

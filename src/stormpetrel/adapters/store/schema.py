@@ -90,6 +90,49 @@ CREATE TABLE IF NOT EXISTS findings (
     attributes String, change UInt64, stored Date
 ) ENGINE = ReplacingMergeTree(change) ORDER BY finding_id"""
 
+_FLOWS = f"""
+CREATE TABLE IF NOT EXISTS flows (
+    start_unix_nano Int64 CODEC(Delta(8), ZSTD(1)), end_unix_nano Int64 CODEC(Delta(8), ZSTD(1)),
+    entity LowCardinality(String), source LowCardinality(String),
+    source_address String CODEC(ZSTD(1)), source_port UInt16 CODEC(ZSTD(1)),
+    destination_address String CODEC(ZSTD(1)), destination_port UInt16 CODEC(ZSTD(1)), protocol UInt8,
+    bytes_sent UInt64 CODEC(ZSTD(1)), bytes_received UInt64 CODEC(ZSTD(1)),
+    packets_sent UInt64 CODEC(ZSTD(1)), packets_received UInt64 CODEC(ZSTD(1)),
+    state LowCardinality(String), application LowCardinality(String), attributes String CODEC(ZSTD(1)),
+    request_token UInt64 CODEC(ZSTD(1)),
+    stored DateTime('UTC') CODEC(Delta(4), ZSTD(1)),
+    INDEX source_lookup source_address TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX destination_lookup destination_address TYPE bloom_filter(0.01) GRANULARITY 1
+) ENGINE = MergeTree PARTITION BY toMonday(stored)
+ORDER BY (start_unix_nano, source_address, destination_address)
+SETTINGS {_DEDUPLICATION}, ttl_only_drop_parts = 1"""
+
+# Every message about an alert or a change stays; `arrival` says which of two with the same time came later.
+_ALERTS = f"""
+CREATE TABLE IF NOT EXISTS alerts (
+    time_unix_nano Int64 CODEC(Delta(8), ZSTD(1)), start_unix_nano Int64 CODEC(Delta(8), ZSTD(1)),
+    end_unix_nano Int64 CODEC(Delta(8), ZSTD(1)),
+    entity LowCardinality(String), source LowCardinality(String), fingerprint String CODEC(ZSTD(1)),
+    name LowCardinality(String), state LowCardinality(String), severity_number UInt8,
+    summary String CODEC(ZSTD(1)), url String CODEC(ZSTD(1)),
+    labels String CODEC(ZSTD(1)), annotations String CODEC(ZSTD(1)),
+    request_token UInt64 CODEC(ZSTD(1)), arrival UInt64 CODEC(Delta(8), ZSTD(1)),
+    stored DateTime('UTC') CODEC(Delta(4), ZSTD(1))
+) ENGINE = MergeTree PARTITION BY toMonday(stored) ORDER BY (time_unix_nano, source, fingerprint)
+SETTINGS {_DEDUPLICATION}, ttl_only_drop_parts = 1"""
+
+_CHANGES = f"""
+CREATE TABLE IF NOT EXISTS changes (
+    time_unix_nano Int64 CODEC(Delta(8), ZSTD(1)),
+    entity LowCardinality(String), source LowCardinality(String), change_id String CODEC(ZSTD(1)),
+    kind LowCardinality(String), state LowCardinality(String), title String CODEC(ZSTD(1)),
+    environment LowCardinality(String), version String CODEC(ZSTD(1)), actor String CODEC(ZSTD(1)),
+    url String CODEC(ZSTD(1)), attributes String CODEC(ZSTD(1)),
+    request_token UInt64 CODEC(ZSTD(1)), arrival UInt64 CODEC(Delta(8), ZSTD(1)),
+    stored DateTime('UTC') CODEC(Delta(4), ZSTD(1))
+) ENGINE = MergeTree PARTITION BY toMonday(stored) ORDER BY (time_unix_nano, source, change_id)
+SETTINGS {_DEDUPLICATION}, ttl_only_drop_parts = 1"""
+
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(1, "tables", (_SERIES, _SAMPLES, _QUARANTINE, _LOGS, _SPANS, _FINDINGS)),
     Migration(
@@ -102,6 +145,7 @@ MIGRATIONS: tuple[Migration, ...] = (
             "ALTER TABLE spans ADD INDEX IF NOT EXISTS trace trace_id TYPE bloom_filter(0.01) GRANULARITY 1",
         ),
     ),
+    Migration(3, "flows, alerts and changes", (_FLOWS, _ALERTS, _CHANGES)),
 )
 
 _MIGRATIONS_TABLE = """
