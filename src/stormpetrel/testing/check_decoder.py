@@ -14,6 +14,8 @@ import numpy as np
 
 from stormpetrel.errors import DecodeError, TooLargeError
 from stormpetrel.model.push import Decoded, PushRequest
+from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
+from stormpetrel.model.signal import LogBatch, SpanBatch
 from stormpetrel.ports.decode import Decoder
 
 # Makes a decoder with a registry of its own, given max_unpacked_bytes.
@@ -57,8 +59,12 @@ def _require(holds: bool, message: str) -> None:
 
 def rows_of(decoded: Decoded) -> int:
     """How many signals a request gave."""
-    parts = (decoded.metrics, decoded.logs, decoded.spans)
+    parts = (decoded.metrics, *_records(decoded))
     return sum(len(part) for part in parts if part is not None)
+
+
+def _records(decoded: Decoded) -> tuple[LogBatch | SpanBatch | FlowBatch | AlertBatch | ChangeBatch | None, ...]:
+    return (decoded.logs, decoded.spans, decoded.flows, decoded.alerts, decoded.changes)
 
 
 def same(one: Decoded, other: Decoded) -> bool:
@@ -72,8 +78,7 @@ def _comparable(decoded: Decoded) -> tuple[object, ...]:
         None
         if metrics is None
         else (metrics.series.tolist(), metrics.time_unix_nano.tolist(), metrics.value.tobytes()),
-        decoded.logs and decoded.logs.records.to_pylist(),
-        decoded.spans and decoded.spans.records.to_pylist(),
+        *(part and part.records.to_pylist() for part in _records(decoded)),
         decoded.rejected,
         (decoded.answer, decoded.answer_type, decoded.status),
     )
