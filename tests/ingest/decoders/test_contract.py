@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import importlib.metadata
 from collections.abc import Callable
 from typing import Any
@@ -35,10 +36,14 @@ def remote_write_request() -> PushRequest:
 
 
 def requests_of(name: str, build: Build, push: Push) -> list[PushRequest]:
+    """Requests that give rows: VALID_REQUESTS of the decoder's own test module, `test_{name}.py`."""
     if name == "remote_write":
         return [remote_write_request()]
-    message = build[name.removeprefix("otlp_")]()
-    return [push(message), push(message, "application/json")]
+    if name.startswith("otlp_"):
+        message = build[name.removeprefix("otlp_")]()
+        return [push(message), push(message, "application/json")]
+    found: list[PushRequest] = importlib.import_module(f"tests.ingest.decoders.test_{name}").VALID_REQUESTS
+    return found
 
 
 ENTRY_POINTS = sorted(e.name for e in importlib.metadata.entry_points(group="stormpetrel.decoders"))
