@@ -16,11 +16,12 @@ from stormpetrel.adapters.store.clickhouse import ClickHouseStore
 from stormpetrel.app.config import Config
 from stormpetrel.app.pipeline import Pipeline
 from stormpetrel.app.tally import SourceTally
-from stormpetrel.app.writer import StoreWriter
+from stormpetrel.app.writer import Records, StoreWriter
 from stormpetrel.errors import StoreError
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.columns import build_logs, build_spans
 from stormpetrel.model.quality import Quarantined
+from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
 from stormpetrel.model.signal import AdmittedMetrics, LogBatch, MetricBatch, MetricKind, SeriesInfo, SpanBatch
 from stormpetrel.model.time import Window, from_seconds
 from stormpetrel.testing.clock import FakeClock
@@ -76,6 +77,9 @@ class FailingStore(ClickHouseStore):
     def insert_spans(self, batch: SpanBatch, token: str) -> None:
         self._passing("spans", lambda: super(FailingStore, self).insert_spans(batch, token))
 
+    def insert_records(self, batch: FlowBatch | AlertBatch | ChangeBatch, token: str) -> None:
+        self._passing("records", lambda: super(FailingStore, self).insert_records(batch, token))
+
 
 class Intake:
     """A started writer with its pipeline; `handed` is what went on to the judge."""
@@ -86,7 +90,7 @@ class Intake:
         self.clock = FakeClock(T0 + next(_RUNS))
         self.registry = SeriesRegistry() if registry is None else registry
         self.tally = SourceTally()
-        self.handed: list[AdmittedMetrics | LogBatch | SpanBatch] = []
+        self.handed: list[AdmittedMetrics | Records] = []
         self.pipeline = Pipeline(Config(), self.registry)
         self.pipeline.gate.resume(store.last_samples(T0 - from_seconds(7200)))
         self.writer = StoreWriter(self.pipeline, store, self.clock, self.tally, self.handed.append)

@@ -30,7 +30,9 @@ from stormpetrel.model.time import Window
 from stormpetrel.ports.store import TelemetryStore
 from stormpetrel.testing.check_store_logs import LOG_CHECKS
 from stormpetrel.testing.check_store_metrics import EVER, METRIC_CHECKS, MakeStore
+from stormpetrel.testing.check_store_records import RECORD_CHECKS
 from stormpetrel.testing.require import equal, require
+from stormpetrel.testing.store_records import alert_batch, change_batch, flow_batch
 from stormpetrel.testing.store_samples import (
     NOW,
     SECOND,
@@ -102,6 +104,9 @@ def everything_is_there_again(make_store: MakeStore) -> None:
             store.read_spans(EVER).records.to_pylist(),
             repr(store.read_findings(EVER)),
             store.read_quarantine(EVER).verdict.tolist(),
+            store.read_alerts(EVER),
+            store.read_changes(EVER),
+            store.read_flows(EVER),
             store.recent_tokens(0).tolist(),
         ]
 
@@ -112,6 +117,8 @@ def everything_is_there_again(make_store: MakeStore) -> None:
     store.insert_logs(log_batch([{"request_token": 9}]), "b")
     store.insert_spans(span_batch([{}]), "c")
     store.insert_findings([finding(1)])
+    for batch in (flow_batch([{}]), alert_batch([{}]), change_batch([{}])):
+        store.insert_records(batch, type(batch).__name__)
     store.insert_quarantine(Quarantined(samples, np.full(3, Quality.CONFLICT, np.uint8)), "d")
     before = answers(store)
     require(all(before), "every table answers")
@@ -135,6 +142,9 @@ def closed_is_closed(make_store: MakeStore) -> None:
         lambda: list(store.all_series()),
         lambda: list(store.scan_samples(EVER)),
         lambda: store.read_logs(LogQuery(EVER)),
+        lambda: store.insert_records(alert_batch([{}]), "t"),
+        lambda: store.read_changes(EVER),
+        lambda: store.drop_quarantine(EVER),
         store.table_sizes,
     )
     for call in calls:
@@ -148,6 +158,7 @@ def closed_is_closed(make_store: MakeStore) -> None:
 STORE_CHECKS: tuple[Callable[[MakeStore], None], ...] = (
     *METRIC_CHECKS,
     *LOG_CHECKS,
+    *RECORD_CHECKS,
     tokens_count_once,
     threads_may_share,
     everything_is_there_again,
