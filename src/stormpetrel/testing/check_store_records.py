@@ -134,10 +134,13 @@ def tokens_of_every_kind(make_store: MakeStore) -> None:
     store = make_store()
     store.insert_logs(log_batch([{"request_token": 1}]), "a")
     store.insert_spans(span_batch([{"request_token": 2}]), "b")
-    for number, batch in enumerate((flow_batch, alert_batch, change_batch)):
-        rows: list[dict[str, object]] = [{"request_token": token} for token in (0, 3 + number, 9)]
-        for _ in range(2):
-            store.insert_records(batch(rows), f"once-{number}")
+    tokens: list[list[dict[str, object]]] = [
+        [{"request_token": token} for token in (0, own, 9)] for own in (3, 4, 5)
+    ]
+    for _ in range(2):
+        store.insert_records(flow_batch(tokens[0]), "once")
+        store.insert_records(alert_batch(tokens[1]), "once")
+        store.insert_records(change_batch(tokens[2]), "once")
     equal(sorted(store.recent_tokens(0).tolist()), [1, 2, 3, 4, 5, 9])
     equal(len(store.recent_tokens(2**62)), 0)
     sizes = {size.table: size.rows for size in store.table_sizes()}
