@@ -21,7 +21,7 @@ from stormpetrel.model.signal import AdmittedMetrics, MetricBatch, SeriesInfo
 from stormpetrel.model.time import NANOS_PER_SECOND
 
 GAP_FACTOR = 5.0  # silence of more than this many usual intervals is a gap, as at intake
-_SMOOTH, _HOLD_SECONDS = 0.6, 1200.0  # of the rank: an incident stays remarkable for some twenty minutes
+SMOOTH, HOLD_SECONDS = 0.6, 1200.0  # of the rank: an incident stays remarkable for some twenty minutes
 _FIGURES = ("auc_pr", "precision", "recall", "alarm_f1", "false_per_series_day")
 
 
@@ -75,8 +75,8 @@ def predict(file: SeriesFile, out: Path) -> None:
     p = np.nan_to_num(scores.p_value, nan=1.0).reshape(n, columns)
     p_value = np.minimum(p.min(axis=1) * columns, 1.0)
     steps = np.diff(measured.time_unix_nano[:65]) / NANOS_PER_SECOND
-    hold = float(np.exp(-(np.median(steps) if len(steps) else 60.0) / _HOLD_SECONDS))
-    rank = held_rank(strangeness(scores, columns), _SMOOTH, hold)
+    hold = float(np.exp(-(np.median(steps) if len(steps) else 60.0) / HOLD_SECONDS))
+    rank = held_rank(strangeness(scores, columns), SMOOTH, hold)
     table = pa.table(
         {"timestamp": measured.timestamp, "rank": rank, "p_value": p_value, "alarm": alarm.any(axis=1)}
     )
@@ -111,10 +111,10 @@ def judge(measured: Measured) -> tuple[Scores, NDArray[np.bool_]]:
     bank = RobustBank()
     scores = bank.update(AdmittedMetrics(batch, batch.value, resumed))
     policy = AlarmPolicy(bank, _describe)
-    return scores, _while_open(policy.verdicts(batch, scores).verdict, columns)
+    return scores, while_open(policy.verdicts(batch, scores).verdict, columns)
 
 
-def _while_open(verdict: NDArray[np.uint8], columns: int) -> NDArray[np.bool_]:
+def while_open(verdict: NDArray[np.uint8], columns: int) -> NDArray[np.bool_]:
     """True from the row that opens a finding to the row before the one that closes it, per column."""
     steps = (verdict == gate.OPENS).astype(np.int8) - (verdict == gate.CLOSES).astype(np.int8)
     is_open: NDArray[np.bool_] = np.cumsum(steps.reshape(-1, columns), axis=0) > 0

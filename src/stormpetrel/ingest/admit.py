@@ -28,7 +28,7 @@ that the sender changed its interval, which is then learnt anew.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,7 @@ from stormpetrel.ingest.admit_kernel import (
     admit_rows,
     undo_rows,
 )
+from stormpetrel.ingest.admit_scale import adopt_size
 from stormpetrel.ingest.admit_state import (
     BYTES_PER_SERIES,
     ENDED,
@@ -52,6 +53,7 @@ from stormpetrel.ingest.admit_state import (
     grown,
     to_snapshot,
 )
+from stormpetrel.ingest.admit_trouble import SeriesTrouble
 from stormpetrel.ingest.series import REFUSED_SERIES
 from stormpetrel.model.quality import KEPT, QUARANTINED, Quality, Quarantined
 from stormpetrel.model.query import LastSamples
@@ -81,6 +83,7 @@ class Admission:
         verdict: uint8[n], the `Quality` of every row of the batch.
         counts: int64[len(Quality)], rows by verdict.
         number: running number of the admission, for `QualityGate.rollback`.
+        late: samples to store in their place without judging them; none before `late.place_late`.
     """
 
     admitted: AdmittedMetrics
@@ -89,6 +92,7 @@ class Admission:
     counts: NDArray[np.int64]
     number: int
     _journal: _Journal
+    late: MetricBatch = field(default_factory=MetricBatch.empty)
 
 
 class QualityGate:
@@ -105,7 +109,8 @@ class QualityGate:
         future_seconds: how far ahead of `now` a sample may be.
         late_seconds: how far behind `now` a sample may be.
         gap_factor: silence longer than this many usual intervals is a gap.
-        stuck_samples: repeats after which a moving series counts as stuck.
+        stuck_samples: repeats after which a moving series counts as stuck at the latest; less where so many
+            are no chance, from how often the series moved.
         assumed_interval_seconds: interval assumed for series known only from the store after a restart.
     """
 
@@ -128,6 +133,7 @@ class QualityGate:
         self._size = 0
         self._number = 0
         self._undoable = -1
+        self.trouble = SeriesTrouble()
 
     def __len__(self) -> int:
         return self._size
@@ -158,6 +164,7 @@ class QualityGate:
         entries = int(admit_rows(rows, self._state, self._bounds(now_unix_nano), out))
         self._number += 1
         self._undoable = self._number
+        self.trouble.count(rows.series, out.verdict, self._size)
         return self._answer(batch, _Journal(out, entries, journal_size))
 
     def _reach(self, batch: MetricBatch, known: int) -> int:
@@ -209,6 +216,12 @@ class QualityGate:
         undo_rows(self._state, journal.out, journal.entries)
         self._size = journal.size
         self._undoable = -1
+
+    def release(self, series: int) -> None:
+        """A person says that the new size of a RESCALED series is right: it is learnt anew from now on."""
+        if series < self._size:
+            adopt_size(self._state.record, series)
+            self.trouble.reset(series)
 
     def resume(self, last: LastSamples) -> None:
         """Take over the newest stored samples after a restart, so that a sender's resend is known.

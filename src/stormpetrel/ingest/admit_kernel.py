@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from stormpetrel.ingest.admit_scale import implausible, remember_size, rescaled
 from stormpetrel.ingest.admit_state import ENDED, RELOADED, RING, SEEN, State
 from stormpetrel.ingest.series import REFUSED_SERIES as REFUSED
 from stormpetrel.model.quality import Quality
@@ -23,14 +24,23 @@ COUNTER = 2
 INTERVALS_NEEDED = 3  # before a silence is judged
 MISSES_TO_RELEARN = 3  # gaps in a row: the sender has changed its interval
 GAIN = 0.1  # weight of one interval in the running estimate
+PACED = 8  # intervals in a row, alike and unlike the estimate, that make a new rate
+PACE_RATIO = 1.5  # ... by at least this factor, up or down
 CLIP = 4.0  # one interval teaches as if it were at most this many times the estimate
 MIN_MOVES = 20  # a series must have moved this often before standing still is remarkable
+LEAST_STILL = 30  # repeats below which nothing is called stuck
+CHANCE_STILL = -27.6  # log of the chance (1e-12) of as many repeats, from how often it moved
 MAX_HISTORY = 4096  # older movement counts half
 
 _GOOD, _NOT_FINITE, _OUT_OF_ORDER = int(Quality.GOOD), int(Quality.NOT_FINITE), int(Quality.OUT_OF_ORDER)
 _DUPLICATE, _CONFLICT, _FUTURE = int(Quality.DUPLICATE), int(Quality.CONFLICT), int(Quality.FUTURE)
 _TOO_OLD, _RESET, _CARDINALITY = int(Quality.TOO_OLD), int(Quality.COUNTER_RESET), int(Quality.CARDINALITY)
 _GAP, _STUCK, _STALE = int(Quality.GAP), int(Quality.STUCK), int(Quality.STALE_MARKER)
+_IMPLAUSIBLE, _RESCALED, _PACED = (
+    int(Quality.IMPLAUSIBLE),
+    int(Quality.RESCALED),
+    int(Quality.INTERVAL_CHANGED),
+)
 
 
 class Rows(NamedTuple):
@@ -120,7 +130,9 @@ def _refusal(record: Any, time: int, value: float, bits: int, bounds: Bounds) ->
         if time < record.last_time:
             return _OUT_OF_ORDER
         return _DUPLICATE if _same(value, record.last_value) else _CONFLICT
-    return _TOO_OLD if time < bounds.oldest else _GOOD
+    if time < bounds.oldest:
+        return _TOO_OLD
+    return _IMPLAUSIBLE if implausible(record, value) else _GOOD
 
 
 @njit(nogil=True, cache=True)
@@ -160,9 +172,15 @@ def _accept(record: Any, time: int, value: float, kind: int, bounds: Bounds) -> 
             verdict = _GAP
         elif kind >= GAUGE_CODES_BELOW:
             judged = (value - record.last_value if kind == COUNTER else value) / seconds
-        _learn_interval(record, seconds, resumed)
+        if _learn_interval(record, seconds, resumed) and verdict == _GOOD:
+            verdict = _PACED
         if _moved(record, value, resumed, bounds.stuck_samples):
             verdict = _STUCK
+        if rescaled(record, judged):
+            verdict = _RESCALED
+    elif rescaled(record, judged):
+        verdict = _RESCALED
+    remember_size(record, value)
     record.last_time = time
     record.last_value = value
     record.flags = np.uint8(SEEN)
@@ -180,21 +198,29 @@ def gap_bound(record: Any, bounds: Bounds) -> float:
 
 
 @njit(nogil=True, cache=True)
-def _learn_interval(record: Any, seconds: float, resumed: bool) -> None:
-    """Mean of the first three, then a clipped running mean; taken anew after three gaps in a row."""
+def _learn_interval(record: Any, seconds: float, resumed: bool) -> bool:
+    """Mean of the first three, then a clipped running mean; true where it is taken anew.
+
+    That is after three gaps in a row, and after `PACED` intervals in a row of another length.
+    """
     if record.flags & (ENDED | RELOADED):
-        return
+        return False
+    other = seconds > PACE_RATIO * record.interval or PACE_RATIO * seconds < record.interval
+    record.paced = np.uint8(record.paced + 1 if other and not resumed else 0)
     record.misses = np.uint8(record.misses + 1 if resumed else 0)
     estimate = float(record.interval)
     if record.learnt < INTERVALS_NEEDED:
         record.learnt = np.uint8(record.learnt + 1)
         estimate += (seconds - estimate) / record.learnt
-    elif record.misses >= MISSES_TO_RELEARN:
+    elif record.misses >= MISSES_TO_RELEARN or record.paced >= PACED:
         record.misses = np.uint8(0)
-        estimate = seconds
-    else:
+        record.paced = np.uint8(0)
+        record.interval = np.float32(seconds)
+        return True
+    elif record.paced == 0:  # what may be a new rate does not pull at the old one
         estimate += GAIN * (min(seconds, CLIP * estimate) - estimate)
     record.interval = np.float32(estimate)
+    return False
 
 
 @njit(nogil=True, cache=True)
@@ -205,7 +231,7 @@ def _moved(record: Any, value: float, resumed: bool, stuck_samples: int) -> bool
     if value == record.last_value:
         record.run = np.uint32(min(record.run + 1, 0xFFFF_FFFF))
         used_to_move = record.moves >= MIN_MOVES and 2 * record.moves >= record.history
-        return bool(record.run == stuck_samples and used_to_move and not resumed)
+        return bool(used_to_move and not resumed and record.run == _still(record, stuck_samples))
     history = np.int64(record.history) + np.int64(record.run) + 1
     moves = np.int64(record.moves) + 1
     while history > MAX_HISTORY:
@@ -215,6 +241,14 @@ def _moved(record: Any, value: float, resumed: bool, stuck_samples: int) -> bool
     record.moves = np.uint16(moves)
     record.run = np.uint32(0)
     return False
+
+
+@njit(nogil=True, cache=True)
+def _still(record: Any, most: int) -> int:
+    """How many repeats are too many to be chance, from the share of samples that moved; at most `most`."""
+    rest = max(0.02, 1.0 - float(record.moves) / max(1.0, float(record.history)))
+    repeats = 1 + int(CHANCE_STILL / np.log(rest))
+    return min(max(repeats, LEAST_STILL), most)
 
 
 @njit(nogil=True, cache=True)

@@ -1,4 +1,4 @@
-"""What the quality gate remembers of a series: 96 bytes, in arrays indexed by series id."""
+"""What the quality gate remembers of a series: 128 bytes, in arrays indexed by series id."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = 1
+VERSION = 2
 RING = 4  # earlier samples kept beside the newest, to know a retry of several samples again
-BYTES_PER_SERIES = 96
+BYTES_PER_SERIES = 128
 
 # Bits of `flags`.
 SEEN = 1  # a sample was accepted, ever
@@ -23,6 +23,12 @@ RECORD = np.dtype(
         ("last_value", np.float64),
         ("interval", np.float32),  # seconds, 0 while unknown
         ("run", np.uint32),  # repeats of the last value so far
+        ("magnitude", np.float32),  # the largest |value|, slowly forgotten
+        ("log_level", np.float32),  # of log10 of what is judged; see `admit_scale` for this and the next
+        ("log_spread", np.float32),
+        ("trial_level", np.float32),
+        ("trial_spread", np.float32),
+        ("factor", np.float32),  # log10; 0 while the series is of the size it was
         (
             "moves",
             np.uint16,
@@ -32,12 +38,16 @@ RECORD = np.dtype(
         ("learnt", np.uint8),  # intervals seen, counted up to 3
         ("misses", np.uint8),  # gaps in a row
         ("slot", np.uint8),  # where the ring is written next
+        ("sized", np.uint8),  # sizes learnt, counted up to `admit_scale.LEARNT`
+        ("trial", np.uint8),  # samples in a row of another size
+        ("paced", np.uint8),  # intervals in a row of another length, none of them a gap
+        ("spare", np.uint8),
     ]
 )
 
 
 class State(NamedTuple):
-    """Arrays by series id: `record` (32 bytes each) and a ring of the `RING` samples before the last."""
+    """Arrays by series id: `record` (64 bytes each) and a ring of the `RING` samples before the last."""
 
     record: NDArray[np.void]
     ring_time: NDArray[np.int64]  # (capacity, RING)

@@ -28,11 +28,18 @@ class Quality(IntEnum):
     GAP = 11  # kept; the time before it is unknown
     STUCK = 12  # kept; a series that always moved has not moved for long
     STALE_MARKER = 13  # the sender says the series ended; not a value
+    LATE = 14  # behind the newest sample of its series, and new: put into its place
+    IMPLAUSIBLE = 15  # finite, and beyond anything the series could mean
+    RESCALED = 16  # a power of 10 or 1024 times what the series was, all else as before
+    INTERVAL_CHANGED = 17  # kept; the sender now samples at another rate
 
 
-KEPT = frozenset({Quality.GOOD, Quality.COUNTER_RESET, Quality.GAP, Quality.STUCK})
+KEPT = frozenset(
+    {Quality.GOOD, Quality.COUNTER_RESET, Quality.GAP, Quality.STUCK, Quality.INTERVAL_CHANGED}
+)
+CORRECTED = frozenset({Quality.LATE})  # stored in its place, not judged: time does not go back
 DROPPED = frozenset({Quality.DUPLICATE, Quality.STALE_MARKER})
-QUARANTINED = frozenset(Quality) - KEPT - DROPPED
+QUARANTINED = frozenset(Quality) - KEPT - CORRECTED - DROPPED
 
 EXPLANATION: dict[Quality, str] = {
     Quality.GOOD: "accepted",
@@ -49,6 +56,10 @@ EXPLANATION: dict[Quality, str] = {
     Quality.GAP: "the series was silent before this sample; that time is unknown",
     Quality.STUCK: "the series used to move and has repeated one value for long",
     Quality.STALE_MARKER: "the sender says that the series ended",
+    Quality.LATE: "older than what this series already has, and new: stored in its place, not judged",
+    Quality.IMPLAUSIBLE: "far beyond anything this series could mean; kept apart",
+    Quality.RESCALED: "a power of 10 or 1024 times what it was: was a unit changed? kept apart until released",
+    Quality.INTERVAL_CHANGED: "the sender now samples this series at another rate",
 }
 
 

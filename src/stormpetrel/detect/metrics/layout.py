@@ -14,12 +14,18 @@ STREAK, EPISODES, SEASONAL, UNUSUAL = 23, 24, 25, 26
 LONG, LONG_SCALE = 27, 28
 EXCURSION, EXCURSIONS = 29, 30  # longest run of unusual samples, and how many such runs
 LEAST = 31  # the least value seen, 0 at most: a series that was never negative has no negative band
-FIELDS = 32
+DAY_LOW, DAY_HIGH, DAY_SCALE = 32, 33, 34  # extremes of the level, and the largest scale, in this season
+PAST_LOW, PAST_HIGH, PAST_SCALE = 35, 36, 37  # ... and in the one before; PAST_SCALE 0: not bounded
+FIELDS = 38
 
 LEVEL_RATE, SCALE_RATE, ERROR_RATE = 0.02, 0.01, 0.005
 LONG_RATE = 0.0005
 DRIFT_RATE, DRIFT_SCALE_RATE = 0.1, 0.005
 CLIP = 4.0  # a residual teaches as if it were at most this many scales
+# In one season the level may leave the range it had in the one before by that range, or by this many
+# scales, and the scale may double: who wants to teach the model a lie must be noticed first.
+ROOM, SCALE_ROOM = 10.0, 2.0
+SETTLED_SEASON = 480.0  # samples before the first season bounds the next
 SLOT_RATE = 0.25  # of the newest day in a seasonal slot's mean
 SEASON_GAIN = 0.85  # the seasonal model must lower the error to this share to be taken up
 SEASON_REVEALS = 0.3  # below this share, what residuals were before says nothing about what they are now

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from stormpetrel.detect.metrics.layout import (
     CLIP,
+    DAY_HIGH,
+    DAY_LOW,
+    DAY_SCALE,
     DOWN,
     DRIFT,
     DRIFT_SCALE,
@@ -32,8 +35,13 @@ from stormpetrel.detect.metrics.layout import (
     LONGEST,
     MAGNITUDE,
     MOVE,
+    PAST_HIGH,
+    PAST_LOW,
+    PAST_SCALE,
     PREV,
     QUANTUM,
+    RELEARN,
+    ROOM,
     RUN,
     RUNS,
     S_ERROR,
@@ -41,12 +49,15 @@ from stormpetrel.detect.metrics.layout import (
     S_N,
     S_UP,
     SCALE_RATE,
+    SCALE_ROOM,
+    SETTLED_SEASON,
     SLOT,
     SLOT_N,
     SLOT_RATE,
     SLOT_SUM,
     SLOTS,
     STREAK,
+    UNUSUAL,
     UP,
     V_FLOOR,
     N,
@@ -79,12 +90,13 @@ def learn(s: F64, x: float, base: float, view: F64) -> None:
     """Teach levels, scales and errors the clipped sample."""
     n = s[N]
     if n == 0.0:
-        s[LEVEL] = x
+        s[LEVEL] = s[DAY_LOW] = s[DAY_HIGH] = x
     floor = view[V_FLOOR]
     residual = x - s[LEVEL]
     s[ERROR] += rate(ERROR_RATE, n) * (min(abs(residual), 8.0 * max(s[UP], s[DOWN]) + floor) - s[ERROR])
     move = side(s, UP, residual, n, floor)
     s[LEVEL] += rate(LEVEL_RATE, n) * (residual if abs(residual) <= floor else move)
+    bound(s, floor)
     if math.isfinite(base):
         learn_seasonal_level(s, x - base, residual, floor)
     if s[HAS_PREV] > 0.0:
@@ -102,6 +114,37 @@ def learn(s: F64, x: float, base: float, view: F64) -> None:
     if n >= 24.0:
         drift = min(drift, CLIP * s[DRIFT_SCALE] + 0.2 * floor)
     s[DRIFT_SCALE] += rate(DRIFT_SCALE_RATE, n) * (drift - s[DRIFT_SCALE])
+
+
+@njit(cache=True, nogil=True)
+def bound(s: F64, floor: float) -> None:
+    """Keep level and scales near what they were in the season before, unless a change was noticed.
+
+    A slow ramp moves a running level without ever being unusual. Here the level stops at the end of its
+    room, the ramp becomes unusual, and is told; after `RELEARN` unusual samples the bound is lifted, for
+    what was told may be learnt.
+    """
+    if s[UNUSUAL] >= RELEARN:
+        s[PAST_SCALE] = 0.0
+        s[DAY_LOW] = s[DAY_HIGH] = s[LEVEL]
+        s[DAY_SCALE] = 0.0
+    if s[PAST_SCALE] > 0.0:
+        most = SCALE_ROOM * max(s[PAST_SCALE], floor)
+        s[UP] = min(s[UP], most)
+        s[DOWN] = min(s[DOWN], most)
+        room = max(s[PAST_HIGH] - s[PAST_LOW], ROOM * max(s[PAST_SCALE], floor))
+        s[LEVEL] = min(max(s[LEVEL], s[PAST_LOW] - room), s[PAST_HIGH] + room)
+    s[DAY_LOW] = min(s[DAY_LOW], s[LEVEL])
+    s[DAY_HIGH] = max(s[DAY_HIGH], s[LEVEL])
+    s[DAY_SCALE] = max(s[DAY_SCALE], max(s[UP], s[DOWN]))
+
+
+@njit(cache=True, nogil=True)
+def turn(s: F64) -> None:
+    """A season ended: what its level and scale were bounds the next."""
+    s[PAST_LOW], s[PAST_HIGH], s[PAST_SCALE] = s[DAY_LOW], s[DAY_HIGH], s[DAY_SCALE]
+    s[DAY_LOW] = s[DAY_HIGH] = s[LEVEL]
+    s[DAY_SCALE] = 0.0
 
 
 @njit(cache=True, nogil=True)
@@ -125,6 +168,8 @@ def learn_season(s: F64, x: float, profile: F32, passes: U8, slot: int) -> None:
     slot = slot % SLOTS
     if s[SLOT_N] > 0.0 and s[SLOT] != slot:
         done = int(s[SLOT])
+        if slot < done and s[N] > SETTLED_SEASON:
+            turn(s)
         mean = s[SLOT_SUM] / s[SLOT_N]
         seen = passes[done]
         if seen == 0:

@@ -44,7 +44,7 @@ class RobustBank:
     """
 
     name = "robust"
-    version = 1
+    version = 2
     heads: tuple[str, ...] = ("residual", "jump", "level_shift", "far_level", "flatline", "lasting")
     bytes_per_series = (
         8 * layout.FIELDS + layout.SCORED_HEADS * (4 * tail.BINS + 8 * tail.FIT_FIELDS) + layout.SLOTS * 5 + 8

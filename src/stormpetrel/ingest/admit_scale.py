@@ -1,0 +1,138 @@
+"""Whether a sample still is of its series' size: the gate's compiled memory of magnitude and unit.
+
+Two things are told. *Implausible*: a finite number beyond anything the series, or any unit, could mean;
+what a flipped bit or a parsed-over column leaves. *Rescaled*: a series whose values are, from some sample
+on, a power of 10 or of 1024 times what they were, and otherwise as before: somebody changed a unit.
+
+The sign of a changed unit is that nothing but the factor changed. Level and mean deviation of log10 |x| are
+learnt while nothing happens. A run of `TRIAL` samples that lie far from the level is a changed unit when
+their own level is off by one of `FACTORS`, as exactly as noise allows, and their relative deviation is what
+it was. A surge, an outage or a saturated processor changes the relative deviation too, or hits the factor
+by chance only: both are left to the detectors. A series that hardly varies tells less: it must hit a factor
+of 1,000 or more to one part in ten thousand. Wide series (more than some factor of 1.3 in the mean) are
+not judged at all.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+LEARNT = 48  # sizes learnt before anything is told
+TRIAL = 16  # samples in a row that make a factor
+GIVE_UP = 96  # of another size and no factor: that is the size now
+GAIN = 0.02  # weight of one sample in level and deviation
+FAR = 0.9  # decades: nearer than this no factor is looked for
+WIDE = 0.12  # mean deviation in decades above which nothing is told
+FLAT = 2e-4  # mean deviation in decades below which a series hardly varies
+NEARNESS = 0.008  # decades a measured factor may be off, besides noise
+ALIKE = 2.5  # the deviations before and after may differ by this factor
+
+# log10 of the factors: 10, 100, 1000, 1024, 1e6, 1024^2, 1e9, 1024^3; and their inverses.
+FACTORS = np.array([1.0, 2.0, 3.0, 3.0102999566, 6.0, 6.0205999133, 9.0, 9.0308998699])
+
+IMPLAUSIBLE_RATIO = 1e12  # times the largest value of the series lately ...
+IMPLAUSIBLE_LEAST = 1e21  # ... and beyond what is counted anywhere: bytes, nanoseconds, flops
+
+
+@njit(nogil=True, cache=True)
+def implausible(record: Any, value: float) -> bool:
+    """Whether a finite value is beyond anything the series could mean."""
+    size = abs(value)
+    return size > IMPLAUSIBLE_LEAST and size > IMPLAUSIBLE_RATIO * float(record.magnitude)
+
+
+@njit(nogil=True, cache=True)
+def remember_size(record: Any, value: float) -> None:
+    """Keep the largest value, slowly forgotten."""
+    size = min(abs(value), 1e38)
+    record.magnitude = np.float32(max(size, 0.9999 * float(record.magnitude)))
+
+
+@njit(nogil=True, cache=True)
+def rescaled(record: Any, judged: float) -> bool:
+    """Whether this sample is of another unit than its series was; learns from it where it is not."""
+    size = abs(judged)
+    if not (1e-300 < size < math.inf):  # zero is zero in every unit; NaN is nothing to judge
+        return record.factor != 0.0
+    log = math.log10(size)
+    off = log - float(record.log_level)
+    if record.factor != 0.0:
+        if abs(off - float(record.factor)) <= abs(off):
+            return True
+        record.factor = np.float32(0.0)  # back to what it was
+    if record.sized < LEARNT:
+        _learn(record, off, 1.0 / (record.sized + 1.0))
+        record.sized = np.uint8(record.sized + 1)
+        return False
+    if abs(off) < max(FAR, 8.0 * float(record.log_spread)):
+        record.trial = np.uint8(0)
+        _learn(record, off, GAIN)
+        return False
+    return _try(record, log)
+
+
+@njit(nogil=True, cache=True)
+def _learn(record: Any, off: float, gain: float) -> None:
+    record.log_level = np.float32(float(record.log_level) + gain * off)
+    record.log_spread = np.float32(float(record.log_spread) + gain * (abs(off) - float(record.log_spread)))
+
+
+@njit(nogil=True, cache=True)
+def _try(record: Any, log: float) -> bool:
+    """One more sample of another size: true when it makes the run a factor."""
+    count = int(record.trial)
+    away = log - float(record.trial_level)
+    if count > 0 and abs(away) > max(0.3, 8.0 * float(record.log_spread)):
+        count = 0
+    if count == 0:
+        record.trial_level = np.float32(log)
+        record.trial_spread = np.float32(0.0)
+        record.trial = np.uint8(1)
+        return False
+    count += 1
+    record.trial = np.uint8(count)
+    record.trial_level = np.float32(float(record.trial_level) + away / count)
+    record.trial_spread = np.float32(
+        float(record.trial_spread) + (abs(away) - float(record.trial_spread)) / count
+    )
+    if count == TRIAL:
+        factor = _factor(record)
+        record.factor = np.float32(factor)
+        return factor != 0.0
+    if count >= GIVE_UP:
+        record.log_level, record.log_spread = record.trial_level, record.trial_spread
+        record.trial = np.uint8(0)
+    return False
+
+
+@njit(nogil=True, cache=True)
+def _factor(record: Any) -> float:
+    """log10 of the factor that the trial run is off by; 0 where it is none."""
+    before, after = float(record.log_spread), float(record.trial_spread)
+    jump = float(record.trial_level) - float(record.log_level)
+    nearest = 0.0
+    for k in range(len(FACTORS)):
+        signed = FACTORS[k] if jump > 0.0 else -FACTORS[k]
+        if nearest == 0.0 or abs(jump - signed) < abs(jump - nearest):
+            nearest = signed
+    miss = abs(jump - nearest)
+    if before < FLAT and after < FLAT:
+        return nearest if miss <= 5e-5 and abs(nearest) > 2.5 else 0.0
+    alike = after <= ALIKE * before + 1e-4 and before <= ALIKE * after + 1e-4
+    near = miss <= NEARNESS + before * 1.3 / math.sqrt(TRIAL) * 2.0
+    return nearest if alike and near and before <= WIDE else 0.0
+
+
+@njit(nogil=True, cache=True)
+def adopt_size(records: Any, series: int) -> None:
+    """A person says that the new unit of a series is right: its size is learnt anew."""
+    record = records[series]
+    record.factor = np.float32(0.0)
+    record.trial = np.uint8(0)
+    record.sized = np.uint8(0)
+    record.log_level = np.float32(0.0)
+    record.log_spread = np.float32(0.0)
