@@ -1,0 +1,228 @@
+"""JSON that other systems push to us (alerts, changes, Kubernetes' events): reading it within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import orjson
+import xxhash
+
+from stormpetrel.errors import DecodeError, TooLargeError, UnsupportedError
+from stormpetrel.ingest.body import unpack
+from stormpetrel.ingest.tally import RejectTally
+from stormpetrel.ingest.timestamps import parse_rfc3339
+from stormpetrel.model.push import Decoded, PushRequest
+from stormpetrel.model.time import NANOS_PER_SECOND
+
+# A notification of a thousand alerts is about 1 MB; what a tree of objects takes in memory is a multiple.
+MAX_BODY_BYTES = 16 << 20
+MAX_OBJECTS = 500_000
+MAX_RECORDS = 10_000
+
+MAX_NAMES = 128
+NAME_LETTERS = 256
+TEXT_LETTERS = 4_096
+# A sender's clock may be wrong; what lies further ahead would stay the newest for ever.
+MAX_AHEAD_NANOS = 86_400 * NANOS_PER_SECOND
+
+_SHOWN = 60
+_JSON_TYPES = ("", "application/json", "text/json", "text/plain", "application/octet-stream")
+
+Entry = TypeVar("Entry")
+Row = TypeVar("Row")
+
+
+class RowRefusedError(DecodeError):
+    """One record of a request cannot be taken; `reason` comes from a small fixed set of each decoder."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A parsed body: its JSON tree, who sent it when, and the token by which a repeat is known (never 0)."""
+
+    tree: Any
+    source: str
+    received_unix_nano: int
+    token: int
+
+    def time_of(self, said: Any) -> int:
+        """A time as a sender says it, in UTC nanoseconds; when it says none, ours.
+
+        RFC 3339 text, or a number of Unix seconds. The year 1, Go's zero time, says nothing.
+
+        Raises:
+            RowRefusedError: it cannot be read, or lies more than a day ahead of our clock.
+        """
+        if said is None or said == "" or (isinstance(said, str) and said.startswith("0001-01-01T00:00:00")):
+            return self.received_unix_nano
+        if isinstance(said, int | float) and not isinstance(said, bool) and 0 <= said < 1 << 33:
+            whole = int(said)
+            time: int | None = whole * NANOS_PER_SECOND + round((said - whole) * NANOS_PER_SECOND)
+        else:
+            time = parse_rfc3339(said) if isinstance(said, str) and len(said) <= 64 else None
+        if time is None:
+            raise RowRefusedError("bad_time", f"{shown(said)} is no time: write one as in 2024-01-02T03:04:05Z")
+        if time > self.received_unix_nano + MAX_AHEAD_NANOS:
+            raise RowRefusedError("time_in_future", f"{shown(said)} is more than a day ahead of this host's clock")
+        return time
+
+
+def read_webhook(request: PushRequest, limit: int, *said: str) -> Webhook:
+    """Unpack and parse a body that is JSON; O(bytes).
+
+    Args:
+        request: any JSON content type, or none, will do; many senders are careless about it.
+        limit: largest body once unpacked, in bytes; never more than `MAX_BODY_BYTES`.
+        said: what was said outside of the body (headers) and makes the request another one.
+
+    Raises:
+        TooLargeError: too many bytes once unpacked, or too many objects.
+        UnsupportedError: a form or another content type.
+        DecodeError: no JSON.
+    """
+    media_type = request.content_type.partition(";")[0].strip().lower()
+    if media_type not in _JSON_TYPES and not media_type.endswith("+json"):
+        raise UnsupportedError(f"send application/json, this is {request.content_type[:_SHOWN]!r}")
+    body = unpack(request.body, request.content_encoding, min(limit, MAX_BODY_BYTES))
+    return Webhook(parse(body), request.source, request.received_unix_nano, token_of(request.source, body, *said))
+
+
+def parse(body: bytes) -> Any:
+    """JSON text as a tree. Bytes that are not UTF-8 are replaced; nesting ends at orjson's 1,024 levels.
+
+    Raises:
+        TooLargeError: more than `MAX_OBJECTS` objects and lists.
+        DecodeError: no JSON.
+    """
+    if body.count(b"{") + body.count(b"[") > MAX_OBJECTS:
+        raise TooLargeError(f"the body holds more than {MAX_OBJECTS} objects: send smaller requests")
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        text = body.decode("utf-8", "replace")
+        if "\ufffd" not in text:
+            raise DecodeError(f"the body is not JSON: {error}") from None
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise DecodeError(f"the body is not JSON: {error}") from None
+
+
+def token_of(source: str, body: bytes, *said: str) -> int:
+    """The 64-bit token by which a repeat is known: of the source, what was said beside the body, and the body."""
+    digest = xxhash.xxh64(f"{source}\0".encode())
+    for one in said:
+        digest.update(f"{one}\0".encode("utf-8", "replace"))
+    digest.update(body)
+    return digest.intdigest() or 1
+
+
+def shown(value: Any) -> str:
+    """A value for a message to people: short."""
+    return repr(value[: 2 * _SHOWN] if isinstance(value, str | bytes) else value)[:_SHOWN]
+
+
+def dig(tree: Any, *names: str) -> Any:
+    """What stands under these names, one within the other; None where there is nothing.
+
+    >>> dig({"a": {"b": 1}}, "a", "b"), dig({"a": []}, "a", "b")
+    (1, None)
+    """
+    for name in names:
+        if not isinstance(tree, dict):
+            return None
+        tree = tree.get(name)
+    return tree
+
+
+def text_of(value: Any, letters: int = TEXT_LETTERS) -> str:
+    """A value as text of at most so many letters; nothing is "", what is no text is JSON.
+
+    >>> text_of("abc", 2), text_of(None), text_of(7), text_of({"a": [True]})
+    ('ab', '', '7', '{"a":[true]}')
+    """
+    if isinstance(value, str):
+        return value[:letters]
+    if value is None:
+        return ""
+    try:
+        return orjson.dumps(value).decode()[:letters]
+    except TypeError:  # nested deeper than orjson writes
+        return ""
+
+
+def text_at(tree: Any, *names: str, letters: int = TEXT_LETTERS) -> str:
+    """`text_of` what stands under these names."""
+    return text_of(dig(tree, *names), letters)
+
+
+def texts_of(value: Any, what: str) -> dict[str, str]:
+    """A JSON object as short texts by short names; nothing is no texts.
+
+    Raises:
+        RowRefusedError: no object, or one of more than `MAX_NAMES` names.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise RowRefusedError("not_an_object", f"{what} must be an object, not {shown(value)}")
+    if len(value) > MAX_NAMES:
+        raise RowRefusedError("too_many_names", f"{what} has {len(value)} names, at most {MAX_NAMES} are taken")
+    return {name[:NAME_LETTERS]: text_of(one) for name, one in value.items()}
+
+
+def filled(texts: dict[str, str]) -> str:
+    """Texts as a JSON object, without the empty ones."""
+    return orjson.dumps({name: text for name, text in texts.items() if text}).decode()
+
+
+def each(entries: Iterable[Entry], row: Callable[[Entry], Row], tally: RejectTally) -> list[Row]:
+    """The rows of the entries that can be taken; the others are counted."""
+    rows: list[Row] = []
+    for entry in entries:
+        try:
+            rows.append(row(entry))
+        except RowRefusedError as error:
+            tally.add(error.reason, 1, str(error))
+    return rows
+
+
+def check_records(count: int) -> None:
+    """Refuse a request of more than `MAX_RECORDS` records.
+
+    Raises:
+        TooLargeError: naming the limit.
+    """
+    if count > MAX_RECORDS:
+        raise TooLargeError(f"the request holds {count} records, at most {MAX_RECORDS} are taken: send fewer")
+
+
+def accepted(decoded: Decoded, tally: RejectTally, rows: int) -> Decoded:
+    """The signals with what was refused, and an answer that says both.
+
+    Raises:
+        DecodeError: everything was refused.
+    """
+    if tally.rows and not rows:
+        raise DecodeError(f"nothing of the request can be taken: {tally.text()[:1000]}")
+    return answered(decoded, tally, rows)
+
+
+def answered(decoded: Decoded, tally: RejectTally, rows: int) -> Decoded:
+    """Like `accepted`, for senders that push more than we ask for: nothing taken is fine, too."""
+    rejected = tally.rejected()
+    said = {"accepted": rows, "rejected": {one.reason: one.rows for one in rejected}}
+    return Decoded(
+        logs=decoded.logs,
+        alerts=decoded.alerts,
+        changes=decoded.changes,
+        rejected=rejected,
+        answer=orjson.dumps(said),
+        answer_type="application/json",
+    )
