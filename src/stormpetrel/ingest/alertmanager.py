@@ -6,10 +6,10 @@ Specification: https://prometheus.io/docs/alerting/latest/configuration/#webhook
 from __future__ import annotations
 
 from stormpetrel.errors import DecodeError, UnsupportedError
-from stormpetrel.ingest.alertmanager_rows import alert_batch, alert_row
+from stormpetrel.ingest.alertmanager_rows import alert_batch, alert_rows
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.ingest.tally import RejectTally
-from stormpetrel.ingest.webhook import accepted, check_records, dig, each, read_webhook, shown
+from stormpetrel.ingest.webhook import accepted, dig, read_webhook, shown
 from stormpetrel.model.push import Decoded, PushRequest
 
 
@@ -49,10 +49,6 @@ class AlertmanagerDecoder:
         alerts = dig(webhook.tree, "alerts")
         if not isinstance(alerts, list):
             raise DecodeError("no notification of Alertmanager: the body has no list `alerts`")
-        check_records(len(alerts))
         tally = RejectTally()
-        rows = each(alerts, lambda alert: alert_row(alert, webhook), tally)
-        truncated = dig(webhook.tree, "truncatedAlerts")
-        if isinstance(truncated, int) and 0 < truncated < 1 << 31:
-            tally.add("truncated_by_sender", truncated, "max_alerts of the receiver")
+        rows = alert_rows(alerts, webhook, tally)
         return accepted(Decoded(alerts=alert_batch(rows, webhook)), tally, len(rows))

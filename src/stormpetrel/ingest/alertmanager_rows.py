@@ -7,7 +7,18 @@ from typing import Any, NamedTuple
 import xxhash
 
 from stormpetrel.ingest.severity import severity_of
-from stormpetrel.ingest.webhook import RowRefusedError, Webhook, filled, shown, text_at, texts_of
+from stormpetrel.ingest.tally import RejectTally
+from stormpetrel.ingest.webhook import (
+    RowRefusedError,
+    Webhook,
+    check_records,
+    dig,
+    each,
+    filled,
+    shown,
+    text_at,
+    texts_of,
+)
 from stormpetrel.model.columns import record_batch
 from stormpetrel.model.records import ALERT_SCHEMA, AlertBatch, AlertState
 from stormpetrel.model.resource import entity_of
@@ -45,6 +56,21 @@ def alert_batch(rows: list[AlertRow], webhook: Webhook) -> AlertBatch | None:
     columns: dict[str, Any] = dict(zip(AlertRow._fields, zip(*rows, strict=True), strict=True))
     columns |= {"source": webhook.source, "request_token": webhook.token}
     return AlertBatch(record_batch(columns, ALERT_SCHEMA))
+
+
+def alert_rows(
+    alerts: list[Any], webhook: Webhook, tally: RejectTally, extra: tuple[str, ...] = ()
+) -> list[AlertRow]:
+    """The elements of `alerts` that can be taken; what the sender itself left out is counted, too.
+
+    Raises:
+        TooLargeError: too many alerts.
+    """
+    check_records(len(alerts))
+    truncated = dig(webhook.tree, "truncatedAlerts")
+    if isinstance(truncated, int) and 0 < truncated < 1 << 31:
+        tally.add("truncated_by_sender", truncated, "its receiver has a largest number of alerts")
+    return each(alerts, lambda alert: alert_row(alert, webhook, extra), tally)
 
 
 def alert_row(alert: Any, webhook: Webhook, extra: tuple[str, ...] = ()) -> AlertRow:

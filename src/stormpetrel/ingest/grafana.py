@@ -12,7 +12,7 @@ from stormpetrel.ingest.alertmanager_rows import (
     URL_LETTERS,
     AlertRow,
     alert_batch,
-    alert_row,
+    alert_rows,
     alert_severity,
 )
 from stormpetrel.ingest.series import SeriesRegistry
@@ -21,7 +21,6 @@ from stormpetrel.ingest.webhook import (
     RowRefusedError,
     Webhook,
     accepted,
-    check_records,
     dig,
     each,
     filled,
@@ -75,11 +74,7 @@ class GrafanaDecoder:
         tally = RejectTally()
         alerts = dig(webhook.tree, "alerts")
         if isinstance(alerts, list):
-            check_records(len(alerts))
-            rows = each(alerts, lambda alert: alert_row(alert, webhook, _EXTRA), tally)
-            truncated = dig(webhook.tree, "truncatedAlerts")
-            if isinstance(truncated, int) and 0 < truncated < 1 << 31:
-                tally.add("truncated_by_sender", truncated, "max alerts of the contact point")
+            rows = alert_rows(alerts, webhook, tally, _EXTRA)
         elif dig(webhook.tree, "ruleId") is not None:
             rows = each([webhook.tree], lambda rule: _legacy_row(rule, webhook), tally)
         else:
