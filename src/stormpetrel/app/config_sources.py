@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import ipaddress
+
+from pydantic import Field, field_validator
 
 from stormpetrel.app.config_section import Section
 
@@ -70,6 +72,13 @@ class Listener(Section):
     allow: list[str] = Field(
         default=["127.0.0.0/8", "::1/128"], description="networks whose messages are taken"
     )
+
+    @field_validator("allow")
+    @classmethod
+    def _are_networks(cls, networks: list[str]) -> list[str]:
+        for text in networks:
+            ipaddress.ip_network(text, strict=False)  # ValueError names the text
+        return networks
 
 
 class SyslogConfig(Listener):

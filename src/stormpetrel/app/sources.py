@@ -8,11 +8,13 @@ from collections.abc import Callable
 from stormpetrel.adapters.sources.files import FileSource
 from stormpetrel.adapters.sources.host import HostSource
 from stormpetrel.adapters.sources.journald import JournaldSource
+from stormpetrel.adapters.sources.netflow import NetflowSource
 from stormpetrel.adapters.sources.scrape import ScrapeSource
 from stormpetrel.app.config import Config
 from stormpetrel.app.logging import RECENT
 from stormpetrel.errors import OverloadedError, StoreError
 from stormpetrel.ingest.exposition import ExpositionParser
+from stormpetrel.ingest.netflow_flows import NetflowDecoder
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.columns import build_logs
 from stormpetrel.ports.clock import Clock
@@ -95,6 +97,8 @@ def build_sources(
         ("scrape", ScrapeSource(target, parser.parse, registry, clock, config.seed))
         for target in config.sources.scrape
     ]
+    if config.sources.flows.udp_port:
+        sources.append(("netflow", NetflowSource(config.sources.flows, NetflowDecoder().decode, clock)))
     if config.sources.own_metrics:
         sources.append(("self", OwnSource(own_metrics, parser, clock)))
         sources.append(("file", OwnLogSource()))
