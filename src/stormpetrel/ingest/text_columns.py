@@ -1,0 +1,85 @@
+"""Text columns straight from the bytes of a request, without a Python string for each row."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from stormpetrel.errors import TooLargeError
+from stormpetrel.ingest.native import Number, compiled
+
+# Arrow's text columns count bytes in 32 bits.
+MAX_TEXT_BYTES = (1 << 31) - 1
+
+
+@compiled
+def _gather(
+    buf: NDArray[np.uint8],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    offsets: NDArray[np.int32],
+    out: NDArray[np.uint8],
+) -> Number:
+    """Copy the spans one behind the other; the number of bytes copied."""
+    at = 0
+    for i in range(len(starts)):
+        length = ends[i] - starts[i]
+        offsets[i] = at
+        out[at : at + length] = buf[starts[i] : ends[i]]
+        at += length
+    offsets[len(starts)] = at
+    return at
+
+
+def gather_text(buf: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> pa.Array:
+    """The spans `buf[starts[i]:ends[i]]` as a text column; bytes that are not UTF-8 are replaced.
+
+    About 50 ns a row of 100 bytes. The spans must lie within the buffer.
+
+    Args:
+        buf: uint8[bytes].
+        starts: int64[n].
+        ends: int64[n], not before the starts.
+
+    Raises:
+        TooLargeError: together the spans have more bytes than a column may have.
+    """
+    total = int((ends - starts).sum())
+    if total > MAX_TEXT_BYTES:
+        raise TooLargeError(f"the texts of the request have more than {MAX_TEXT_BYTES} bytes: send less at once")
+    offsets = np.empty(len(starts) + 1, np.int32)
+    out = np.empty(total, np.uint8)
+    _gather(buf, starts, ends, offsets, out)
+    column = pa.StringArray.from_buffers(len(starts), pa.py_buffer(offsets), pa.py_buffer(out))
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        raw = out.tobytes()
+        cuts = offsets.tolist()
+        texts = [raw[a:b].decode("utf-8", "replace") for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        return pa.array(texts, pa.string())
+    return column
+
+
+def repeat_text(texts: list[str], counts: NDArray[np.int64], limit: int) -> pa.Array:
+    """Each text as often as its count says, in order: the columns that a group of rows shares.
+
+    Args:
+        texts: n texts.
+        counts: int64[n].
+        limit: largest column in bytes. A long text that many short rows share is how a small request
+            would become a large one.
+
+    Raises:
+        TooLargeError: the column would exceed the limit.
+    """
+    column = pa.array(texts, pa.string())
+    lengths = np.diff(np.frombuffer(column.buffers()[1], np.int32)[: len(texts) + 1])
+    total = int((lengths.astype(np.int64) * counts).sum())
+    if total > min(limit, MAX_TEXT_BYTES):
+        raise TooLargeError(
+            f"labels repeated for each of their lines make {total} bytes, at most {limit} are taken: "
+            "send fewer lines at once, or shorter labels"
+        )
+    return column.take(pa.array(np.repeat(np.arange(len(texts)), counts)))
