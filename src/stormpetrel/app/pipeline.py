@@ -39,9 +39,10 @@ class Pipeline:
     """The stages of one installation and their order. Not thread-safe: one caller for `admit`, one for
     the rest."""
 
-    def __init__(self, config: Config, registry: SeriesRegistry) -> None:
+    def __init__(self, config: Config, registry: SeriesRegistry, stored: bool = False) -> None:
+        """`stored`: what comes was admitted before, see `build_gate`."""
         self.registry = registry
-        self.gate = build_gate(config)
+        self.gate = build_gate(config, stored)
         self.banks: list[DetectorBank] = build_banks(config)
         self.log_detectors: list[LogDetector] = [make() for make in load_all(LOG_DETECTORS).values()]
         self.policies = [build_policy(config, bank, registry) for bank in self.banks]
@@ -115,14 +116,15 @@ class Pipeline:
         return Outcome(changes, self.grouping.update(changes, now_unix_nano))
 
 
-def build_gate(config: Config) -> QualityGate:
-    """The quality gate as configured."""
+def build_gate(config: Config, stored: bool = False) -> QualityGate:
+    """The quality gate as configured; `stored` samples were admitted once and keep their size."""
     intake = config.intake
     return QualityGate(
         future_seconds=intake.future_seconds,
         late_seconds=intake.late_seconds,
         gap_factor=intake.gap_factor,
         stuck_samples=intake.stuck_samples,
+        judge_size=not stored,
     )
 
 

@@ -21,7 +21,8 @@ def admit_alone(config: Config, info: SeriesInfo, batch: MetricBatch) -> Admitte
     alone = MetricBatch(np.zeros(len(batch), np.uint32), batch.time_unix_nano, batch.value)
     now = int(batch.time_unix_nano[-1]) if len(batch) else 0
     gate = build_gate(
-        config.model_copy(update={"intake": config.intake.model_copy(update={"late_seconds": 1e9})})
+        config.model_copy(update={"intake": config.intake.model_copy(update={"late_seconds": 1e9})}),
+        stored=True,
     )
     kinds = np.array([_KIND_CODES[info.kind]], np.uint8)
     return gate.admit(alone, now, kinds, np.zeros(1, np.uint8)).admitted

@@ -84,7 +84,7 @@ def replay_store(
     progress: Callable[[float], None] = lambda _share: None,
 ) -> ReplayReport:
     """`replay` over a store that is already open."""
-    pipeline = Pipeline(config, registry)
+    pipeline = Pipeline(config, registry, stored=True)
     learn_relations(pipeline, store, window)
     report = ReplayReport(window)
     tick = from_seconds(TICK_SECONDS)

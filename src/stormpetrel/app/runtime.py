@@ -15,20 +15,25 @@ from stormpetrel.adapters.store.control import open_control_store
 from stormpetrel.adapters.store.open import open_store
 from stormpetrel.app.access import Access
 from stormpetrel.app.config import Config
-from stormpetrel.app.judge import Judge
+from stormpetrel.app.judge import Judge, Stored
 from stormpetrel.app.keeper import OutcomeKeeper
 from stormpetrel.app.live import LiveHub
+from stormpetrel.app.parts import Parts
 from stormpetrel.app.pipeline import Pipeline, build_gate
+from stormpetrel.app.quarantine import QuarantineDesk
 from stormpetrel.app.registry import DECODERS, load_all
 from stormpetrel.app.selfmon import Observed, OwnMetrics
+from stormpetrel.app.source_health import SourceHealth
 from stormpetrel.app.sources import build_sources
+from stormpetrel.app.tail import LogTail
 from stormpetrel.app.tally import SourceTally
-from stormpetrel.app.usecases import LiveService, Parts
+from stormpetrel.app.usecases import LiveService
 from stormpetrel.app.warm import warm_start
 from stormpetrel.app.writer import StoreWriter
 from stormpetrel.errors import ConfigError, StormPetrelError
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.access import Caller, Role, Scope
+from stormpetrel.model.signal import LogBatch
 from stormpetrel.model.time import Window, from_seconds
 from stormpetrel.ports.clock import Clock
 from stormpetrel.ports.control import ControlStore
@@ -99,11 +104,13 @@ class Runtime:
         self.pipeline = Pipeline(config, self.registry)
         self.pipeline.gate.resume(self._store.last_samples(now - from_seconds(config.intake.late_seconds)))
         self._warm_window = Window(now - from_seconds(config.detect.warm_start_hours * 3600), now)
-        self._tally = SourceTally()
+        self._health = SourceHealth(self.registry)
+        self._tally = SourceTally(self._health)
         self._hub = LiveHub()
+        self._log_tail = LogTail()
         self._keeper = OutcomeKeeper(self._store, self._control, self._hub)
         self._judge = Judge(self.pipeline, clock, self._keeper.keep, self._warm_up)
-        self.writer = StoreWriter(self.pipeline, self._store, clock, self._tally, self._judge.put)
+        self.writer = StoreWriter(self.pipeline, self._store, clock, self._tally, self._stored)
         self.writer.capacity_rows = config.intake.queue_rows
         self.writer.batch_rows = config.intake.batch_rows
         self.writer.batch_seconds = config.intake.batch_seconds
@@ -119,7 +126,9 @@ class Runtime:
         self.service = LiveService(
             Parts(
                 config, clock, self._store, self._control, self.pipeline, self.writer, self._judge,
-                self._tally, self._hub, self.access, decoders, self._own_metrics, now,
+                self._tally, self._health, self._hub, self._log_tail,
+                QuarantineDesk(config, self._store, self.pipeline, clock),
+                self.access, decoders, self._own_metrics, now,
             )
         )  # fmt: skip
 
@@ -187,6 +196,13 @@ class Runtime:
 
     # ------------------------------------------------------------------------------------- threads
 
+    def _stored(self, stored: Stored) -> None:
+        """What was stored goes to whoever looks, and to the judge."""
+        if isinstance(stored, LogBatch):
+            self._health.see(stored)
+            self._log_tail.offer(stored)
+        self._judge.put(stored)
+
     def _run_source(self, source: Source) -> None:
         pause = _SOURCE_PAUSE_SECONDS
         while not self._stop_sources.is_set():
@@ -204,7 +220,13 @@ class Runtime:
 
     def _warm_up(self) -> None:
         self._keeper.keep(
-            warm_start(self.pipeline, build_gate(self.config), self._store, self._control, self._warm_window)
+            warm_start(
+                self.pipeline,
+                build_gate(self.config, stored=True),
+                self._store,
+                self._control,
+                self._warm_window,
+            )
         )
 
 

@@ -13,6 +13,7 @@ from stormpetrel.model.finding import Finding
 from stormpetrel.model.incident import Incident, IncidentState
 from stormpetrel.model.push import PushRequest, Receipt
 from stormpetrel.model.query import LogCounts, LogQuery
+from stormpetrel.model.records import Alert, Change, Flow
 from stormpetrel.model.signal import LogRecord, SeriesInfo
 from stormpetrel.model.time import Window
 from stormpetrel.model.view import (
@@ -20,8 +21,14 @@ from stormpetrel.model.view import (
     LiveMessage,
     NowView,
     QualityView,
+    QuarantineEntry,
+    QuarantinePreview,
     SeriesPage,
     SeriesView,
+    Snippet,
+    SourcePage,
+    SourceView,
+    TailMessage,
 )
 
 
@@ -54,6 +61,15 @@ class Service(Protocol):
     def findings(self, window: Window, limit: int = 500) -> list[Finding]: ...
     def quality(self) -> QualityView: ...
     def about(self) -> AboutView: ...
+    def sources(self) -> list[SourceView]: ...
+    def source(self, name: str) -> SourcePage: ...  # NotFoundError
+    def snippets(self) -> list[Snippet]: ...  # how to connect each kind of sender
+    def quarantine(self) -> list[QuarantineEntry]: ...
+    def quarantine_preview(self, series: int) -> QuarantinePreview: ...  # NotFoundError
+    def alerts(self, window: Window, limit: int = 200) -> list[Alert]: ...  # of other systems
+    def changes(self, window: Window, limit: int = 200) -> list[Change]: ...
+    def flows(self, window: Window, limit: int = 200, address: str = "") -> list[Flow]: ...
+    def tail(self, query: LogQuery) -> AsyncIterator[TailMessage]: ...  # records as they are stored
     def live(self) -> AsyncIterator[LiveMessage]: ...  # bounded per client: a slow one loses the oldest
     def own_metrics(self) -> bytes: ...  # Prometheus text format
     def ready(self) -> tuple[bool, str]: ...  # and why not
@@ -62,7 +78,8 @@ class Service(Protocol):
     def move_incident(
         self, incident_id: str, to: IncidentState, by: Caller, note: str = ""
     ) -> Incident: ...  # NotFoundError, StateError, AuthError (role below responder)
-    def release_quarantine(self, series: int, by: Caller) -> None: ...  # a changed kind or unit is right
+    def release_quarantine(self, series: int, by: Caller) -> int: ...  # samples let in; NotFoundError
+    def drop_quarantine(self, series: int, by: Caller) -> int: ...  # samples deleted; NotFoundError
 
     # access ----------------------------------------------------------------------------------------
     def setup_needed(self) -> bool: ...

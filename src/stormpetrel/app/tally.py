@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from stormpetrel.app.source_health import SourceHealth
 from stormpetrel.model.quality import Quality, QualityCount
 from stormpetrel.model.time import from_seconds, to_seconds
 from stormpetrel.model.view import SourceView
@@ -37,9 +38,10 @@ class _Source:
 
 
 class SourceTally:
-    """Thread-safe counts, one row a source."""
+    """Thread-safe counts, one row a source; what quality is reckoned from goes on to `health`."""
 
-    def __init__(self) -> None:
+    def __init__(self, health: SourceHealth | None = None) -> None:
+        self._health = health
         self._lock = threading.Lock()
         self._sources: dict[str, _Source] = {}
 
@@ -77,6 +79,9 @@ class SourceTally:
             entry.rejected[reason] += rows
             entry.last_error = f"{reason}: {example}"[:300] if example else reason
             entry.error_after_last = True
+            now = entry.last
+        if self._health is not None:
+            self._health.rejected(source, reason, rows, now)
 
     def judged(self, source: str, counts: NDArray[np.int64], now: int, example: str) -> None:
         """The quality gate gave verdicts; `counts[v]` rows got verdict v."""
@@ -86,6 +91,8 @@ class SourceTally:
                 entry.verdicts[int(verdict)] += int(counts[verdict])
                 if verdict != Quality.GOOD:
                     entry.verdict_last[int(verdict)] = (now, example)
+        if self._health is not None:
+            self._health.judged(source, counts, now)
 
     def views(self, now: int) -> list[SourceView]:
         """All sources, by name."""
@@ -135,4 +142,5 @@ def _view(name: str, entry: _Source, now: int) -> SourceView:
         lag_seconds=entry.lag_seconds,
         rejected_total=sum(entry.rejected.values()),
         last_error=entry.last_error,
+        usual_seconds=entry.interval,
     )

@@ -10,16 +10,10 @@ import numpy as np
 
 from stormpetrel import __version__
 from stormpetrel.app import access as rules
-from stormpetrel.app.access import Access
-from stormpetrel.app.config import Config
-from stormpetrel.app.judge import Judge
-from stormpetrel.app.live import LiveHub
-from stormpetrel.app.pipeline import Pipeline
 from stormpetrel.app.points import MAX_BAND_SAMPLES, admit_alone, band_of, downsample, lead_in
-from stormpetrel.app.selfmon import OwnMetrics, cpu_seconds, memory_bytes
-from stormpetrel.app.tally import SourceTally
+from stormpetrel.app.selfmon import cpu_seconds, memory_bytes
+from stormpetrel.app.usecases_sources import SourceUseCases
 from stormpetrel.app.warm import UNRESOLVED
-from stormpetrel.app.writer import StoreWriter
 from stormpetrel.errors import DecodeError, NotFoundError
 from stormpetrel.model.access import ApiToken, Caller, Role, Scope
 from stormpetrel.model.finding import Finding
@@ -37,38 +31,12 @@ from stormpetrel.model.view import (
     SeriesPage,
     SeriesView,
 )
-from stormpetrel.ports.clock import Clock
-from stormpetrel.ports.control import ControlStore
-from stormpetrel.ports.decode import Decoder
-from stormpetrel.ports.store import TelemetryStore
 
 _DAY = from_seconds(86400)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Parts:
-    """What the use-cases stand on; put together by `app.runtime`."""
-
-    config: Config
-    clock: Clock
-    store: TelemetryStore
-    control: ControlStore
-    pipeline: Pipeline
-    writer: StoreWriter
-    judge: Judge
-    tally: SourceTally
-    hub: LiveHub
-    access: Access
-    decoders: dict[str, Decoder]
-    own_metrics: OwnMetrics
-    started_unix_nano: int
-
-
-class LiveService:
+class LiveService(SourceUseCases):
     """See `app.service.Service`; methods are documented there."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._is = parts
 
     def now_unix_nano(self) -> int:
         """The clock of the runtime."""
@@ -272,12 +240,6 @@ class LiveService:
         rules.require(by, Role.RESPONDER)
         self.incident(incident_id)
         return self._is.judge.move(incident_id, to, by.name, note[:2000])
-
-    def release_quarantine(self, series: int, by: Caller) -> None:
-        """A responder says that the changed kind or unit of a series is right."""
-        rules.require(by, Role.RESPONDER)
-        self.series_info(series)
-        self._is.pipeline.registry.release(series)
 
     # ---------------------------------------------------------------------------------------- access
 

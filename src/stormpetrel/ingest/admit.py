@@ -112,6 +112,8 @@ class QualityGate:
         stuck_samples: repeats after which a moving series counts as stuck at the latest; less where so many
             are no chance, from how often the series moved.
         assumed_interval_seconds: interval assumed for series known only from the store after a restart.
+        judge_size: whether implausible and rescaled samples are told; not for what comes from the store,
+            which was admitted once, or released by a person since.
     """
 
     bytes_per_series = BYTES_PER_SERIES
@@ -123,12 +125,14 @@ class QualityGate:
         gap_factor: float = 5.0,
         stuck_samples: int = 240,
         assumed_interval_seconds: float = 60.0,
+        judge_size: bool = True,
     ) -> None:
         self._future = from_seconds(future_seconds)
         self._late = from_seconds(late_seconds)
         self._gap_factor = float(gap_factor)
         self._stuck_samples = int(stuck_samples)
         self._assumed = float(assumed_interval_seconds)
+        self._judge_size = judge_size
         self._state = empty_state(1024)
         self._size = 0
         self._number = 0
@@ -186,6 +190,7 @@ class QualityGate:
             self._gap_factor,
             self._assumed,
             self._stuck_samples,
+            self._judge_size,
         )
 
     def _answer(self, batch: MetricBatch, journal: _Journal) -> Admission:

@@ -62,6 +62,7 @@ class Bounds(NamedTuple):
     gap_factor: float
     assumed_interval: float
     stuck_samples: int
+    judge_size: bool
 
 
 class Out(NamedTuple):
@@ -132,7 +133,7 @@ def _refusal(record: Any, time: int, value: float, bits: int, bounds: Bounds) ->
         return _DUPLICATE if _same(value, record.last_value) else _CONFLICT
     if time < bounds.oldest:
         return _TOO_OLD
-    return _IMPLAUSIBLE if implausible(record, value) else _GOOD
+    return _IMPLAUSIBLE if bounds.judge_size and implausible(record, value) else _GOOD
 
 
 @njit(nogil=True, cache=True)
@@ -176,9 +177,7 @@ def _accept(record: Any, time: int, value: float, kind: int, bounds: Bounds) -> 
             verdict = _PACED
         if _moved(record, value, resumed, bounds.stuck_samples):
             verdict = _STUCK
-        if rescaled(record, judged):
-            verdict = _RESCALED
-    elif rescaled(record, judged):
+    if bounds.judge_size and rescaled(record, judged):
         verdict = _RESCALED
     remember_size(record, value)
     record.last_time = time

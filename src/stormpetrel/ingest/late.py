@@ -58,6 +58,11 @@ def place_late(admission: Admission, batch: MetricBatch, stored: MetricBatch) ->
     )
 
 
+def new_at_their_moment(batch: MetricBatch, stored: MetricBatch) -> MetricBatch:
+    """The rows of a batch at whose moment their series has no value yet, the first of equals."""
+    return batch.take(np.flatnonzero(_decide(batch, stored) == Quality.LATE))
+
+
 def _decide(late: MetricBatch, stored: MetricBatch) -> NDArray[np.uint8]:
     """A verdict for each late row: by what is stored at its moment, else by the first row that claims it."""
     both = MetricBatch.concat([stored, late])

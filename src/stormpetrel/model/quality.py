@@ -34,9 +34,7 @@ class Quality(IntEnum):
     INTERVAL_CHANGED = 17  # kept; the sender now samples at another rate
 
 
-KEPT = frozenset(
-    {Quality.GOOD, Quality.COUNTER_RESET, Quality.GAP, Quality.STUCK, Quality.INTERVAL_CHANGED}
-)
+KEPT = frozenset({Quality.GOOD, Quality.COUNTER_RESET, Quality.GAP, Quality.STUCK, Quality.INTERVAL_CHANGED})
 CORRECTED = frozenset({Quality.LATE})  # stored in its place, not judged: time does not go back
 DROPPED = frozenset({Quality.DUPLICATE, Quality.STALE_MARKER})
 QUARANTINED = frozenset(Quality) - KEPT - CORRECTED - DROPPED

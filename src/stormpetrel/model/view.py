@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from stormpetrel.model.finding import Finding
 from stormpetrel.model.incident import Incident
-from stormpetrel.model.quality import QualityCount
-from stormpetrel.model.signal import SeriesInfo, SeriesPoints
+from stormpetrel.model.quality import Quality, QualityCount
+from stormpetrel.model.signal import LogRecord, MetricBatch, SeriesInfo, SeriesPoints
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,81 @@ class SourceView:
     lag_seconds: float
     rejected_total: int
     last_error: str = ""
+    usual_seconds: float = 0.0  # its usual silence between two batches; 0 while unknown
+    quality_ratio: float = 1.0  # 1: without fault lately; 0: nothing of it can be used
+    reasons: tuple[str, ...] = ()  # why it is not 1, worst first
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesQuality:
+    """One series that is not simply good."""
+
+    info: SeriesInfo
+    quality_ratio: float
+    verdicts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePage:
+    """One source, whole: counts since start, and its series of least quality."""
+
+    view: SourceView
+    verdicts: list[QualityCount]
+    rejected: list[tuple[str, int]]  # reason, rows
+    series_total: int
+    series_limit: int
+    worst: list[SeriesQuality]
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """How to connect one kind of sender. In `text`, {address} and {token_file} stand for this installation's."""
+
+    protocol: str  # name of the decoder or source
+    title: str  # of the sender, as people call it
+    language: str  # of the text: yaml, toml, sh, ini ...
+    text: str
+    page: str  # of the documentation, for example connect/syslog
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineEntry:
+    """Samples of one series kept apart for one reason."""
+
+    info: SeriesInfo
+    verdict: Quality
+    samples: int
+    first_unix_nano: int
+    last_unix_nano: int
+    least: float
+    greatest: float
+    releasable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinePreview:
+    """What letting a series' quarantine in would change.
+
+    `level` is what the model expects next, `strange` how many samples it would have called strange.
+    """
+
+    info: SeriesInfo
+    stored: MetricBatch
+    apart: MetricBatch
+    verdicts: tuple[str, ...]
+    released: int
+    level_before: float
+    level_after: float
+    strange_before: int
+    strange_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class TailMessage:
+    """Log records that were just stored, and how many more passed the filter and are not shown."""
+
+    records: list[LogRecord]
+    skipped: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,43 @@
+"""What the use-cases stand on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stormpetrel.app.access import Access
+from stormpetrel.app.config import Config
+from stormpetrel.app.judge import Judge
+from stormpetrel.app.live import LiveHub
+from stormpetrel.app.pipeline import Pipeline
+from stormpetrel.app.quarantine import QuarantineDesk
+from stormpetrel.app.selfmon import OwnMetrics
+from stormpetrel.app.source_health import SourceHealth
+from stormpetrel.app.tail import LogTail
+from stormpetrel.app.tally import SourceTally
+from stormpetrel.app.writer import StoreWriter
+from stormpetrel.ports.clock import Clock
+from stormpetrel.ports.control import ControlStore
+from stormpetrel.ports.decode import Decoder
+from stormpetrel.ports.store import TelemetryStore
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the use-cases stand on; put together by `app.runtime`."""
+
+    config: Config
+    clock: Clock
+    store: TelemetryStore
+    control: ControlStore
+    pipeline: Pipeline
+    writer: StoreWriter
+    judge: Judge
+    tally: SourceTally
+    health: SourceHealth
+    hub: LiveHub
+    log_tail: LogTail
+    desk: QuarantineDesk
+    access: Access
+    decoders: dict[str, Decoder]
+    own_metrics: OwnMetrics
+    started_unix_nano: int
