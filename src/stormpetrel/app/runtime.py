@@ -33,7 +33,7 @@ from stormpetrel.app.writer import StoreWriter
 from stormpetrel.errors import ConfigError, StormPetrelError
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.access import Caller, Role, Scope
-from stormpetrel.model.signal import LogBatch
+from stormpetrel.model.signal import AdmittedMetrics, LogBatch
 from stormpetrel.model.time import Window, from_seconds
 from stormpetrel.ports.clock import Clock
 from stormpetrel.ports.control import ControlStore
@@ -198,8 +198,9 @@ class Runtime:
 
     def _stored(self, stored: Stored) -> None:
         """What was stored goes to whoever looks, and to the judge."""
+        if not isinstance(stored, AdmittedMetrics):
+            self._health.see(stored, self.clock.now_unix_nano())
         if isinstance(stored, LogBatch):
-            self._health.see(stored)
             self._log_tail.offer(stored)
         self._judge.put(stored)
 

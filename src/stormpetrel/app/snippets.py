@@ -15,7 +15,8 @@ _PROMETHEUS = """remote_write:
 
 _SCRAPE = """[[sources.scrape]]
 name = "node"
-url = "http://10.0.0.5:9100/metrics""""
+url = "http://10.0.0.5:9100/metrics"
+"""
 
 _DISCOVERY = """[[sources.discovery]]
 name = "fleet"
@@ -25,7 +26,8 @@ _OTLP = """exporters:
   otlphttp:
     endpoint: {address}
     headers:
-      authorization: "Bearer ${file:{token_file}}""""
+      authorization: "Bearer ${file:{token_file}}"
+"""
 
 _OTLP_GRPC = """[sources.otlp_grpc]
 port = 4317"""
@@ -48,7 +50,8 @@ _INFLUX = """[[outputs.influxdb_v2]]
   urls = ["{address}"]
   token = "${PETREL_TOKEN}"
   organization = "any"
-  bucket = "any""""
+  bucket = "any"
+"""
 
 _SYSLOG = """# petrel.toml
 [sources.syslog]

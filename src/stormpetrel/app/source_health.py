@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 from stormpetrel.ingest.drift import FieldDrift, LabelChurn, by_source
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.ingest.source_quality import SourceQuality, SourceReport
-from stormpetrel.model.signal import LogBatch
+from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
+from stormpetrel.model.signal import LogBatch, SpanBatch
 from stormpetrel.model.time import to_iso, to_seconds
 from stormpetrel.model.view import SourceView
 
 # A source name comes from outside: more than this many share one entry.
 MAX_SOURCES = 500
 _OTHER = "other"
+
+Records = LogBatch | SpanBatch | FlowBatch | AlertBatch | ChangeBatch
 
 
 @dataclass(slots=True)
@@ -57,13 +60,16 @@ class SourceHealth:
         with self._lock:
             self._of(source).quality.rejected(reason, rows, now_unix_nano)
 
-    def see(self, batch: LogBatch) -> None:
-        """Look at a few of the log records that were stored."""
+    def see(self, batch: Records, now_unix_nano: int) -> None:
+        """Count records that were stored, and look at the fields of a few log records."""
         column = batch.records.column("source")
-        for source in pc.unique(column).to_pylist():
-            mine = LogBatch(batch.records.filter(pc.equal(column, source)))
-            with self._lock:
-                self._of(source).fields.update(mine)
+        for counted in pc.value_counts(column).to_pylist():
+            source = counted["values"]
+            self.accepted(source, counted["counts"], now_unix_nano)
+            if isinstance(batch, LogBatch):
+                mine = LogBatch(batch.records.filter(pc.equal(column, source)))
+                with self._lock:
+                    self._of(source).fields.update(mine)
 
     def report(self, view: SourceView, now_unix_nano: int) -> SourceReport:
         """Ratio and reasons of one source, its silence first."""
@@ -99,7 +105,8 @@ def _drift(health: _Health, now: int) -> list[str]:
     if churn is not None:
         series, label, values = churn
         reasons.append(
-            f"{series} new series within the hour; the label {label[:80]} has {values} values: does it hold ids?"
+            f"{series} new series within the hour; the label {label[:80]} has {values} values:"
+            " does it hold ids?"
         )
     return reasons
 

@@ -102,7 +102,7 @@ class GarbageEvaluation:
             rows=tuple(rows),
             figures=figures,
             notes=(
-                "recall: spoilt series of which the verdict was given; named_clean: untouched ones that got it.",
+                "recall: spoilt series that got the verdict; named_clean: untouched ones that got it too.",
                 "alone / beside_garbage: detections on the good series without and with spoilt ones in the"
                 " same gate, bank and policy.",
             ),

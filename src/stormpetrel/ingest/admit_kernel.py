@@ -131,9 +131,10 @@ def _refusal(record: Any, time: int, value: float, bits: int, bounds: Bounds) ->
         if time < record.last_time:
             return _OUT_OF_ORDER
         return _DUPLICATE if _same(value, record.last_value) else _CONFLICT
-    if time < bounds.oldest:
-        return _TOO_OLD
-    return _IMPLAUSIBLE if bounds.judge_size and implausible(record, value) else _GOOD
+    verdict = _TOO_OLD if time < bounds.oldest else _GOOD
+    if verdict == _GOOD and bounds.judge_size and implausible(record, value):
+        verdict = _IMPLAUSIBLE
+    return verdict
 
 
 @njit(nogil=True, cache=True)

@@ -56,7 +56,7 @@ EXPLANATION: dict[Quality, str] = {
     Quality.STALE_MARKER: "the sender says that the series ended",
     Quality.LATE: "older than what this series already has, and new: stored in its place, not judged",
     Quality.IMPLAUSIBLE: "far beyond anything this series could mean; kept apart",
-    Quality.RESCALED: "a power of 10 or 1024 times what it was: was a unit changed? kept apart until released",
+    Quality.RESCALED: "a power of 10 or 1024 times what it was: is the unit another? kept apart",
     Quality.INTERVAL_CHANGED: "the sender now samples this series at another rate",
 }
 

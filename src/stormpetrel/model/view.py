@@ -58,7 +58,7 @@ class SourcePage:
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """How to connect one kind of sender. In `text`, {address} and {token_file} stand for this installation's."""
+    """How to connect one kind of sender; {address} and {token_file} in it are this installation's."""
 
     protocol: str  # name of the decoder or source
     title: str  # of the sender, as people call it

@@ -136,7 +136,7 @@ def bound(s: F64, floor: float) -> None:
         s[LEVEL] = min(max(s[LEVEL], s[PAST_LOW] - room), s[PAST_HIGH] + room)
     s[DAY_LOW] = min(s[DAY_LOW], s[LEVEL])
     s[DAY_HIGH] = max(s[DAY_HIGH], s[LEVEL])
-    s[DAY_SCALE] = max(s[DAY_SCALE], max(s[UP], s[DOWN]))
+    s[DAY_SCALE] = max(s[DAY_SCALE], s[UP], s[DOWN])
 
 
 @njit(cache=True, nogil=True)
