@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from stormpetrel.errors import TooLargeError
 from stormpetrel.ingest.native import Number, compiled
+from stormpetrel.ingest.protobuf_wire import varint
 
 # A log record with ten attributes is 21 messages; senders' batches hold some thousand records.
 MAX_MESSAGES = 5_000_000
@@ -56,21 +57,6 @@ def _children(root: Any) -> NDArray[np.int16]:
 
 
 @compiled
-def _varint(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Number]:
-    """A varint below 2^56: (value, next position); position -1 where there is none."""
-    value = np.int64(0)
-    shift = 0
-    while at < end and shift < 56:
-        byte = np.int64(buf[at])
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    return np.int64(0), -1
-
-
-@compiled
 def _skip(buf: NDArray[np.uint8], at: Number, end: Number, wire: Number) -> Number:
     """The position behind a field that holds no message; -1 where it cannot be told.
 
@@ -104,7 +90,7 @@ def _count(buf: NDArray[np.uint8], children: NDArray[np.int16], limit: Number) -
         end = ends[depth]
         if at >= end:
             break
-        tag, at = _varint(buf, at, end)
+        tag, at = varint(buf, at, end)
         if at < 0:
             break
         if tag & 7 != 2:
@@ -112,7 +98,7 @@ def _count(buf: NDArray[np.uint8], children: NDArray[np.int16], limit: Number) -
             if at < 0 or at > end:
                 break
             continue
-        size, at = _varint(buf, at, end)
+        size, at = varint(buf, at, end)
         if at < 0 or at + size > end:
             break
         field = tag >> 3

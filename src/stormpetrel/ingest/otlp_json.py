@@ -45,11 +45,34 @@ def fill_json(message: Message, body: bytes) -> None:
         DecodeError: not JSON, nested deeper than protobuf allows, or a value of the wrong type; the text
             names the key.
     """
+    fill_tree(message, load_tree(body), MAX_DEPTH)
+
+
+def load_tree(body: bytes) -> Any:
+    """JSON text as dictionaries and lists.
+
+    Raises:
+        DecodeError: not JSON.
+    """
     try:
-        tree = orjson.loads(body)
+        return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise DecodeError(f"the body is not JSON: {error}") from None
-    _fill(message, tree, _plan(message.DESCRIPTOR), MAX_DEPTH)
+
+
+def fill_tree(message: Message, tree: Any, depth: int) -> Any:
+    """Fill an empty message from what `load_tree` read, and return it.
+
+    Args:
+        message: an empty message.
+        tree: its JSON object.
+        depth: how many messages may nest, this one included; `MAX_DEPTH` less those above it.
+
+    Raises:
+        DecodeError: nested deeper than that, or a value of the wrong type; the text names the key.
+    """
+    _fill(message, tree, _plan(message.DESCRIPTOR), depth)
+    return message
 
 
 def _fill(message: Any, tree: Any, plan: dict[str, _Field], depth: int) -> None:

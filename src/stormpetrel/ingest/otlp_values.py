@@ -46,23 +46,29 @@ def label_map(attributes: Any) -> dict[str, str]:
     return {name: text for name, text in texts.items() if name and text}
 
 
-def attributes_prefix(resource: dict[str, Any], scope_name: str) -> bytes:
-    """The start of a JSON object with every resource attribute as `resource.…`, and `scope.name`.
+def attributes_prefix(resource: dict[str, Any]) -> bytes:
+    """The start of a JSON object with every resource attribute as `resource.…`; `joined` closes it."""
+    return orjson.dumps({f"resource.{name}": value for name, value in resource.items()})[:-1]
 
-    It is the same for all records of a scope; `joined` closes it.
+
+def with_scope(prefix: bytes, scope_name: str) -> bytes:
+    """An `attributes_prefix` that also says `scope.name`, if there is one.
+
+    >>> with_scope(attributes_prefix({}), "lib"), with_scope(b'{"a":1', "")
+    (b'{"scope.name":"lib"', b'{"a":1')
     """
-    named = {f"resource.{name}": value for name, value in resource.items()}
-    if scope_name:
-        named["scope.name"] = scope_name
-    return orjson.dumps(named)[:-1]
+    if not scope_name:
+        return prefix
+    named = b'"scope.name":' + orjson.dumps(scope_name)
+    return prefix + named if prefix == b"{" else prefix + b"," + named
 
 
 def joined(prefix: bytes, attributes: dict[str, Any]) -> str:
     """An `attributes_prefix` and further attributes as one JSON object.
 
-    >>> joined(attributes_prefix({"host.name": "a"}, ""), {"n": 1})
+    >>> joined(attributes_prefix({"host.name": "a"}), {"n": 1})
     '{"resource.host.name":"a","n":1}'
-    >>> joined(attributes_prefix({}, ""), {})
+    >>> joined(attributes_prefix({}), {})
     '{}'
     """
     if not attributes:
