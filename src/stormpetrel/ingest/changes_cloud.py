@@ -63,7 +63,7 @@ def is_cloud_event(change: Mapping[str, Any]) -> bool:
     return "specversion" in change or dig(change, "context", "type") is not None
 
 
-def cloud_row(event: dict[str, Any], webhook: Webhook) -> ChangeRow:
+def cloud_row(cloud: Any, webhook: Webhook) -> ChangeRow:
     """One CloudEvent as a change.
 
     Of a CDEvent subject, environment, artifact and outcome are read. Of any other the members of a plain
@@ -73,27 +73,27 @@ def cloud_row(event: dict[str, Any], webhook: Webhook) -> ChangeRow:
         RowRefusedError: another version, no id, source or type, a time that cannot be read, or a CDEvent
             about something that is no change.
     """
-    if not isinstance(event, dict):
-        raise RowRefusedError("not_an_object", f"a CloudEvent must be an object, not {shown(event)}")
-    if "specversion" not in event:  # a CDEvent without its CloudEvents envelope
-        context = event["context"]
-        event = {
-            "specversion": "1.0", "data": event, "id": dig(context, "id"), "source": dig(context, "source"),
+    if not isinstance(cloud, dict):
+        raise RowRefusedError("not_an_object", f"a CloudEvent must be an object, not {shown(cloud)}")
+    if "specversion" not in cloud:  # a CDEvent without its CloudEvents envelope
+        context = cloud.get("context")
+        cloud = {
+            "specversion": "1.0", "data": cloud, "id": dig(context, "id"), "source": dig(context, "source"),
             "type": dig(context, "type"), "time": dig(context, "timestamp"),
         }  # fmt: skip
-    needed = [text_at(event, name, letters=256) for name in ("id", "source", "type")]
-    if event["specversion"] != "1.0" or not all(needed):
+    needed = [text_at(cloud, name, letters=256) for name in ("id", "source", "type")]
+    if cloud["specversion"] != "1.0" or not all(needed):
         raise RowRefusedError("bad_cloud_event", "a CloudEvent needs specversion 1.0, id, source and type")
     match = _CDEVENT.fullmatch(needed[2])
-    return _other(event, webhook) if match is None else _cdevent(event, match, webhook)
+    return _other(cloud, webhook) if match is None else _cdevent(cloud, match, webhook)
 
 
-def _cdevent(event: dict[str, Any], match: re.Match[str], webhook: Webhook) -> ChangeRow:
+def _cdevent(cloud: dict[str, Any], match: re.Match[str], webhook: Webhook) -> ChangeRow:
     about, predicate = match[1], match[2]
     kind = _RUNS.get(about) or _THINGS.get(about)
     if kind is None or (about == "service" and predicate == "published"):
         raise RowRefusedError("not_a_change", f"a CDEvent about {about} {predicate} is no change of what runs")
-    subject = dig(event, "data", "subject")
+    subject = dig(cloud, "data", "subject")
     content = dig(subject, "content")
     subject_id = text_at(subject, "id", letters=300)
     artifact = _PURL.fullmatch(text_at(content, "artifactId", letters=1000))
@@ -106,10 +106,10 @@ def _cdevent(event: dict[str, Any], match: re.Match[str], webhook: Webhook) -> C
         entity = f"pipeline:{pipeline}" if pipeline else UNKNOWN_ENTITY
     else:
         entity = service_entity(name)
-    own = f"{text_at(subject, 'source') or text_at(event, 'source')} {subject_id}"
-    each_one = f"{text_at(event, 'source')} {text_at(event, 'id')}"
+    own = f"{text_at(subject, 'source') or text_at(cloud, 'source')} {subject_id}"
+    each_one = f"{text_at(cloud, 'source')} {text_at(cloud, 'id')}"
     return ChangeRow(
-        time_unix_nano=webhook.time_of(event.get("time") or dig(event, "data", "context", "timestamp")),
+        time_unix_nano=webhook.time_of(cloud.get("time") or dig(cloud, "data", "context", "timestamp")),
         entity=entity,
         change_id=own if about in _RUNS else each_one,
         kind=kind.value,
@@ -119,7 +119,7 @@ def _cdevent(event: dict[str, Any], match: re.Match[str], webhook: Webhook) -> C
         version=version,
         actor=text_at(content, "trigger", "type"),
         url=text_at(content, "url") or text_at(content, "uri"),
-        attributes=filled({"cloudevent.type": text_at(event, "type"), "subject.id": subject_id}),
+        attributes=filled({"cloudevent.type": text_at(cloud, "type"), "subject.id": subject_id}),
     )
 
 
@@ -129,11 +129,11 @@ def _cdevent_state(predicate: str, outcome: Any) -> ChangeState:
     return state_of(outcome) if predicate == "finished" else ChangeState.SUCCEEDED
 
 
-def _other(event: dict[str, Any], webhook: Webhook) -> ChangeRow:
-    said = event.get("data")
+def _other(cloud: dict[str, Any], webhook: Webhook) -> ChangeRow:
+    said = cloud.get("data")
     kind_text, state_text = text_at(said, "kind"), text_at(said, "state") or text_at(said, "status")
-    type_ = text_at(event, "type", letters=256)
-    subject = text_at(event, "subject", letters=256)
+    type_ = text_at(cloud, "type", letters=256)
+    subject = text_at(cloud, "subject", letters=256)
     words = re.split(r"[^a-z_]+", type_.lower())
     known = {kind.value for kind in ChangeKind}
     kind = kind_text if kind_text in known else _kind_of(type_.lower())
@@ -142,9 +142,9 @@ def _other(event: dict[str, Any], webhook: Webhook) -> ChangeRow:
         state = next((found for word in reversed(words) if (found := state_of(word)) != "unknown"), state)
     entity = text_at(said, "entity")
     return ChangeRow(
-        time_unix_nano=webhook.time_of(event.get("time") or dig(said, "time")),
+        time_unix_nano=webhook.time_of(cloud.get("time") or dig(said, "time")),
         entity=entity if ":" in entity else service_entity(text_at(said, "service")),
-        change_id=f"{text_at(event, 'source')} {text_at(said, 'id') or text_at(event, 'id')}",
+        change_id=f"{text_at(cloud, 'source')} {text_at(said, 'id') or text_at(cloud, 'id')}",
         kind=kind,
         state=state.value,
         title=text_at(said, "title") or f"{type_} {subject}".strip(),
@@ -153,7 +153,7 @@ def _other(event: dict[str, Any], webhook: Webhook) -> ChangeRow:
         actor=text_at(said, "actor"),
         url=text_at(said, "url"),
         attributes=filled(
-            {"cloudevent.type": type_, "cloudevent.source": text_at(event, "source"), "cloudevent.subject": subject}
+            {"cloudevent.type": type_, "cloudevent.source": text_at(cloud, "source"), "cloudevent.subject": subject}
         ),
     )
 

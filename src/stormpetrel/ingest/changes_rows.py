@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from stormpetrel.ingest.webhook import Webhook
@@ -47,18 +48,21 @@ class ChangeRow(NamedTuple):
     attributes: str
 
 
-def change_batch(rows: list[ChangeRow], webhook: Webhook, token: int = 0) -> ChangeBatch | None:
+def change_batch(
+    rows: list[ChangeRow], webhook: Webhook, tokens: Sequence[int] | None = None
+) -> ChangeBatch | None:
     """The rows as a batch of this request; None when there are none.
 
     Args:
         rows: texts are cut to their bounds here.
-        webhook: says the source and, unless `token` is given, the request token.
-        token: of requests that give records of two kinds: each kind needs its own.
+        webhook: says the source and, unless `tokens` are given, the request token.
+        tokens: one a row, for requests that are known in parts, or that give records of another kind
+            besides: each kind needs its own.
     """
     if not rows:
         return None
     columns: dict[str, Any] = dict(zip(ChangeRow._fields, zip(*map(_cut, rows), strict=True), strict=True))
-    columns |= {"source": webhook.source, "request_token": token or webhook.token}
+    columns |= {"source": webhook.source, "request_token": webhook.token if tokens is None else tokens}
     return ChangeBatch(record_batch(columns, CHANGE_SCHEMA))
 
 

@@ -28,6 +28,7 @@ TEXT_LETTERS = 4_096
 MAX_AHEAD_NANOS = 86_400 * NANOS_PER_SECOND
 
 _SHOWN = 60
+_LINE_TYPES = ("application/x-ndjson", "application/jsonl", "application/jsonlines", "application/x-jsonlines")
 _JSON_TYPES = ("", "application/json", "text/json", "text/plain", "application/octet-stream")
 
 Entry = TypeVar("Entry")
@@ -74,10 +75,11 @@ class Webhook:
 
 
 def read_webhook(request: PushRequest, limit: int, *said: str) -> Webhook:
-    """Unpack and parse a body that is JSON; O(bytes).
+    """Unpack and parse a body that is JSON, or a JSON value a line, which is a list of them; O(bytes).
 
     Args:
-        request: any JSON content type, or none, will do; many senders are careless about it.
+        request: any JSON content type, or none, will do; many senders are careless about it. Lines are
+            told by application/x-ndjson or application/jsonl.
         limit: largest body once unpacked, in bytes; never more than `MAX_BODY_BYTES`.
         said: what was said outside of the body (headers) and makes the request another one.
 
@@ -87,10 +89,17 @@ def read_webhook(request: PushRequest, limit: int, *said: str) -> Webhook:
         DecodeError: no JSON.
     """
     media_type = request.content_type.partition(";")[0].strip().lower()
-    if media_type not in _JSON_TYPES and not media_type.endswith("+json"):
+    lines = media_type in _LINE_TYPES
+    if not lines and media_type not in _JSON_TYPES and not media_type.endswith("+json"):
         raise UnsupportedError(f"send application/json, this is {request.content_type[:_SHOWN]!r}")
     body = unpack(request.body, request.content_encoding, min(limit, MAX_BODY_BYTES))
-    return Webhook(parse(body), request.source, request.received_unix_nano, token_of(request.source, body, *said))
+    tree = _parse_lines(body) if lines else parse(body)
+    return Webhook(tree, request.source, request.received_unix_nano, token_of(request.source, body, *said))
+
+
+def _parse_lines(body: bytes) -> list[Any]:
+    check_records(body.count(b"\n"))
+    return [parse(line) for line in body.split(b"\n") if line.strip()]
 
 
 def parse(body: bytes) -> Any:
