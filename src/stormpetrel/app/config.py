@@ -11,11 +11,13 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
 from stormpetrel.app.config_section import Section
 from stormpetrel.app.config_sources import SourcesConfig
 from stormpetrel.errors import ConfigError
+from stormpetrel.ingest.redact_kinds import KIND_NAMES
+from stormpetrel.ingest.redact_rules import compiled
 
 
 class ServerConfig(Section):
@@ -74,6 +76,12 @@ class RedactPattern(Section):
         min_length=1, max_length=2000, description="RE2 syntax; with a group, only the group goes"
     )
 
+    @field_validator("regex")
+    @classmethod
+    def _is_usable(cls, regex: str, found: ValidationInfo) -> str:
+        compiled(str(found.data.get("name", "")), regex)
+        return regex
+
 
 class RedactConfig(Section):
     """Secrets and personal data are taken out of what is said before anything of it is stored."""
@@ -83,6 +91,25 @@ class RedactConfig(Section):
         default_factory=list, description="built-in kinds that are not taken out, for example mail"
     )
     patterns: list[RedactPattern] = Field(default_factory=list, max_length=100, description="your own")
+
+    @field_validator("keep")
+    @classmethod
+    def _are_known(cls, keep: list[str]) -> list[str]:
+        unknown = sorted(set(keep) - set(KIND_NAMES))
+        if unknown:
+            raise ValueError(f"no such kinds: {', '.join(unknown)}; known are {', '.join(KIND_NAMES)}")
+        return keep
+
+
+class DeriveConfig(Section):
+    """Series made from what comes in: requests, errors and durations of spans, quantiles of histograms."""
+
+    enabled: bool = Field(True, description="derive series from spans and histograms")
+    step_seconds: float = Field(10.0, ge=1, le=300, description="length of the windows of spans")
+    late_seconds: float = Field(20.0, ge=0, le=600, description="how long a window waits for its spans")
+    max_operations: int = Field(50, ge=1, le=1000, description="operations of a service; the rest is other")
+    max_series: int = Field(2000, ge=1, le=20_000, description="operations and edges followed in all, each")
+    max_histograms: int = Field(2000, ge=0, le=20_000, description="histograms that get quantiles")
 
 
 class DetectConfig(Section):
@@ -122,6 +149,7 @@ class Config(Section):
     store: StoreConfig = StoreConfig()
     intake: IntakeConfig = IntakeConfig()
     redact: RedactConfig = RedactConfig()
+    derive: DeriveConfig = DeriveConfig()
     sources: SourcesConfig = SourcesConfig()
     detect: DetectConfig = DetectConfig()
     incidents: IncidentConfig = IncidentConfig()

@@ -1,0 +1,90 @@
+"""Redaction: secrets and personal data leave a batch before anything of it is stored or judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import pyarrow as pa
+
+from stormpetrel.ingest.redact_json import JsonRedactor
+from stormpetrel.ingest.redact_kinds import BIT_OF
+from stormpetrel.ingest.redact_pem import KeyLines
+from stormpetrel.ingest.redact_text import OwnPattern, TextRedactor
+from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
+from stormpetrel.model.signal import LogBatch, SpanBatch
+
+Records = LogBatch | SpanBatch | FlowBatch | AlertBatch | ChangeBatch
+_R = TypeVar("_R", LogBatch, SpanBatch, FlowBatch, AlertBatch, ChangeBatch)
+
+# Which columns hold free text, and which hold JSON. Who and where (entity, source, addresses, actor) stays.
+TEXTS: Mapping[type[Records], tuple[str, ...]] = {
+    LogBatch: ("body",),
+    SpanBatch: ("name",),
+    FlowBatch: (),
+    AlertBatch: ("name", "summary", "url"),
+    ChangeBatch: ("title", "url"),
+}
+JSONS: Mapping[type[Records], tuple[str, ...]] = {
+    LogBatch: ("attributes",),
+    SpanBatch: ("attributes",),
+    FlowBatch: ("attributes",),
+    AlertBatch: ("labels", "annotations"),
+    ChangeBatch: ("attributes",),
+}
+
+
+class Redactor:
+    """Takes secrets and personal data out of batches of records. Safe from several threads at once.
+
+    The kinds and how they are spelled are in `ingest.redact_kinds`; a find becomes `[kind]`, and the key
+    before it stays, so that log patterns stay what they are. Redacting twice changes nothing.
+
+    Args:
+        keep: names of built-in kinds that are left in.
+        patterns: the user's own.
+
+    Raises:
+        ConfigError: a kind is unknown or a pattern is no RE2 expression.
+
+    >>> Redactor().text("login of bob with password=hunter2")
+    'login of bob with password=[secret]'
+    """
+
+    def __init__(self, keep: Sequence[str] = (), patterns: Sequence[OwnPattern] = ()) -> None:
+        self._texts = TextRedactor(keep, patterns)
+        self._jsons = JsonRedactor(self._texts)
+        self._keys = KeyLines()
+
+    def batch(self, batch: _R) -> _R:
+        """The batch, redacted; the very same one when nothing was found."""
+        columns: dict[str, pa.Array] = {}
+        kind = type(batch)
+        for name in TEXTS[kind]:
+            columns[name] = self._text_column(batch, name)
+        for name in JSONS[kind]:
+            columns[name] = self._jsons.column(batch.records.column(name))
+        records = batch.records
+        if all(column is records.column(name) for name, column in columns.items()):
+            return batch
+        arrays = [columns.get(name, records.column(name)) for name in records.schema.names]
+        return kind(pa.RecordBatch.from_arrays(arrays, schema=records.schema))
+
+    def text(self, text: str) -> str:
+        """One text, redacted."""
+        return self._texts.text(text)
+
+    def counts(self) -> dict[str, int]:
+        """Texts by what was taken out of them, since the start."""
+        return self._texts.counts()
+
+    def _text_column(self, batch: Records, name: str) -> pa.Array:
+        column = batch.records.column(name)
+        found = self._texts.scan(column)
+        key = BIT_OF["private_key"]
+        if not isinstance(batch, LogBatch) or not self._texts.wanted & key:
+            return self._texts.column_where(column, found)
+        sources = batch.records.column("source")
+        column, lines = self._keys.column(column, sources, bool((found & key).any()))
+        self._texts.count("private_key", lines)
+        return self._texts.column_where(column, found)
