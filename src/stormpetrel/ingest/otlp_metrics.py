@@ -10,6 +10,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
 )
 
+from stormpetrel.ingest.counter_starts import CounterStarts
 from stormpetrel.ingest.otlp_points import Identity, Points
 from stormpetrel.ingest.otlp_request import answer, read_request
 from stormpetrel.ingest.otlp_values import attribute_map, text_of
@@ -53,11 +54,13 @@ class OtlpMetricsDecoder:
 
     - gauge: a gauge. Sum: cumulative and monotonic a counter, delta a delta, else a gauge.
     - histogram: `<name>_count`, `<name>_sum` and `<name>_bucket{le}` counting up to each bound.
-    - exponential histogram: `<name>_count` and `<name>_sum`; its buckets are not kept.
+    - exponential histogram: the same, with the bounds of `native_histograms`.
     - summary: `<name>_count`, `<name>_sum` and `<name>{quantile}`.
 
     A point flagged as having no recorded value ends its series with a staleness marker (of a histogram
-    its count and sum). A point without a time takes ours. Exemplars, minimum and maximum are not kept.
+    its count and sum, of an exponential one the buckets too). A point without a time takes ours. A counter
+    whose start time lies behind its newest point was started again: see `counter_starts`. Exemplars,
+    minimum and maximum are not kept.
 
     Args:
         registry: gives the series their ids.
@@ -70,6 +73,7 @@ class OtlpMetricsDecoder:
     def __init__(self, registry: SeriesRegistry, max_unpacked_bytes: int) -> None:
         self._registry = registry
         self._limit = max_unpacked_bytes
+        self._starts = CounterStarts(registry)
 
     def decode(self, request: PushRequest) -> Decoded:
         """Samples of one request; thread-safe.
@@ -91,18 +95,18 @@ class OtlpMetricsDecoder:
         tally = points.tally
         body = answer(ExportMetricsServiceResponse(), "rejected_data_points", tally, parsed.content_type)
         return Decoded(
-            metrics=_batch(points),
+            metrics=self._batch(points),
             rejected=tally.rejected(),
             answer=body,
             answer_type=parsed.content_type,
         )
 
-
-def _batch(points: Points) -> MetricBatch | None:
-    if not points.series:
-        return None
-    return MetricBatch(
-        np.array(points.series, np.uint32),
-        np.array(points.times, np.int64),
-        np.array(points.values, np.float64),
-    )
+    def _batch(self, points: Points) -> MetricBatch | None:
+        if not points.series:
+            return None
+        batch = MetricBatch(
+            np.array(points.series, np.uint32),
+            np.array(points.times, np.int64),
+            np.array(points.values, np.float64),
+        )
+        return self._starts.with_zeros(batch, np.array(points.starts, np.int64))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,24 +11,32 @@ from typing import Any
 import numpy as np
 
 from stormpetrel.errors import TooLargeError
+from stormpetrel.ingest.native_histograms import (
+    MAX_BUCKETS,
+    MAX_CUSTOM_BOUNDS,
+    STALE,
+    Buckets,
+    HistogramError,
+    NativeHistogram,
+    bound_text,
+    fixed_bounds,
+    flatten,
+    spread,
+)
 from stormpetrel.ingest.otlp_values import INT64_MAX, label_map
 from stormpetrel.ingest.remote_write_labels import MAX_LABEL_BYTES, MAX_LABELS
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.ingest.tally import RejectTally
 from stormpetrel.model.resource import UNKNOWN_ENTITY
-from stormpetrel.model.signal import STALE_MARKER_BITS, MetricKind
+from stormpetrel.model.signal import MetricKind
 
 MAX_NAME_BYTES = 1024
 
 # Samples of one request; a histogram point is as many as it has buckets.
 MAX_SAMPLES = 5_000_000
 
-# A histogram with more buckets is refused: each bucket is a series.
-MAX_BUCKETS = 1000
-
 _NO_RECORDED_VALUE = 1
 _DELTA, _CUMULATIVE = 1, 2
-_STALE = float(np.array([STALE_MARKER_BITS], np.uint64).view(np.float64)[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +49,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class _Origin:
-    """One data point: whose series its samples belong to, and when it is."""
+    """One data point: whose series its samples belong to, when it is, and since when it counts (0: not said)."""
 
     metric: str
     unit: str
@@ -48,17 +57,7 @@ class _Origin:
     entity: str
     labels: dict[str, str]
     time_unix_nano: int
-
-
-def bound_text(bound: float) -> str:
-    """A bucket bound or quantile as Prometheus writes it.
-
-    >>> bound_text(1.0), bound_text(0.005), bound_text(float("inf"))
-    ('1', '0.005', '+Inf')
-    """
-    if bound == float("inf"):
-        return "+Inf"
-    return str(int(bound)) if bound.is_integer() and abs(bound) < 1e15 else repr(bound)
+    start_unix_nano: int = 0
 
 
 class Points:
@@ -68,6 +67,7 @@ class Points:
         series: ids, one a sample.
         times: Unix nanoseconds, one a sample.
         values: one a sample.
+        starts: Unix nanoseconds since when the sample's series counts, 0 where not said; one a sample.
         tally: refused data points by reason.
     """
 
@@ -75,6 +75,7 @@ class Points:
         self.series: list[int] = []
         self.times: list[int] = []
         self.values: list[float] = []
+        self.starts: list[int] = []
         self.tally = RejectTally()
         self._registry = registry
         self._source = source
@@ -110,7 +111,8 @@ class Points:
             # A resource that names nobody: the point's own labels may.
             entity = "" if entity == UNKNOWN_ENTITY else entity
             time = point.time_unix_nano or self._received
-            write(self, _Origin(metric.name, metric.unit, kind, entity, labels, time), point)
+            start = point.start_time_unix_nano if point.start_time_unix_nano <= INT64_MAX else 0
+            write(self, _Origin(metric.name, metric.unit, kind, entity, labels, time, start), point)
 
     def put(
         self, origin: _Origin, suffix: str, value: float, extra: dict[str, str] | None = None, unit: str = ""
@@ -124,6 +126,7 @@ class Points:
         )
         self.times.append(origin.time_unix_nano)
         self.values.append(value)
+        self.starts.append(origin.start_unix_nano)
 
 
 def _kind(metric: Any, shape: str) -> MetricKind:
@@ -150,7 +153,7 @@ def _fault(labels: dict[str, str], point: Any) -> str:
 
 def _number(points: Points, origin: _Origin, point: Any) -> None:
     if point.flags & _NO_RECORDED_VALUE:
-        points.put(origin, "", _STALE, unit=origin.unit)
+        points.put(origin, "", STALE, unit=origin.unit)
         return
     shape = point.WhichOneof("value")
     if shape is None:
@@ -162,20 +165,50 @@ def _number(points: Points, origin: _Origin, point: Any) -> None:
 def _totals(points: Points, origin: _Origin, point: Any) -> bool:
     """Count and sum; false when the point has no recorded value."""
     recorded = not point.flags & _NO_RECORDED_VALUE
-    points.put(origin, "_count", float(point.count) if recorded else _STALE)
+    points.put(origin, "_count", float(point.count) if recorded else STALE)
     # A histogram of values that may be negative has no sum; a summary always has.
     if not recorded or point.DESCRIPTOR.name == "SummaryDataPoint" or point.HasField("sum"):
-        points.put(origin, "_sum", point.sum if recorded else _STALE, unit=origin.unit)
+        points.put(origin, "_sum", point.sum if recorded else STALE, unit=origin.unit)
     return recorded
 
 
 def _exponential(points: Points, origin: _Origin, point: Any) -> None:
+    if point.flags & _NO_RECORDED_VALUE:
+        _totals(points, origin, point)
+        for edge in fixed_bounds():
+            points.put(origin, "_bucket", STALE, {"le": edge})
+        return
+    try:
+        flat = flatten(
+            NativeHistogram(
+                schema=point.scale,
+                count=float(point.count),
+                zero_count=float(point.zero_count),
+                zero_threshold=point.zero_threshold,
+                positive=_dense(point.positive),
+                negative=_dense(point.negative),
+            )
+        )
+    except HistogramError as error:
+        points.tally.add(str(error), 1, origin.metric[:80])
+        return
     _totals(points, origin, point)
+    for edge, count in zip(flat.le, flat.counts.tolist(), strict=True):
+        points.put(origin, "_bucket", count, {"le": edge})
+
+
+def _dense(buckets: Any) -> Buckets:
+    """OTLP's run of buckets; its bucket 0 lies above 1, which is bucket 1 here."""
+    if len(buckets.bucket_counts) > MAX_BUCKETS:
+        raise HistogramError("too_many_buckets")
+    counts = np.array(list(buckets.bucket_counts), np.float64)
+    return spread([buckets.offset + 1], [len(counts)], counts)
 
 
 def _histogram(points: Points, origin: _Origin, point: Any) -> None:
     bounds, counts = list(point.explicit_bounds), list(point.bucket_counts)
-    if len(bounds) >= MAX_BUCKETS or (counts and len(counts) != len(bounds) + 1):
+    shaped = len(bounds) < MAX_CUSTOM_BOUNDS and (not counts or len(counts) == len(bounds) + 1)
+    if not shaped or not _rising(bounds):
         points.tally.add("bad_buckets", 1, origin.metric[:80])
         return
     if not _totals(points, origin, point) or not counts:
@@ -185,9 +218,18 @@ def _histogram(points: Points, origin: _Origin, point: Any) -> None:
         points.put(origin, "_bucket", float(count), {"le": edge})
 
 
+def _rising(bounds: list[float]) -> bool:
+    """Are these finite and ever greater? Two equal ones would be one series."""
+    if not bounds:
+        return True
+    finite = bounds[0] > -math.inf and bounds[-1] < math.inf
+    return finite and all(low < high for low, high in itertools.pairwise(bounds))
+
+
 def _summary(points: Points, origin: _Origin, point: Any) -> None:
-    if len(point.quantile_values) > MAX_BUCKETS:
-        points.tally.add("bad_buckets", 1, origin.metric[:80])
+    quantiles = [one.quantile for one in point.quantile_values]
+    if len(quantiles) > MAX_CUSTOM_BOUNDS or not all(0 <= quantile <= 1 for quantile in quantiles):
+        points.tally.add("bad_quantiles", 1, origin.metric[:80])
         return
     if not _totals(points, origin, point):
         return

@@ -19,10 +19,7 @@ from stormpetrel.ingest.native import Number, compiled
 from stormpetrel.ingest.remote_write_table import UNKNOWN_ID, find
 
 # What `measure` counts.
-SERIES, SAMPLES, METADATA = 0, 1, 2
-
-# Milliseconds whose nanoseconds still fit int64.
-MAX_MILLIS = 9_223_372_036_854
+SERIES, SAMPLES, METADATA, HISTOGRAMS = 0, 1, 2, 3
 
 
 def _load64(_context: Any, array: Any, _at: Any) -> tuple[Any, Any]:
@@ -41,7 +38,7 @@ load64 = cast(Callable[[NDArray[np.uint8], Number], Number], intrinsic(_load64))
 
 
 @compiled
-def _varint(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Number]:
+def varint(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Number]:
     """A length: (value, next position); position -1 where it is cut off or longer than four bytes."""
     value = np.int64(0)
     shift = 0
@@ -56,7 +53,7 @@ def _varint(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Nu
 
 
 @compiled
-def _millis(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Number]:
+def read_millis(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Number]:
     """A signed 64-bit varint: (value, next position); position -1 where it is not a plain one."""
     value = np.uint64(0)
     shift = np.uint64(0)
@@ -94,20 +91,31 @@ def hash128(buf: NDArray[np.uint8], start: Number, end: Number) -> tuple[Number,
     Not collision-proof against a sender who wants to collide: all that wins is what sending those
     labels themselves would.
     """
-    c1, c2 = np.uint64(0x87C37B91114253D5), np.uint64(0x4CF5AD432745937F)
     h1, h2 = np.uint64(0), np.uint64(0)
     for at in range(start, end, 16):
-        k1 = _word(buf, at, end) * c1
-        k1 = (k1 << np.uint64(31)) | (k1 >> np.uint64(33))
-        h1 ^= k1 * c2
-        h1 = (h1 << np.uint64(27)) | (h1 >> np.uint64(37))
-        h1 = (h1 + h2) * np.uint64(5) + np.uint64(0x52DCE729)
-        k2 = _word(buf, at + 8, end) * c2
-        k2 = (k2 << np.uint64(33)) | (k2 >> np.uint64(31))
-        h2 ^= k2 * c1
-        h2 = (h2 << np.uint64(31)) | (h2 >> np.uint64(33))
-        h2 = (h2 + h1) * np.uint64(5) + np.uint64(0x38495AB5)
-    length = np.uint64(end - start)
+        h1, h2 = hash_block(h1, h2, _word(buf, at, end), _word(buf, at + 8, end))
+    return hash_end(h1, h2, np.uint64(end - start))
+
+
+@compiled
+def hash_block(h1: Number, h2: Number, k1: Number, k2: Number) -> tuple[Number, Number]:
+    """Mix 16 bytes into the state of `hash128`."""
+    c1, c2 = np.uint64(0x87C37B91114253D5), np.uint64(0x4CF5AD432745937F)
+    k1 *= c1
+    k1 = (k1 << np.uint64(31)) | (k1 >> np.uint64(33))
+    h1 ^= k1 * c2
+    h1 = (h1 << np.uint64(27)) | (h1 >> np.uint64(37))
+    h1 = (h1 + h2) * np.uint64(5) + np.uint64(0x52DCE729)
+    k2 *= c2
+    k2 = (k2 << np.uint64(33)) | (k2 >> np.uint64(31))
+    h2 ^= k2 * c1
+    h2 = (h2 << np.uint64(31)) | (h2 >> np.uint64(33))
+    return h1, (h2 + h1) * np.uint64(5) + np.uint64(0x38495AB5)
+
+
+@compiled
+def hash_end(h1: Number, h2: Number, length: Number) -> tuple[Number, Number]:
+    """The hash, from the state of `hash128` and what length went into it."""
     h1 ^= length
     h2 ^= length
     h1 += h2
@@ -129,12 +137,12 @@ def _mix(value: Number) -> Number:
 
 @compiled
 def measure(buf: NDArray[np.uint8], length: Number) -> tuple[bool, NDArray[np.int64]]:
-    """Whether the request has the usual shape, and how many series, samples and metadata it holds."""
-    counts = np.zeros(3, np.int64)
+    """Whether the request has the usual shape, and how much it holds of each of `SERIES` to `HISTOGRAMS`."""
+    counts = np.zeros(4, np.int64)
     at = 0
     while at < length:
         tag = buf[at]
-        size, start = _varint(buf, at + 1, length)
+        size, start = varint(buf, at + 1, length)
         if (tag not in (0x0A, 0x1A)) or start < 0 or start + size > length:
             return False, counts
         at = start + size
@@ -146,18 +154,19 @@ def measure(buf: NDArray[np.uint8], length: Number) -> tuple[bool, NDArray[np.in
         part = np.int64(0x0A)
         while inner < at:
             before, part = part, np.int64(buf[inner])
-            size, start = _varint(buf, inner + 1, at)
+            size, start = varint(buf, inner + 1, at)
             # Labels (0a), samples (12), exemplars (1a), histograms (22); no label after something else.
             known = part in (0x0A, 0x12, 0x1A, 0x22)
             if not known or start < 0 or start + size > at or (part == 0x0A and before != 0x0A):
                 return False, counts
             inner = start + size
             counts[SAMPLES] += part == 0x12
+            counts[HISTOGRAMS] += part == 0x22
     return True, counts
 
 
 @compiled
-def _sample(
+def sample(
     buf: NDArray[np.uint8], at: Number, end: Number, values: NDArray[np.uint64], row: int
 ) -> tuple[Number, Number]:
     """Read one Sample message: (milliseconds, 0), or (0, -1) when it is not a plain one."""
@@ -169,7 +178,7 @@ def _sample(
             values[row] = load64(buf, at + 1)
             at += 9
         elif tag == 0x10:
-            millis, at = _millis(buf, at + 1, end)
+            millis, at = read_millis(buf, at + 1, end)
             if at < 0:
                 return np.int64(0), -1
         else:
@@ -184,19 +193,21 @@ def read(
     table: tuple[NDArray[np.uint64], NDArray[np.uint32]],
     columns: tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.uint64]],
     unknown: NDArray[np.uint64],
-    metadata: NDArray[np.int64],
-) -> tuple[bool, Number, Number]:
-    """Fill the columns of a measured request: (usual, unknown series, native histograms skipped).
+    places: tuple[NDArray[np.int64], NDArray[np.int64]],
+) -> tuple[bool, Number]:
+    """Fill the columns of a measured request: (usual, unknown series).
 
     Series that the table does not know (and all without samples) leave `UNKNOWN_ID` in their rows and a
     line in `unknown`: first and end row, start and end of the labels, their hash in two halves. Times
-    stay in milliseconds; values are bit patterns, so that no NaN loses its payload.
+    stay in milliseconds; values are bit patterns, so that no NaN loses its payload. `places` takes start
+    and end of each metadata, and of each native histogram start and end of its labels and of itself.
     """
     series, times, values = columns
-    at, row, missing, described, histograms = 0, 0, 0, 0, 0
+    metadata, histograms = places
+    at, row, missing, described, held = 0, 0, 0, 0, 0
     while at < length:
         is_metadata = buf[at] == 0x1A
-        size, start = _varint(buf, at + 1, length)
+        size, start = varint(buf, at + 1, length)
         at = start + size
         if is_metadata:
             metadata[described, 0], metadata[described, 1] = start, at
@@ -205,17 +216,19 @@ def read(
         inner, labels_end, first = start, start, row
         while inner < at:
             part = buf[inner]
-            size, begin = _varint(buf, inner + 1, at)
+            size, begin = varint(buf, inner + 1, at)
             inner = begin + size
             if part == 0x0A:
                 labels_end = inner
             elif part == 0x12:
-                times[row], bad = _sample(buf, begin, inner, values, row)
+                times[row], bad = sample(buf, begin, inner, values, row)
                 if bad < 0:
-                    return False, 0, 0
+                    return False, 0
                 row += 1
             elif part == 0x22:
-                histograms += 1
+                place = histograms[held]
+                place[0], place[1], place[2], place[3] = start, labels_end, begin, inner
+                held += 1
         a, b = hash128(buf, start, labels_end)
         found = find(table[0], table[1], a, b) if row > first else np.int64(UNKNOWN_ID)
         series[first:row] = found
@@ -223,4 +236,4 @@ def read(
             line = unknown[missing]
             line[0], line[1], line[2], line[3], line[4], line[5] = first, row, start, labels_end, a, b
             missing += 1
-    return True, missing, histograms
+    return True, missing
