@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormpetrel.ingest.native import Number, compiled
+from stormpetrel.ingest.protobuf_wire import varint, varint64
 
 # Seconds whose nanoseconds surely fit int64.
 MAX_SECONDS = 9_223_372_035
@@ -20,29 +21,12 @@ LINE_START, LINE_END, ENTRY_START, ENTRY_END = 0, 1, 2, 3
 
 
 @compiled
-def _varint(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Number]:
-    """An unsigned varint of up to 64 bits: (value, next position); position -1 where it is not a plain one."""
-    value = np.uint64(0)
-    shift = np.uint64(0)
-    while at < end:
-        byte = np.uint64(buf[at])
-        at += 1
-        if shift == np.uint64(63) and byte > np.uint64(1):
-            return np.uint64(0), -1
-        value |= (byte & np.uint64(0x7F)) << shift
-        if byte < np.uint64(0x80):
-            return value, at
-        shift += np.uint64(7)
-    return np.uint64(0), -1
-
-
-@compiled
 def _length(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Number]:
     """The span behind a length: (start, end); start -1 where it is not whole."""
-    size, start = _varint(buf, at, end)
-    if start < 0 or size > np.uint64(end - start):
+    size, start = varint(buf, at, end)
+    if start < 0 or size > end - start:
         return -1, -1
-    return start, start + np.int64(size)
+    return start, start + size
 
 
 @compiled
@@ -62,7 +46,7 @@ def measure(buf: NDArray[np.uint8], length: Number) -> tuple[bool, Number, Numbe
         while inner < at:
             part = buf[inner]
             if part == 0x18:
-                _, inner = _varint(buf, inner + 1, at)
+                _, inner = varint64(buf, inner + 1, at)
                 if inner < 0:
                     return False, 0, 0
                 continue
@@ -103,7 +87,7 @@ def read(
         while inner < at:
             part = buf[inner]
             if part == 0x18:
-                _, inner = _varint(buf, inner + 1, at)
+                _, inner = varint64(buf, inner + 1, at)
                 continue
             start, inner = _length(buf, inner + 1, at)
             if part == 0x0A:
@@ -150,8 +134,8 @@ def _timestamp(buf: NDArray[np.uint8], at: Number, end: Number, time: NDArray[np
         tag = buf[at]
         if tag != 0x08 and tag != 0x10:
             return False
-        value, at = _varint(buf, at + 1, end)
+        value, at = varint64(buf, at + 1, end)
         if at < 0:
             return False
-        time[(tag >> 3) - 1] = np.int64(value)
+        time[(tag >> 3) - 1] = value
     return True
