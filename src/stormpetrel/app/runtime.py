@@ -24,7 +24,7 @@ from stormpetrel.app.quarantine import QuarantineDesk
 from stormpetrel.app.registry import DECODERS, load_all
 from stormpetrel.app.selfmon import Observed, OwnMetrics
 from stormpetrel.app.source_health import SourceHealth
-from stormpetrel.app.sources import build_sources
+from stormpetrel.app.sources import build_receivers, build_sources
 from stormpetrel.app.tail import LogTail
 from stormpetrel.app.tally import SourceTally
 from stormpetrel.app.usecases import LiveService
@@ -131,6 +131,9 @@ class Runtime:
                 self.access, decoders, self._own_metrics, now,
             )
         )  # fmt: skip
+        self._sources = build_sources(
+            config, self.instance, self.registry, clock, self._control, self._own_metrics.text
+        ) + build_receivers(config, decoders, self.access.caller_of_token, clock)
 
     @property
     def store(self) -> TelemetryStore:
@@ -147,10 +150,7 @@ class Runtime:
         now = self.clock.now_unix_nano()
         self.writer.start(self._store.recent_tokens(now - _HOUR))
         self._judge.start()
-        sources = build_sources(
-            self.config, self.instance, self.registry, self.clock, self._control, self._own_metrics.text
-        )
-        for kind, source in sources:
+        for kind, source in self._sources:
             self._tally.expect(source.name, kind)
             thread = threading.Thread(
                 target=self._run_source, args=(source,), name=f"source-{source.name}", daemon=True

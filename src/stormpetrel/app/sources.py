@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from stormpetrel.adapters.sources.files import FileSource
 from stormpetrel.adapters.sources.host import HostSource
@@ -12,13 +12,16 @@ from stormpetrel.adapters.sources.netflow import NetflowSource
 from stormpetrel.adapters.sources.scrape import ScrapeSource
 from stormpetrel.app.config import Config
 from stormpetrel.app.logging import RECENT
-from stormpetrel.errors import OverloadedError, StoreError
+from stormpetrel.errors import ConfigError, OverloadedError, StoreError
 from stormpetrel.ingest.exposition import ExpositionParser
 from stormpetrel.ingest.netflow_flows import NetflowDecoder
 from stormpetrel.ingest.series import SeriesRegistry
+from stormpetrel.model.access import Caller
 from stormpetrel.model.columns import build_logs
+from stormpetrel.model.push import Decoded, PushRequest
 from stormpetrel.ports.clock import Clock
 from stormpetrel.ports.control import ControlStore
+from stormpetrel.ports.decode import Decoder
 from stormpetrel.ports.intake import Intake
 from stormpetrel.ports.source import Source
 
@@ -103,3 +106,36 @@ def build_sources(
         sources.append(("self", OwnSource(own_metrics, parser, clock)))
         sources.append(("file", OwnLogSource()))
     return sources
+
+
+def build_receivers(
+    config: Config,
+    decoders: Mapping[str, Decoder],
+    caller_of: Callable[[str], Caller | None],
+    clock: Clock,
+) -> list[tuple[str, Source]]:
+    """The sources that listen for senders with a token, with their kind as the pages show it.
+
+    Args:
+        config: which of them listen.
+        decoders: by protocol, the same that serve HTTP.
+        caller_of: whose token a secret is.
+        clock: dates what carries no time.
+
+    Raises:
+        ConfigError: one is to listen whose extra is not installed.
+    """
+    if not config.sources.otlp_grpc.port:
+        return []
+    try:
+        from stormpetrel.adapters.sources.otlp_grpc import OtlpGrpcSource  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise ConfigError(
+            "sources.otlp_grpc.port is set, but OTLP over gRPC needs the extra grpc: "
+            f"pip install 'stormpetrel[grpc]', or set the port to 0 ({error})"
+        ) from error
+
+    def decode(protocol: str, request: PushRequest) -> Decoded:
+        return decoders[protocol].decode(request)
+
+    return [("otlp_grpc", OtlpGrpcSource(config.sources.otlp_grpc, decode, caller_of, clock))]
