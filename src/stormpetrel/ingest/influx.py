@@ -51,10 +51,15 @@ class _Read:
     time: NDArray[np.int64]
     value: NDArray[np.float64]
     unknown: NDArray[np.uint64]  # [rows of unknown series, 8], see `influx_wire.ROW`
-    lines: int
     tally: RejectTally = field(default_factory=RejectTally)
     refused: list[tuple[int, str]] = field(default_factory=list)  # line, why
     refused_lines: int = 0
+
+    def refuse(self, reason: str, lines: int, first: int) -> None:
+        """Count refused lines; the answer names the first of them."""
+        self.tally.add(reason, lines, f"line {first}")
+        self.refused_lines += lines
+        self.refused.append((first, reason.replace("_", " ")))
 
 
 class InfluxDecoder:
@@ -111,22 +116,25 @@ class InfluxDecoder:
         hashes = np.ascontiguousarray(read.unknown[:, wire.HASH_A : wire.HASH_B + 1])
         pairs = hashes.view([("a", np.uint64), ("b", np.uint64)]).ravel()
         _, firsts, which = np.unique(pairs, return_index=True, return_inverse=True)
-        firsts_in_order = np.argsort(firsts)  # ids in order of first sight
         ids = np.full(len(firsts), UNKNOWN_ID, np.uint32)
-        good = np.ones(len(firsts), np.bool_)
+        reasons = np.zeros(len(firsts), np.int64)
+        known: list[str] = [""]  # reasons by number; 0: none
         keys: dict[tuple[int, int], Key | str] = {}
-        for position in firsts_in_order.tolist():
-            first = read.unknown[firsts[position]].tolist()
-            found = self._series(first, keys, body, source)
-            if isinstance(found, str):
-                good[position] = False
-                self._refuse(read, first[wire.LINE], found, int((which == position).sum()))
-            else:
+        for position in np.argsort(firsts).tolist():  # ids are given in order of first sight
+            found = self._series(read.unknown[firsts[position]].tolist(), keys, body, source)
+            if not isinstance(found, str):
                 ids[position] = found
+                continue
+            if found not in known:
+                known.append(found)
+            reasons[position] = known.index(found)
         rows = read.unknown[:, wire.ROW].astype(np.int64)
         read.series[rows] = ids[which]
         keep = np.ones(len(read.series), np.bool_)
-        keep[rows] = good[which]
+        keep[rows] = reasons[which] == 0
+        for number, reason in enumerate(known[1:], 1):
+            lines = np.unique(read.unknown[reasons[which] == number, wire.LINE])
+            read.refuse(reason, len(lines), int(lines[0]))
         self._table.insert(hashes[firsts], ids)
         return keep
 
@@ -140,12 +148,6 @@ class InfluxDecoder:
         metric = metric_name(key[0], body[first[wire.FIELD_START] : first[wire.FIELD_END]])
         return self._registry.intern(metric, key[1], source) if metric else "not_utf8"
 
-    def _refuse(self, read: _Read, line: int, reason: str, rows: int) -> None:
-        read.tally.add(reason, rows, f"line {line}")
-        read.refused_lines += rows
-        if len(read.refused) < _NAMED_LINES:
-            read.refused.append((line, reason.replace("_", " ")))
-
 
 def _unit(query: str) -> int:
     """Nanoseconds of the request's unit of time.
@@ -153,7 +155,7 @@ def _unit(query: str) -> int:
     Raises:
         DecodeError: it is none that InfluxDB has.
     """
-    precision = parse_qs(query, encoding="utf-8", errors="replace", max_num_fields=50).get("precision", ["ns"])[0]
+    precision = parse_qs(query, errors="replace").get("precision", ["ns"])[0]
     unit = _NANOS.get(precision)
     if unit is None:
         raise DecodeError(f"unknown precision {precision[:20]!r}: {', '.join(_NANOS)} are known")
@@ -161,9 +163,7 @@ def _unit(query: str) -> int:
 
 
 def _read(body: bytes, clock: tuple[int, int], table: LabelTable) -> _Read:
-    capacity = body.count(b"=")
-    if capacity > 4 * MAX_SAMPLES:
-        raise TooLargeError(f"the request holds more than {MAX_SAMPLES} fields: send smaller requests")
+    capacity = min(body.count(b"="), MAX_SAMPLES)
     columns = (
         np.empty(capacity, np.uint32),
         np.empty(capacity, np.int64),
@@ -174,11 +174,11 @@ def _read(body: bytes, clock: tuple[int, int], table: LabelTable) -> _Read:
     faults, refused = np.zeros(wire.FAULTS, np.int64), np.zeros((_NAMED_LINES, 4), np.int64)
     buf = np.frombuffer(body, np.uint8)
     counts = wire.read(buf, clock, table.arrays, columns, faults, refused)
-    rows, unknown, spans, texts, lines, refused_lines = (int(n) for n in counts)
-    if rows > MAX_SAMPLES:
-        raise TooLargeError(f"the request holds {rows} fields, at most {MAX_SAMPLES} are taken: send smaller ones")
+    rows, unknown, spans, texts, refused_lines = (int(n) for n in counts)
+    if faults[wire.TOO_MANY_FIELDS]:
+        raise TooLargeError(f"the request holds more than {MAX_SAMPLES} fields: send smaller requests")
     _read_numbers(buf, columns[2], columns[4][:spans])
-    read = _Read(columns[0][:rows], columns[1][:rows], columns[2][:rows], columns[3][:unknown], lines)
+    read = _Read(columns[0][:rows], columns[1][:rows], columns[2][:rows], columns[3][:unknown])
     read.refused_lines = refused_lines
     read.tally.add("text_field", texts)
     for fault, line, start, seen in refused[: min(refused_lines, _NAMED_LINES)].tolist():

@@ -19,16 +19,16 @@ from stormpetrel.ingest.remote_write_wire import hash128
 
 # Why a line is refused.
 NO_FAULT, NO_MEASUREMENT, NO_FIELDS, MALFORMED_FIELD, MALFORMED_VALUE, UNCLOSED_TEXT = range(6)
-MALFORMED_TIME, TIME_OUT_OF_RANGE = 6, 7
-FAULTS = 8
+MALFORMED_TIME, TIME_OUT_OF_RANGE, TOO_MANY_FIELDS = 6, 7, 8
+FAULTS = 9
 
 # Columns of what is said of a row whose series is unknown: row, line, the spans of measurement and tags and
 # of the field's name, their hash in two halves.
 ROW, LINE, KEY_START, KEY_END, FIELD_START, FIELD_END, HASH_A, HASH_B = range(8)
 
 # What `read` counts: rows, rows of unknown series, numbers to be read elsewhere, texts that were skipped,
-# lines that held something, lines refused.
-ROWS, UNKNOWN, SPANS, TEXTS, LINES, REFUSED = range(6)
+# lines refused.
+ROWS, UNKNOWN, SPANS, TEXTS, REFUSED = range(5)
 
 _TAB, _NEWLINE, _RETURN, _SPACE, _QUOTE, _HASH = 9, 10, 13, 32, 34, 35
 _PLUS, _COMMA, _MINUS, _POINT, _EQUALS, _BACKSLASH = 43, 44, 45, 46, 61, 92
@@ -39,7 +39,7 @@ _INT64_MAX = np.uint64((1 << 63) - 1)
 _BAD, _NUMBER, _SPAN, _TEXT = 0, 1, 2, 3
 
 _EXACT = np.uint64(1 << 53)
-_POWERS = 10.0 ** np.arange(23)
+_POWERS = np.array([float(f"1e{power}") for power in range(23)])
 
 # Series, time, value; what is said of rows of unknown series [rows, 8]; numbers to be read elsewhere [rows, 3].
 _Columns = tuple[
@@ -63,12 +63,12 @@ def read(
         buf: uint8[bytes].
         clock: nanoseconds of a unit of time, and the time of lines that have none.
         table: known series, see `remote_write_table.LabelTable`.
-        columns: as many rows as the body has equals signs; the last, of numbers to be read elsewhere, says
+        columns: with room for as many rows as are taken. The last, of numbers to be read elsewhere, says
             row, start and end.
         faults: int64[FAULTS], lines refused.
         refused: int64[n, 4], of the first n refused lines: fault, line, start, where the fault was seen.
     """
-    counts = np.zeros(6, np.int64)
+    counts = np.zeros(5, np.int64)
     length = len(buf)
     at, line = 0, 0
     while at < length:
@@ -77,7 +77,6 @@ def read(
         if start >= length or buf[start] == _NEWLINE or buf[start] == _HASH:
             at = _line_end(buf, start, length)
             continue
-        counts[LINES] += 1
         rows, unknown, spans, texts = counts[ROWS], counts[UNKNOWN], counts[SPANS], counts[TEXTS]
         at, fault, more = _line(buf, (start, line), clock, table, columns, counts)
         if fault != NO_FAULT:
@@ -164,6 +163,8 @@ def _field(
         counts[TEXTS] += 1
         return at, NO_FAULT, _newlines(buf, name_end, at)
     row = counts[ROWS]
+    if row == len(columns[2]):
+        return at, TOO_MANY_FIELDS, 0
     counts[ROWS] += 1
     columns[2][row] = number
     if kind == _SPAN:

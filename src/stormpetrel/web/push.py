@@ -194,19 +194,23 @@ def _observe(futures: list[Future[None]]) -> None:
 def push_secret(authorization: bytes) -> str:
     """The token of a Bearer header, or the password of a Basic one; empty when there is none.
 
+    Elasticsearch's shippers write ApiKey, in the form of Basic; those of InfluxDB write Token, as Bearer.
+
     >>> push_secret(b"Bearer abc"), push_secret(b"Basic bWU6YWJj"), push_secret(b"Digest x")
     ('abc', 'abc', '')
+    >>> push_secret(b"ApiKey bWU6YWJj"), push_secret(b"Token abc")
+    ('abc', 'abc')
     """
     if len(authorization) > _MAX_AUTHORIZATION:
         return ""
     scheme, _, rest = authorization.partition(b" ")
     text = rest.strip()
-    if scheme.lower() == b"basic":
+    if scheme.lower() in (b"basic", b"apikey"):
         try:
             text = base64.b64decode(text, validate=True).partition(b":")[2]
         except binascii.Error:
             return ""
-    elif scheme.lower() != b"bearer":
+    elif scheme.lower() not in (b"bearer", b"token"):
         return ""
     return text.decode("utf-8", "replace")
 
