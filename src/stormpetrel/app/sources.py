@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 
+from stormpetrel.adapters.sources.discovery import DiscoverySource
 from stormpetrel.adapters.sources.files import FileSource
 from stormpetrel.adapters.sources.host import HostSource
 from stormpetrel.adapters.sources.journald import JournaldSource
@@ -99,6 +100,10 @@ def build_sources(
     sources += [
         ("scrape", ScrapeSource(target, parser.parse, registry, clock, config.seed))
         for target in config.sources.scrape
+    ]
+    sources += [
+        ("scrape", DiscoverySource(job, parser.parse, registry, clock, config.seed))
+        for job in config.sources.discovery
     ]
     if config.sources.flows.udp_port:
         sources.append(("netflow", NetflowSource(config.sources.flows, NetflowDecoder().decode, clock)))
