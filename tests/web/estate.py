@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 from tests.web import content
+from tests.web.estate_sources import SourceEstate
 
 from stormpetrel.errors import AuthError, NotFoundError, StateError
 from stormpetrel.model.access import ApiToken, Caller, Role, Scope
@@ -32,10 +33,11 @@ SETUP_SECRET = "one-time-secret"
 _LADDER = [Role.VIEWER, Role.RESPONDER, Role.ADMIN]
 
 
-class Estate:
+class Estate(SourceEstate):
     """Everything in dictionaries; `receiver` is what a test wants to happen to pushed requests."""
 
     def __init__(self, *, quiet: bool = False, empty: bool = False, set_up: bool = True) -> None:
+        super().__init__()
         self.quiet, self.empty = quiet, empty
         self.incidents = {one.incident_id: one for one in content.INCIDENTS}
         people = (("vera", Role.VIEWER), ("rob", Role.RESPONDER), ("ada", Role.ADMIN))
@@ -44,7 +46,6 @@ class Estate:
         for scope in Scope:
             self._token(f"{scope}-token", f"agent-{scope}", frozenset({scope}), "ada")
         self.received: list[tuple[str, PushRequest]] = []
-        self.released: list[int] = []
         self.messages = [LiveMessage("incident", "x", content.HOSTILE), LiveMessage("tick", "", "")]
         self.receiver: Callable[[PushRequest], Receipt] = accept
         self.is_ready = (True, "")
@@ -202,9 +203,6 @@ class Estate:
         moved = replace(incident, state=to, timeline=(*incident.timeline, entry))
         self.incidents[incident_id] = moved
         return moved
-
-    def release_quarantine(self, series: int, by: Caller) -> None:
-        self.released.append(series)
 
     # access -------------------------------------------------------------------------------------
     def setup_needed(self) -> bool:

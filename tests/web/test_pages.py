@@ -33,6 +33,16 @@ PAGES = [
     "/logs",
     "/logs?severity=17&text=script&entity=service:checkout&source=otel&from=-1d",
     "/quality",
+    "/sources",
+    "/sources/prometheus-eu",
+    "/sources//var/log/syslog",
+    "/sources/nobody",
+    "/quarantine",
+    "/quarantine?series=4",
+    "/quarantine?series=3&done=0",
+    "/changes",
+    "/changes?from=-7d",
+    "/tail?text=%3Cscript%3E&severity=17",
     "/about",
     "/settings/tokens",
     "/nothing-here",
@@ -86,7 +96,18 @@ def test_pages_run_nothing_inline_and_show_no_unseen_characters(path: str) -> No
     run(test)
 
 
-@pytest.mark.parametrize("path", ["/incidents/20260313-hostile", "/logs", "/explore?text=evil", "/quality"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/incidents/20260313-hostile",
+        "/logs",
+        "/explore?text=evil",
+        "/quality",
+        "/sources",
+        "/changes",
+        "/sources/prometheus-eu",
+    ],
+)
 def test_hostile_text_is_shown_as_text(path: str) -> None:
     async def test(client: httpx.AsyncClient) -> None:
         await sign_in(client, "ada")
@@ -263,11 +284,13 @@ def test_a_release_is_asked_of_the_service() -> None:
 
     async def test(client: httpx.AsyncClient) -> None:
         await sign_in(client, "rob")
-        csrf = await csrf_of(client, "/quality")
-        await client.post("/quality/release", data={"csrf": csrf, "series": "2"})
+        csrf = await csrf_of(client, "/quarantine?series=4")
+        answer = await client.post("/quarantine/release", data={"csrf": csrf, "series": "4"})
+        assert answer.headers["location"] == "/quarantine?done=58"
+        await client.post("/quarantine/drop", data={"csrf": csrf, "series": "2"})
 
     run(test, estate)
-    assert estate.released == [2]
+    assert (estate.released, estate.dropped) == ([4], [2])
 
 
 def test_faults_have_a_page_and_no_trace() -> None:

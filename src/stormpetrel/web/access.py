@@ -46,7 +46,14 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/explore"): Access.VIEWER,
     ("GET", "/logs"): Access.VIEWER,
     ("GET", "/quality"): Access.VIEWER,
-    ("POST", "/quality/release"): Access.RESPONDER,
+    ("GET", "/sources"): Access.VIEWER,
+    ("GET", "/sources/{name:path}"): Access.VIEWER,
+    ("GET", "/quarantine"): Access.VIEWER,
+    ("POST", "/quarantine/release"): Access.RESPONDER,
+    ("POST", "/quarantine/drop"): Access.RESPONDER,
+    ("GET", "/changes"): Access.VIEWER,
+    ("GET", "/tail"): Access.VIEWER,
+    ("GET", "/tail/stream"): Access.VIEWER,
     ("GET", "/about"): Access.VIEWER,
     ("GET", "/live"): Access.VIEWER,
     ("GET", "/settings/tokens"): Access.ADMIN,
@@ -72,6 +79,12 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/api/v1/logs/counts"): Access.READ,
     ("GET", "/api/v1/quality"): Access.READ,
     ("GET", "/api/v1/about"): Access.READ,
+    ("GET", "/api/v1/sources"): Access.READ,
+    ("GET", "/api/v1/sources/{name:path}"): Access.READ,
+    ("GET", "/api/v1/quarantine"): Access.READ,
+    ("GET", "/api/v1/alerts"): Access.READ,
+    ("GET", "/api/v1/changes"): Access.READ,
+    ("GET", "/api/v1/flows"): Access.READ,
     ("GET", "/{path:path}"): Access.READ,  # everything else: nothing is there
 }
 

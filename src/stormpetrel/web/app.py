@@ -6,15 +6,30 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from stormpetrel.app.service import Service
-from stormpetrel.web import api, errors, live, ops
+from stormpetrel.web import api, api_sources, errors, live, ops
 from stormpetrel.web.access import undecided
 from stormpetrel.web.guard import Guard
-from stormpetrel.web.pages import account, explore, incidents, logs, lost, now, system
+from stormpetrel.web.pages import (
+    account,
+    explore,
+    incidents,
+    logs,
+    lost,
+    now,
+    quarantine,
+    sources,
+    system,
+    tail,
+    told,
+)
 from stormpetrel.web.push import PushGate
 from stormpetrel.web.settings import WebSettings
 from stormpetrel.web.site import STATIC, Site
 
-_ROUTERS = (now, incidents, explore, logs, system, account, api, live, ops)
+_ROUTERS = (
+    now, incidents, explore, logs, tail, sources, quarantine, told, system, account,
+    api, api_sources, live, ops,
+)  # fmt: skip
 
 
 def create_app(service: Service, settings: WebSettings | None = None) -> FastAPI:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from typing import TypeVar
 
 import anyio
 import orjson
@@ -18,12 +19,13 @@ from stormpetrel.web.site import Site, SiteOf
 
 router = guarded_router()
 
-_HEARTBEAT_SECONDS = 15
-_SEND_SECONDS = 10.0
+HEARTBEAT_SECONDS = 15
+SEND_SECONDS = 10.0
 # How long a stream may take to say goodbye when the server stops.
-_GOODBYE_SECONDS = 1.0
+GOODBYE_SECONDS = 1.0
 
 Event = dict[str, str | int]
+T = TypeVar("T")
 
 
 @router.get("/live")
@@ -38,11 +40,11 @@ async def live(site: SiteOf) -> Response:
     stopping = anyio.Event()
     return EventSourceResponse(
         _events(site, stopping),
-        ping=_HEARTBEAT_SECONDS,
-        send_timeout=_SEND_SECONDS,
+        ping=HEARTBEAT_SECONDS,
+        send_timeout=SEND_SECONDS,
         headers={"Cache-Control": "no-store"},
         shutdown_event=stopping,
-        shutdown_grace_period=_GOODBYE_SECONDS,
+        shutdown_grace_period=GOODBYE_SECONDS,
     )
 
 
@@ -52,7 +54,7 @@ async def _events(site: Site, stopping: anyio.Event) -> AsyncIterator[Event]:
     stream = site.service.live()
     try:
         yield {"event": "hello", "data": "{}", "retry": 3000}
-        async for message in _until(stream, stopping, site.settings.live_seconds):
+        async for message in until(stream, stopping, site.settings.live_seconds):
             yield _event(message)
     finally:
         site.live_open -= 1
@@ -60,14 +62,12 @@ async def _events(site: Site, stopping: anyio.Event) -> AsyncIterator[Event]:
             await stream.aclose()
 
 
-async def _until(
-    stream: AsyncIterator[LiveMessage], stopping: anyio.Event, seconds: float
-) -> AsyncIterator[LiveMessage]:
+async def until(stream: AsyncIterator[T], stopping: anyio.Event, seconds: float) -> AsyncIterator[T]:
     """What the stream gives until it ends, the time is over, or the server stops."""
     clock = asyncio.get_running_loop().time
     end = clock() + seconds
     stop = asyncio.ensure_future(stopping.wait())
-    coming: asyncio.Future[LiveMessage] | None = None
+    coming: asyncio.Future[T] | None = None
     try:
         while True:
             coming = asyncio.ensure_future(anext(stream))

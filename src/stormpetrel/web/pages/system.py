@@ -4,28 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Annotated
 
-from fastapi import Form, Request
-from starlette.responses import RedirectResponse, Response
+from fastapi import Request
+from starlette.responses import Response
 
-from stormpetrel.model.quality import DROPPED, EXPLANATION, KEPT, Quality
+from stormpetrel.model.quality import CORRECTED, DROPPED, EXPLANATION, KEPT, Quality
 from stormpetrel.model.signal import SeriesInfo
 from stormpetrel.model.time import to_seconds
 from stormpetrel.web.access import guarded_router
-from stormpetrel.web.errors import ForbiddenError
-from stormpetrel.web.site import SiteOf, VisitOf
+from stormpetrel.web.site import SiteOf
 
 router = guarded_router()
 
 Kept = tuple[str, SeriesInfo, int, float]
 
-_RELEASABLE = frozenset({"kind_changed", "unit_changed"})
-
 
 def _fate(verdict: Quality) -> str:
     if verdict in KEPT:
         return "accepted"
+    if verdict in CORRECTED:
+        return "placed"
     return "dropped" if verdict in DROPPED else "kept apart"
 
 
@@ -51,18 +49,8 @@ def quality_page(request: Request, site: SiteOf) -> Response:
         "remarks": sorted(remarks, key=lambda c: -c.last_unix_nano),
         "explanation": EXPLANATION,
         "fate": _fate,
-        "releasable": _RELEASABLE,
     }
     return site.page(request, "quality.html", context)
-
-
-@router.post("/quality/release")
-def release(site: SiteOf, visit: VisitOf, series: Annotated[int, Form(ge=0, le=(1 << 32) - 1)]) -> Response:
-    """A person says that a changed kind or unit is right: let the series in again."""
-    if visit.caller is None:
-        raise ForbiddenError("sign in first")
-    site.service.release_quarantine(series, visit.caller)
-    return RedirectResponse("/quality", 303)
 
 
 @router.get("/about")
