@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stormpetrel.adapters.store import open_store
+from stormpetrel.adapters.store import ClickHouseStore, open_store
 from stormpetrel.adapters.store.connections import Connections
 from stormpetrel.adapters.store.inprocess import open_inprocess
 from stormpetrel.adapters.store.options import TableOptions
@@ -16,6 +16,7 @@ from stormpetrel.app.config import StoreConfig
 from stormpetrel.errors import StoreError
 from stormpetrel.model.query import LogQuery
 from stormpetrel.testing.check_store_logs import EVER
+from stormpetrel.testing.store_records import alert_batch, change_batch, flow_batch
 from stormpetrel.testing.store_samples import log_batch
 
 
@@ -61,6 +62,21 @@ def test_every_older_version_goes_forward(engine: Connections, tmp_path: Path, v
     assert engine.value("SELECT count() FROM logs WHERE lower(body) LIKE '%older version%'") == 1
 
 
+def test_version_2_gains_flows_alerts_and_changes(engine: Connections) -> None:
+    migrate(engine, MIGRATIONS[:2])
+    engine.command("INSERT INTO logs (body, request_token, stored) VALUES ('older', 7, now())")
+    migrate(engine)
+    store = ClickHouseStore(engine, None)
+    assert [record.body for record in store.read_logs(LogQuery(EVER))] == ["older"]
+    assert (store.read_alerts(EVER), store.read_changes(EVER), store.read_flows(EVER)) == ([], [], [])
+    store.insert_records(alert_batch([{"request_token": 8}]), "a")
+    store.insert_records(change_batch([{}]), "b")
+    store.insert_records(flow_batch([{"request_token": 9}]), "c")
+    found = (store.read_alerts(EVER), store.read_changes(EVER), store.read_flows(EVER))
+    assert [len(records) for records in found] == [1, 1, 1]
+    assert sorted(store.recent_tokens(0).tolist()) == [7, 8, 9]
+
+
 def test_a_migration_that_broke_off_is_repeated(engine: Connections) -> None:
     broken = Migration(2, "breaks", (*MIGRATIONS[1].statements[:1], "ALTER TABLE nowhere DROP COLUMN x"))
     with pytest.raises(StoreError):
@@ -89,6 +105,16 @@ def test_retention_and_flushing_follow_the_configuration(engine: Connections) ->
     assert "fsync_after_insert = 1" in second
     set_options(engine, TableOptions.of(StoreConfig()))
     assert _layout(engine) == first
+
+
+def test_each_kind_of_record_stays_for_its_own_time(engine: Connections) -> None:
+    migrate(engine)
+    set_options(engine, TableOptions.of(StoreConfig(flows_days=2, alerts_days=55, fsync=True)))
+    tables = engine.query("SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()")
+    created = dict(zip(tables["name"].to_pylist(), tables["create_table_query"].to_pylist(), strict=True))
+    for table, days in (("flows", 2), ("alerts", 55), ("changes", 55)):
+        assert f"toIntervalDay({days})" in created[table]
+        assert "fsync_after_insert = 1" in created[table]
 
 
 def test_rows_leave_when_their_days_are_over(tmp_path: Path) -> None:

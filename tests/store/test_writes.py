@@ -17,6 +17,7 @@ from stormpetrel.app.config import StoreConfig
 from stormpetrel.errors import StoreError, StoreFullError
 from stormpetrel.model.query import LogQuery
 from stormpetrel.testing.check_store_metrics import EVER
+from stormpetrel.testing.store_records import alert_batch, change_batch
 from stormpetrel.testing.store_samples import finding, log_batch, numbered_samples, same_finding, series_info
 
 WEEK = 7 * 86_400
@@ -78,6 +79,23 @@ def test_changes_stay_in_order_when_the_clock_goes_back(
     again = open_store(StoreConfig(), tmp_path)
     again.insert_findings([newer])
     assert [same_finding(one, newer) for one in again.read_findings(EVER)] == [True]
+    again.close()
+
+
+def test_of_one_time_what_came_later_is_newer_when_the_clock_goes_back(
+    store: ClickHouseStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    clock = Clock(time.time() + WEEK)
+    monkeypatch.setattr(clickhouse, "time", clock)
+    store.insert_records(alert_batch([{"summary": "first"}]), "a")
+    store.insert_records(change_batch([{"title": "first"}]), "b")
+    store.close()
+    clock.seconds -= WEEK
+    again = open_store(StoreConfig(), tmp_path)
+    again.insert_records(alert_batch([{"summary": "second"}]), "c")
+    again.insert_records(change_batch([{"title": "second"}]), "d")
+    assert [alert.summary for alert in again.read_alerts(EVER)] == ["second"]
+    assert [change.title for change in again.read_changes(EVER)] == ["second"]
     again.close()
 
 

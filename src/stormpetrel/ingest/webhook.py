@@ -133,8 +133,14 @@ def token_of(source: str, body: bytes, *said: str) -> int:
 
 
 def shown(value: Any) -> str:
-    """A value for a message to people: short."""
-    return repr(value[: 2 * _SHOWN] if isinstance(value, str | bytes) else value)[:_SHOWN]
+    """A value for a message to people: short.
+
+    >>> shown("a"), shown([1, {"b": None}])
+    ("'a'", '[1,{"b":null}]')
+    """
+    if isinstance(value, str):
+        return repr(value[:_SHOWN])[:_SHOWN]
+    return text_of(value, _SHOWN) or type(value).__name__
 
 
 def dig(tree: Any, *names: str) -> Any:
