@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import hashlib
 import re
+from collections import deque
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
@@ -21,12 +24,19 @@ from stormpetrel.errors import DecodeError, StormPetrelError, TooLargeError
 from stormpetrel.model.access import Caller, Scope
 from stormpetrel.model.push import HEADER_PREFIXES, Decoded, PushRequest, Receipt
 from stormpetrel.web.errors import RETRY_SECONDS, error_body, status_of
+from stormpetrel.web.push_lane import Lane
 from stormpetrel.web.settings import WebSettings
 
 _SOURCE = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _MAX_AUTHORIZATION = 2048
 _MAX_QUERY = 4096
 _MAX_HEADERS = 32
+_ASKED = tuple(prefix.encode("latin-1") for prefix in HEADER_PREFIXES)
+
+# A known token is taken for good this long before it is asked for again: one that was revoked is refused
+# within this time.
+_KNOWN_SECONDS = 1.0
+_MAX_KNOWN = 1000
 
 Headers = dict[bytes, bytes]
 
@@ -57,11 +67,13 @@ class PushGate:
         paths = service.push_paths()
         self._paths: Mapping[str, str] = {path: name for path, name in paths.items() if path[-2:] != "/*"}
         self._beneath = {path[:-1]: name for path, name in paths.items() if path[-2:] == "/*"}
-        self._threads = ThreadPoolExecutor(settings.receive_threads, thread_name_prefix="receive")
+        self._lane = Lane(settings.receive_threads)
         # Who sends is asked apart: neither a slow control store nor strangers' tokens hold up the loop.
         self._askers = ThreadPoolExecutor(2, thread_name_prefix="token")
+        self._known: dict[bytes, tuple[Caller, float]] = {}
         self._requests = 0
         self._bytes = 0
+        self._decoded: deque[int] = deque()  # sizes of bodies that are no longer held; from any thread
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Receive, or pass on."""
@@ -74,14 +86,12 @@ class PushGate:
             return
         self._requests += 1
         try:
-            receipt = await self._accept(protocol, scope, receive)
-            await self._until_stored(receipt)
+            decoded = await self._stored(protocol, await self._accept(scope, receive))
         except PushRefusedError as error:
             await _answer_error(send, error)
         except StormPetrelError as error:
             await _answer_error(send, _refusal(error))
         else:
-            decoded = receipt.decoded
             await _answer(send, decoded)
         finally:
             self._requests -= 1
@@ -92,15 +102,15 @@ class PushGate:
             return exact
         return next((name for start, name in self._beneath.items() if path.startswith(start)), None)
 
-    async def _accept(self, protocol: str, scope: AsgiScope, receive: Receive) -> Receipt:
+    async def _accept(self, scope: AsgiScope, receive: Receive) -> PushRequest:
+        """The request, once it is known who sends it and all of it is here."""
         if scope["method"] != "POST" and scope["path"] in self._paths:
             raise PushRefusedError(405, "method_not_allowed", "this path receives signals: POST only")
         headers: Headers = dict(scope["headers"])
         caller = await self._caller(headers)
         source = _source_of(headers, caller)
-        body = await self._body(headers, receive)
-        request = PushRequest(
-            body=body,
+        return PushRequest(
+            body=await self._body(headers, receive),
             content_type=headers.get(b"content-type", b"").decode("latin-1"),
             content_encoding=headers.get(b"content-encoding", b"").decode("latin-1"),
             path=scope["path"],
@@ -110,11 +120,6 @@ class PushGate:
             query=scope.get("query_string", b"").decode("latin-1")[:_MAX_QUERY],
             headers=_asked_headers(headers),
         )
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, self._service.receive, protocol, request)
-        finally:
-            self._bytes -= len(body)
 
     async def _caller(self, headers: Headers) -> Caller:
         """Whose token this is."""
@@ -122,14 +127,29 @@ class PushGate:
         secret = push_secret(headers.get(b"authorization", b"")) or headers.get(
             b"x-gitlab-token", b""
         ).decode("latin-1")
-        loop = asyncio.get_running_loop()
-        ask = self._service.caller_of_token
-        caller = await loop.run_in_executor(self._askers, ask, secret) if secret else None
+        caller = await self._caller_of(secret) if secret else None
         if caller is None:
             message = "send an API token with scope ingest: `Authorization: Bearer`, or Basic as password"
             raise PushRefusedError(401, "token", message)
         if Scope.INGEST not in caller.scopes:
             raise PushRefusedError(403, "scope", f"the token {caller.name} lacks the scope {Scope.INGEST}")
+        return caller
+
+    async def _caller_of(self, secret: str) -> Caller | None:
+        """Who the token speaks for; asked again after `_KNOWN_SECONDS`. Unknown ones are always asked for."""
+        loop = asyncio.get_running_loop()
+        digest = hashlib.sha256(secret.encode(errors="replace")).digest()
+        known = self._known.get(digest)
+        if known is not None and loop.time() < known[1]:
+            return known[0]
+        asked = loop.time()
+        caller = await loop.run_in_executor(self._askers, self._service.caller_of_token, secret)
+        if caller is None:
+            self._known.pop(digest, None)
+            return None
+        if len(self._known) >= _MAX_KNOWN:
+            self._known.clear()
+        self._known[digest] = caller, asked + _KNOWN_SECONDS
         return caller
 
     async def _body(self, headers: Headers, receive: Receive) -> bytes:
@@ -166,29 +186,25 @@ class PushGate:
                 f"the body exceeds {self._settings.max_body_bytes} bytes; send smaller batches, "
                 "or raise server.max_body_bytes"
             )
+        while self._decoded:
+            self._bytes -= self._decoded.popleft()
         if self._bytes + more > self._settings.max_bytes_in_flight:
             raise _overloaded("too many bytes in flight")
 
-    async def _until_stored(self, receipt: Receipt) -> None:
-        if not receipt.stored:
-            return
+    async def _stored(self, protocol: str, request: PushRequest) -> Decoded:
+        """Decode, and wait until everything accepted is in the store."""
+        answered = self._lane.submit(
+            partial(self._service.receive, protocol, request),
+            partial(self._decoded.append, len(request.body)),
+        )
+        del request  # only the lane holds it now, and lets go of the body when it is decoded
         try:
             async with asyncio.timeout(self._settings.stored_seconds):
-                for future in receipt.stored:
-                    await asyncio.wrap_future(future)
+                receipt = await answered
         except TimeoutError:
-            _observe(receipt.stored)
             message = f"not stored within {self._settings.stored_seconds:g} s; send it again"
             raise PushRefusedError(503, "timeout", message) from None
-        except BaseException:
-            _observe(receipt.stored)
-            raise
-
-
-def _observe(futures: list[Future[None]]) -> None:
-    """Nobody waits for these any more; their failures are already counted by the pipeline."""
-    for future in futures:
-        future.add_done_callback(lambda done: None if done.cancelled() else done.exception() and None)
+        return receipt.decoded
 
 
 def push_secret(authorization: bytes) -> str:
@@ -217,11 +233,10 @@ def push_secret(authorization: bytes) -> str:
 
 def _asked_headers(headers: Headers) -> dict[str, str]:
     """The headers that decoders may see: few, short, and never the authorization."""
-    named = (
-        (name.decode("latin-1").lower(), value.decode("latin-1")[:1024]) for name, value in headers.items()
-    )
-    asked = [(name, value) for name, value in named if name.startswith(HEADER_PREFIXES)]
-    return dict(asked[:_MAX_HEADERS])
+    asked = [(name, value) for name, value in headers.items() if name.startswith(_ASKED)]
+    return {
+        name.decode("latin-1"): value.decode("latin-1")[:1024] for name, value in asked[:_MAX_HEADERS]
+    }
 
 
 def _source_of(headers: Headers, caller: Caller) -> str:
