@@ -7,7 +7,8 @@
     │   └── UnsupportedError   ... or another protocol, version, encoding  (not retryable)
     ├── StoreError             the store refused or failed                 (retryable)
     │   ├── StoreFullError     no room left on the device                  (retryable)
-    │   └── StoreLockedError   another process owns the data directory     (not retryable)
+    │   ├── StoreLockedError   another process owns the data directory     (not retryable)
+    │   └── UnstorableError    this batch alone cannot be stored           (not retryable)
     ├── OverloadedError        a bounded queue is full, come back later    (retryable)
     ├── AuthError              who are you / you may not                   (not retryable)
     ├── NotFoundError          the named thing does not exist              (not retryable)
@@ -67,6 +68,13 @@ class StoreLockedError(StoreError):
 
     retryable = False
     reason = "store_locked"
+
+
+class UnstorableError(StoreError):
+    """A batch that cannot be stored by itself while others beside it can; do not send it again."""
+
+    retryable = False
+    reason = "unstorable"
 
 
 class OverloadedError(StormPetrelError):

@@ -94,7 +94,7 @@ class Intake:
         self.pipeline = Pipeline(Config(), self.registry)
         self.pipeline.gate.resume(store.last_samples(T0 - from_seconds(7200)))
         self.writer = StoreWriter(self.pipeline, store, self.clock, self.tally, self.handed.append)
-        self.writer.batch_seconds = 0.005
+        self.writer.queue.batch_seconds = 0.005
         self.writer.start(store.recent_tokens(0))
 
     def series(self, name: str, kind: MetricKind = MetricKind.GAUGE, source: str = "test") -> int:

@@ -34,7 +34,7 @@ def test_an_acknowledged_batch_is_stored_and_handed_on(intake: Intake, failing: 
     (handed,) = intake.handed
     assert isinstance(handed, AdmittedMetrics)
     assert handed.batch.value.tolist() == [1.0, 2.0]
-    assert (intake.writer.stats.samples_total, intake.writer.waiting_rows) == (2, 0)
+    assert (intake.writer.stats.samples_total, intake.writer.queue.rows) == (2, 0)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["nothing stored", "stored all the same"])
@@ -118,7 +118,7 @@ def test_a_defect_in_admission_fails_its_batches_and_the_writer_lives_on(
 
 def test_a_full_queue_refuses_at_once_and_recovers(intake: Intake, failing: FailingStore) -> None:
     series = intake.series("a")
-    intake.writer.capacity_rows = 10
+    intake.writer.queue.capacity_rows = 10
     failing.gate.clear()
     held = [intake.writer.metrics(samples([series] * 5, [5 * n + i for i in range(5)], [1.0] * 5), "test")
             for n in range(2)]  # fmt: skip
@@ -134,7 +134,7 @@ def test_a_full_queue_refuses_at_once_and_recovers(intake: Intake, failing: Fail
 
 def test_a_batch_larger_than_the_queue_is_taken_when_nothing_waits(intake: Intake) -> None:
     series = intake.series("a")
-    intake.writer.capacity_rows = 2
+    intake.writer.queue.capacity_rows = 2
     done(intake.writer.metrics(samples([series] * 5, range(5), [1.0] * 5), "test"))
     assert intake.writer.stats.samples_total == 5
 
@@ -154,7 +154,7 @@ def test_batches_are_stored_in_order_of_arrival(intake: Intake, failing: Failing
 def test_stop_stores_what_waits_and_refuses_what_comes(failing: FailingStore) -> None:
     intake = Intake(failing)
     series = intake.series("a")
-    intake.writer.batch_rows = 100
+    intake.writer.queue.batch_rows = 100
     failing.gate.clear()
     futures = [intake.writer.metrics(samples([series], [n], [1.0]), "test") for n in range(250)]
     stopping = threading.Thread(target=intake.writer.stop)

@@ -35,7 +35,7 @@ def intake(tmp_path: Path) -> Iterator[Intake]:
 def test_the_queue_is_bounded_in_bytes_too(intake: Intake) -> None:
     store, writer = intake.store, intake.writer
     assert isinstance(store, FailingStore)
-    writer.capacity_bytes = 2_500_000
+    writer.queue.capacity_bytes = 2_500_000
     store.gate.clear()
     text = "x" * 1_000_000
     waiting = [writer.logs(logs(n + 1, [text]), "t") for n in range(2)]

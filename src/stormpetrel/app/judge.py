@@ -7,18 +7,17 @@ known before anything new is judged.
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 
 import structlog
 
+from stormpetrel.app.backlog import Backlog
+from stormpetrel.app.inserts import Stored, size_bytes
 from stormpetrel.app.pipeline import Outcome, Pipeline
 from stormpetrel.errors import StoreError
 from stormpetrel.model.incident import Incident, IncidentState
-from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
 from stormpetrel.model.signal import AdmittedMetrics, LogBatch, SpanBatch
 from stormpetrel.model.time import from_seconds, to_seconds
 from stormpetrel.ports.clock import Clock
@@ -26,12 +25,15 @@ from stormpetrel.ports.clock import Clock
 log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 5.0
-# Batches of stored signals that may wait to be judged (each at most two inserts' worth of rows).
+# Batches of stored signals that may wait to be judged, and what they may take; then the writer waits.
 _BACKLOG = 32
+_BACKLOG_BYTES = 256 << 20
+# Between tries of the warm start; after the last one judging begins cold.
+WARM_PAUSES_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 # Batches in a row that cannot be judged, after which the installation is not ready.
 _FAILURES = 3
 
-Stored = AdmittedMetrics | LogBatch | SpanBatch | FlowBatch | AlertBatch | ChangeBatch
+__all__ = ["TICK_SECONDS", "Judge", "Stored"]
 
 
 class Judge:
@@ -39,7 +41,10 @@ class Judge:
 
     Args:
         emit: called in the judge's thread with every change, to store and publish it.
-        warm_up: called once in the judge's thread before the first batch (see `app.warm`).
+        warm_up: called in the judge's thread before the first batch (see `app.warm`), and again a little
+            later when it raised: it has to begin anew each time.
+        keep_step: called with a person's step, to store it at once; raises `StoreError` when nothing of
+            it is stored. Without it a step is emitted like any change.
     """
 
     def __init__(
@@ -48,12 +53,16 @@ class Judge:
         clock: Clock,
         emit: Callable[[Outcome], None],
         warm_up: Callable[[], None],
+        keep_step: Callable[[Incident], None] | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._clock = clock
         self._emit = emit
         self._warm_up = warm_up
-        self._queue: queue.Queue[tuple[int, Stored | None]] = queue.Queue(_BACKLOG)
+        self._keep_step = keep_step
+        self._queue: Backlog[tuple[int, Stored | None]] = Backlog(_BACKLOG, _BACKLOG_BYTES)
+        self._stopping = threading.Event()
+        self.warm_pauses_seconds = WARM_PAUSES_SECONDS
         self._lock = threading.Lock()
         self._tick = from_seconds(TICK_SECONDS)
         self._next_tick = 0
@@ -76,10 +85,9 @@ class Judge:
         self._put((self._clock.now_unix_nano(), stored))
 
     def _put(self, entry: tuple[int, Stored | None]) -> None:
-        while not self._ended():
-            with suppress(queue.Full):
-                self._queue.put(entry, timeout=1.0)
-                return
+        size = size_bytes(entry[1]) if entry[1] is not None else 0
+        while not self._ended() and not self._queue.put(entry, size, timeout=1.0):
+            pass
 
     def start(self) -> None:
         """Begin to judge."""
@@ -87,6 +95,7 @@ class Judge:
 
     def stop(self) -> None:
         """Judge what waits, then end."""
+        self._stopping.set()
         self._put((self._clock.now_unix_nano(), None))
         self._thread.join()
 
@@ -105,30 +114,52 @@ class Judge:
 
     def _oldest(self) -> int:
         """When the oldest batch that waits was handed over; now when nothing waits."""
-        with self._queue.mutex:
-            return self._queue.queue[0][0] if self._queue.queue else self._clock.now_unix_nano()
+        oldest = self._queue.oldest()
+        return oldest[0] if oldest is not None else self._clock.now_unix_nano()
 
     def move(self, incident_id: str, to: IncidentState, actor: str, note: str) -> Incident:
-        """A person's step in an incident's state machine, in turn with the findings."""
+        """A person's step in an incident's state machine, in turn with the findings.
+
+        Raises:
+            NotFoundError, StateError: see `Grouping.move`.
+            StoreError: the step could not be stored, and is not taken.
+        """
+        grouping = self._pipeline.grouping
         with self._lock:
-            now = self._clock.now_unix_nano()
-            moved = self._pipeline.grouping.move(incident_id, to, now, actor, note)
-            self._emit(Outcome([], [moved]))
+            before = grouping.unresolved()
+            moved = grouping.move(incident_id, to, self._clock.now_unix_nano(), actor, note)
+            try:
+                if self._keep_step is not None:
+                    self._keep_step(moved)
+                else:
+                    self._emit(Outcome([], [moved]))
+            except StoreError:
+                grouping.put_back(next(one for one in before if one.incident_id == incident_id))
+                raise
             return moved
 
+    def _warm(self) -> None:
+        """Warm up, again a little later each time that fails; in the end begin cold."""
+        for pause in (*self.warm_pauses_seconds, 0.0):
+            with self._lock:
+                if self._guard(self._warm_up):
+                    return
+            if self._stopping.wait(pause):
+                return
+        log.error("warm_start_given_up", tries=len(self.warm_pauses_seconds) + 1)
+
     def _run(self) -> None:
-        with self._lock:
-            self._guard(self._warm_up)
+        self._warm()
         self.warm.set()
         self._latest = self._oldest()
         self._next_tick = self._latest // self._tick * self._tick + self._tick
         while True:
             wait = max(0.01, to_seconds(self._next_tick - self._clock.now_unix_nano()))
-            try:
-                since, stored = self._queue.get(timeout=min(wait, TICK_SECONDS))
-            except queue.Empty:
+            entry = self._queue.get(timeout=min(wait, TICK_SECONDS))
+            if entry is None:
                 self._advance(self._clock.now_unix_nano())
                 continue
+            since, stored = entry
             if stored is None:
                 return
             with self._lock:

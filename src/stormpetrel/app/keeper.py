@@ -55,6 +55,16 @@ class OutcomeKeeper:
         finally:
             self._keep_incidents()
 
+    def keep_step(self, incident: Incident) -> None:
+        """Store a person's step at once, then tell the open pages.
+
+        Raises:
+            StoreError: the control store refused; the step is not kept, and not tried again.
+        """
+        self._control.save_incidents([incident])
+        self._incidents.pop(incident.incident_id, None)  # an older state that waited
+        self._told([incident])
+
     def _keep_findings(self) -> None:
         findings = list(self._findings.values())
         if not findings:
@@ -70,6 +80,9 @@ class OutcomeKeeper:
             return
         self._control.save_incidents(incidents)
         self._incidents.clear()
+        self._told(incidents)
+
+    def _told(self, incidents: list[Incident]) -> None:
         for incident in incidents:
             log.info(
                 "incident",

@@ -43,6 +43,12 @@ class Pipeline:
         """`stored`: what comes was admitted before, see `build_gate`."""
         self.registry = registry
         self.gate = build_gate(config, stored)
+        self._config = config
+        self.forget()
+
+    def forget(self) -> None:
+        """Stages 2 to 4 are as new: a warm start that failed half-way begins again. Admission is not."""
+        config, registry = self._config, self.registry
         self.banks: list[DetectorBank] = build_banks(config)
         self.log_detectors: list[LogDetector] = [make() for make in load_all(LOG_DETECTORS).values()]
         self.policies = [build_policy(config, bank, registry) for bank in self.banks]

@@ -4,33 +4,40 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import structlog
 
 from stormpetrel.adapters.clock import SystemClock
 from stormpetrel.adapters.store.control import open_control_store
+from stormpetrel.adapters.store.inprocess import DirectoryLock
 from stormpetrel.adapters.store.open import open_store
 from stormpetrel.app.access import Access
 from stormpetrel.app.config import Config
-from stormpetrel.app.judge import Judge, Stored
+from stormpetrel.app.inserts import Stored
+from stormpetrel.app.intake_queue import IntakeQueue
+from stormpetrel.app.judge import Judge
 from stormpetrel.app.keeper import OutcomeKeeper
 from stormpetrel.app.live import LiveHub
 from stormpetrel.app.parts import Parts
 from stormpetrel.app.pipeline import Pipeline, build_gate
 from stormpetrel.app.quarantine import QuarantineDesk
+from stormpetrel.app.recover import recover
 from stormpetrel.app.registry import DECODERS, load_all
 from stormpetrel.app.selfmon import Observed, OwnMetrics
 from stormpetrel.app.source_health import SourceHealth
 from stormpetrel.app.sources import build_receivers, build_sources
+from stormpetrel.app.spill import Spill
 from stormpetrel.app.tail import LogTail
 from stormpetrel.app.tally import SourceTally
 from stormpetrel.app.usecases import LiveService
 from stormpetrel.app.warm import warm_start
 from stormpetrel.app.writer import StoreWriter
-from stormpetrel.errors import ConfigError, StormPetrelError
+from stormpetrel.errors import ConfigError, StoreError, StormPetrelError
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.access import Caller, Role, Scope
 from stormpetrel.model.signal import AdmittedMetrics, LogBatch
@@ -86,34 +93,38 @@ class Runtime:
         self._stop_sources = threading.Event()
         self._threads: list[threading.Thread] = []
         _make_directory(config.data_dir)
-        self._store = open_store(config.store, config.data_dir)
-        try:
+        with ExitStack() as undo:
+            # A remote store locks nothing here, and the spill is one process's own.
+            self._spill_lock = DirectoryLock(config.data_dir / "spill")
+            undo.callback(self._spill_lock.release)
+            self._store = open_store(config.store, config.data_dir)
+            undo.callback(self._store.close)
             self._control = open_control_store(
                 config.store.control_url or f"sqlite:///{(config.data_dir / 'control.sqlite').resolve()}"
             )
             self._assemble()
-        except BaseException:
-            self._store.close()
-            raise
+            undo.pop_all()
 
     def _assemble(self) -> None:
         config, clock = self.config, self.clock
         now = clock.now_unix_nano()
         self.registry = SeriesRegistry(config.intake.max_series_per_source)
-        self.registry.load(self._store.all_series())
         self.pipeline = Pipeline(config, self.registry)
         self.pipeline.gate.resume(self._store.last_samples(now - from_seconds(config.intake.late_seconds)))
+        spill = Spill(config.data_dir / "spill", config.intake.spill_bytes)
+        series, self._spilled_tokens = recover(spill, list(self._store.all_series()), self.pipeline.gate)
+        self.registry.load(series)
         self._warm_window = Window(now - from_seconds(config.detect.warm_start_hours * 3600), now)
         self._health = SourceHealth(self.registry)
         self._tally = SourceTally(self._health)
         self._hub = LiveHub()
         self._log_tail = LogTail()
         self._keeper = OutcomeKeeper(self._store, self._control, self._hub)
-        self._judge = Judge(self.pipeline, clock, self._keeper.keep, self._warm_up)
+        self._judge = Judge(self.pipeline, clock, self._keeper.keep, self._warm_up, self._keeper.keep_step)
         self.writer = StoreWriter(self.pipeline, self._store, clock, self._tally, self._stored)
-        self.writer.capacity_rows = config.intake.queue_rows
-        self.writer.batch_rows = config.intake.batch_rows
-        self.writer.batch_seconds = config.intake.batch_seconds
+        self._set_bounds(self.writer.queue)
+        # The engine in this process shares its disk with the spill: no room there is none here.
+        self.writer.spill_to(spill, when_full=bool(config.store.url))
         self.access = Access(self._control, clock)
         decoders: dict[str, Decoder] = {
             name: make(self.registry, config.server.max_unpacked_bytes)
@@ -135,6 +146,13 @@ class Runtime:
             config, self.instance, self.registry, clock, self._control, self._own_metrics.text
         ) + build_receivers(config, decoders, self.access.caller_of_token, clock)
 
+    def _set_bounds(self, queue: IntakeQueue) -> None:
+        intake = self.config.intake
+        queue.capacity_rows = intake.queue_rows
+        queue.source_share = intake.source_share
+        queue.batch_rows = intake.batch_rows
+        queue.batch_seconds = intake.batch_seconds
+
     @property
     def store(self) -> TelemetryStore:
         """The telemetry store."""
@@ -148,7 +166,8 @@ class Runtime:
     def start(self) -> None:
         """Start writer, judge and sources."""
         now = self.clock.now_unix_nano()
-        self.writer.start(self._store.recent_tokens(now - _HOUR))
+        stored = self._store.recent_tokens(now - _HOUR)
+        self.writer.start(np.concatenate([stored, self._spilled_tokens]))
         self._judge.start()
         for kind, source in self._sources:
             self._tally.expect(source.name, kind)
@@ -167,6 +186,7 @@ class Runtime:
         self._judge.stop()
         self._control.close()
         self._store.close()
+        self._spill_lock.release()
 
     def announcement(self, url: str) -> Announcement:
         """Make the one-time set-up link (while nobody has an account) and the tokens for this host."""
@@ -220,15 +240,21 @@ class Runtime:
             pause = min(2 * pause, _LONGEST_SOURCE_PAUSE_SECONDS)
 
     def _warm_up(self) -> None:
-        self._keeper.keep(
-            warm_start(
-                self.pipeline,
-                build_gate(self.config, stored=True),
-                self._store,
-                self._control,
-                self._warm_window,
-            )
+        self.pipeline.forget()  # what a try before this one learnt
+        gate = build_gate(self.config, stored=True)
+        since = self._warm_window.end_unix_nano
+        outcome = warm_start(
+            self.pipeline,
+            gate,
+            self._store,
+            self._control,
+            self._warm_window,
+            lambda: self._store.recent_tokens(since),
         )
+        try:
+            self._keeper.keep(outcome)
+        except StoreError as error:  # it waits, and is stored with a later step; the warm start is done
+            log.warning("outcome_not_stored", reason=error.reason, error=str(error))
 
 
 def allowed_hosts(config: Config) -> frozenset[str]:

@@ -67,6 +67,7 @@ class OwnMetrics:
         """All families; called by the exposition."""
         yield from self._process()
         yield from self._intake()
+        yield from self._spill()
         yield from self._sources()
         yield from self._judging()
 
@@ -91,11 +92,38 @@ class OwnMetrics:
         yield CounterMetricFamily(
             "petrel_failed_inserts", "Inserts that failed.", value=stats.failed_inserts_total
         )
+        yield CounterMetricFamily(
+            "petrel_unstorable_rows",
+            "Rows of batches that could not be stored while others could.",
+            value=stats.unstorable_rows_total,
+        )
+        queue = self._seen.writer.queue
+        yield GaugeMetricFamily("petrel_queue_rows", "Rows waiting to be stored.", value=queue.rows)
+        yield GaugeMetricFamily("petrel_queue_bytes", "Bytes waiting to be stored.", value=queue.bytes)
         yield GaugeMetricFamily(
-            "petrel_queue_rows", "Rows waiting to be stored.", value=self._seen.writer.waiting_rows
+            "petrel_queue_wait_seconds",
+            "How long the oldest batch has been waiting to be stored.",
+            value=queue.waiting_seconds(),
         )
         yield GaugeMetricFamily(
             "petrel_insert_p99_seconds", "99th percentile of insert times.", value=stats.insert_p99_seconds()
+        )
+
+    def _spill(self) -> Iterable[Metric]:
+        spill = self._seen.writer.spill
+        if spill is None:
+            return
+        yield GaugeMetricFamily(
+            "petrel_spill_rows", "Acknowledged rows on disk that wait for the store.", value=spill.rows
+        )
+        yield GaugeMetricFamily("petrel_spill_bytes", "Bytes that the spill takes on disk.", value=spill.bytes)
+        yield GaugeMetricFamily(
+            "petrel_spill_limit_bytes", "Bytes that the spill may take.", value=spill.limit_bytes
+        )
+        yield CounterMetricFamily(
+            "petrel_spill_set_aside",
+            "Spilled inserts that were damaged or that the store would not take.",
+            value=spill.aside_total,
         )
 
     def _sources(self) -> Iterable[Metric]:
@@ -114,6 +142,14 @@ class OwnMetrics:
         for source, reason, count in self._seen.tally.rejections():
             refused.add_metric([source, reason], count)
         yield refused
+        overloaded = CounterMetricFamily(
+            "petrel_source_overloaded_rows",
+            "Rows that found no room in the queue and were to be sent again.",
+            labels=["source"],
+        )
+        for source, count in self._seen.tally.overloads():
+            overloaded.add_metric([source], count)
+        yield overloaded
         quality = CounterMetricFamily(
             "petrel_quality_verdicts", "Verdicts of admission.", labels=["source", "verdict"]
         )

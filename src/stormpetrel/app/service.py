@@ -72,7 +72,7 @@ class Service(Protocol):
     def tail(self, query: LogQuery) -> AsyncIterator[TailMessage]: ...  # records as they are stored
     def live(self) -> AsyncIterator[LiveMessage]: ...  # bounded per client: a slow one loses the oldest
     def own_metrics(self) -> bytes: ...  # Prometheus text format
-    def ready(self) -> tuple[bool, str]: ...  # and why not
+    def ready(self) -> tuple[bool, str]: ...  # and why not, or what is degraded
 
     # acting ----------------------------------------------------------------------------------------
     def move_incident(

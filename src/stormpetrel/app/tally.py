@@ -17,6 +17,8 @@ from stormpetrel.model.view import SourceView
 # A source name comes from outside (token name, header): more than this many are counted as "other".
 MAX_SOURCES = 500
 _QUIET_SECONDS = 20.0  # no source is called quiet sooner
+# Batches closer than this are one message in pieces, or waited together for one insert.
+_BURST_SECONDS = 0.5
 _RATE_WINDOW = from_seconds(60)
 
 
@@ -32,9 +34,28 @@ class _Source:
     window_start: int = 0
     window_rows: int = 0
     rate: float = 0.0
+    overloaded_rows: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     verdicts: Counter[int] = field(default_factory=Counter)
     verdict_last: dict[int, tuple[int, str]] = field(default_factory=dict)
+
+    def beat(self, now: int) -> None:
+        """Learn the usual interval and the rate from one more batch."""
+        silence = to_seconds(now - self.last) if self.last else 0.0
+        age = now - self.window_start
+        if not self.window_start or age < 0 or silence > self.quiet_after():
+            self.rate, self.window_start, self.window_rows = 0.0, now, 0  # the rate begins anew
+        elif age >= _RATE_WINDOW:
+            self.rate = self.window_rows / to_seconds(age)
+            self.window_start, self.window_rows = now, 0
+        if silence >= _BURST_SECONDS:
+            # An outage is no interval: it teaches as if it were a little longer than usual.
+            learnt = min(silence, 4 * self.interval) if self.interval else silence
+            self.interval = 0.9 * self.interval + 0.1 * learnt if self.interval else learnt
+
+    def quiet_after(self) -> float:
+        """Seconds of silence that are more than usual."""
+        return max(_QUIET_SECONDS, 3 * self.interval)
 
 
 class SourceTally:
@@ -59,13 +80,7 @@ class SourceTally:
         """Rows of a source were stored; `newest` is the newest event time among them."""
         with self._lock:
             entry = self._get(source)
-            if entry.last:
-                interval = to_seconds(now - entry.last)
-                entry.interval = interval if not entry.interval else 0.9 * entry.interval + 0.1 * interval
-            if now - entry.window_start >= _RATE_WINDOW:
-                seconds = to_seconds(now - entry.window_start)
-                entry.rate = entry.window_rows / seconds if entry.window_start else 0.0
-                entry.window_start, entry.window_rows = now, 0
+            entry.beat(now)
             entry.rows += rows
             entry.window_rows += rows
             entry.last = now
@@ -82,6 +97,20 @@ class SourceTally:
             now = entry.last
         if self._health is not None:
             self._health.rejected(source, reason, rows, now)
+
+    def overloaded(self, source: str, rows: int, message: str) -> None:
+        """Rows of a source found no room; it keeps them and sends them again."""
+        with self._lock:
+            entry = self._get(source)
+            entry.overloaded_rows += rows
+            entry.last_error = f"overloaded: {message}"[:300]
+            entry.error_after_last = True
+
+    def overloads(self) -> list[tuple[str, int]]:
+        """Rows by source that found no room, for each source that was told so."""
+        with self._lock:
+            told = sorted(self._sources.items())
+            return [(name, entry.overloaded_rows) for name, entry in told if entry.overloaded_rows]
 
     def judged(self, source: str, counts: NDArray[np.int64], now: int, example: str) -> None:
         """The quality gate gave verdicts; `counts[v]` rows got verdict v."""
@@ -122,7 +151,7 @@ class SourceTally:
 
 def _view(name: str, entry: _Source, now: int) -> SourceView:
     silence = to_seconds(now - entry.last)
-    quiet_after = max(_QUIET_SECONDS, 3 * entry.interval)
+    quiet_after = entry.quiet_after()
     if entry.error_after_last:
         state = "failing"
     elif not entry.last:

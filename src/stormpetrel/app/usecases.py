@@ -200,9 +200,11 @@ class LiveService(SourceUseCases):
             tables=[(t.table, t.rows, t.bytes_on_disk) for t in self._is.store.table_sizes()],
             memory_bytes=memory_bytes(),
             cpu_seconds=cpu_seconds(),
-            queue_rows=writer.waiting_rows,
-            queue_capacity_rows=writer.capacity_rows,
-            ingest_lag_seconds=max((v.lag_seconds for v in views if v.state == "healthy"), default=0.0),
+            queue_rows=writer.queue.rows,
+            queue_capacity_rows=writer.queue.capacity_rows,
+            ingest_lag_seconds=max(
+                [writer.queue.waiting_seconds(), *(v.lag_seconds for v in views if v.state == "healthy")]
+            ),
             insert_p99_seconds=stats.insert_p99_seconds(),
             detector_lag_seconds=judge.lag_seconds(),
             samples_total=stats.samples_total,
@@ -213,6 +215,8 @@ class LiveService(SourceUseCases):
                 (bank.name, bank.version, held, held * bank.bytes_per_series)
                 for bank in self._is.pipeline.banks
             ],
+            spill_rows=writer.spill.rows if writer.spill is not None else 0,
+            spill_bytes=writer.spill.bytes if writer.spill is not None else 0,
         )
 
     def live(self) -> AsyncIterator[LiveMessage]:
@@ -224,14 +228,14 @@ class LiveService(SourceUseCases):
         return self._is.own_metrics.text()
 
     def ready(self) -> tuple[bool, str]:
-        """Whether requests can be served, and if not, why."""
+        """Whether requests can be served, and if not, why; "ready", or what is degraded meanwhile."""
         for name, part in (("store writer", self._is.writer), ("judge", self._is.judge)):
             if not part.running:
                 return False, f"the {name} is not running: start again, and look into the log for the reason"
         if not self._is.judge.warm.is_set():
             return False, "warming up: the stored past is being read"
         trouble = self._is.writer.trouble() or self._is.judge.trouble()
-        return not trouble, trouble or "ready"
+        return not trouble, trouble or self._is.writer.degraded() or "ready"
 
     # ---------------------------------------------------------------------------------------- acting
 

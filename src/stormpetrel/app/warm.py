@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import structlog
+from numpy.typing import NDArray
 
 from stormpetrel.app.pipeline import Outcome, Pipeline
 from stormpetrel.correlate.group import REMEMBERED, Grouping
 from stormpetrel.ingest.admit import QualityGate
 from stormpetrel.model.finding import Finding, FindingState
 from stormpetrel.model.incident import IncidentState
-from stormpetrel.model.signal import MetricBatch
+from stormpetrel.model.signal import LogBatch, MetricBatch
 from stormpetrel.model.time import Window, from_seconds, to_iso
 from stormpetrel.ports.control import ControlStore
 from stormpetrel.ports.store import TelemetryStore
@@ -28,7 +30,12 @@ _PROBE, _HOUR, _PIECE = from_seconds(60), from_seconds(3600), from_seconds(10)
 
 
 def warm_start(
-    pipeline: Pipeline, gate: QualityGate, store: TelemetryStore, control: ControlStore, window: Window
+    pipeline: Pipeline,
+    gate: QualityGate,
+    store: TelemetryStore,
+    control: ControlStore,
+    window: Window,
+    arrived: Callable[[], NDArray[np.uint64]] = lambda: np.empty(0, np.uint64),
 ) -> Outcome:
     """Teach the detectors from what is stored in the window and take over unresolved incidents.
 
@@ -40,6 +47,9 @@ def warm_start(
 
     Args:
         gate: a gate of its own, since the live one already admits what arrives meanwhile.
+        arrived: gives the request tokens of what was stored since this process began: those log records
+            are judged as they come, and must not be counted here too. (Samples need no such care: a
+            detector learns nothing from a sample that is not newer than the last.)
     """
     resolved = control.list_incidents((IncidentState.RESOLVED,), limit=REMEMBERED)
     pipeline.grouping.restore([*control.list_incidents(UNRESOLVED, limit=1000), *reversed(resolved)])
@@ -55,7 +65,10 @@ def warm_start(
         for bank, policy in zip(pipeline.banks, pipeline.policies, strict=True):
             newest.update((f.finding_id, f) for f in policy.update(admitted, bank.update(admitted), now))
         samples += len(batch)
-    for logs in store.scan_logs(window):
+    for scanned in store.scan_logs(window):
+        logs = _without(scanned, arrived, window.end_unix_nano - _HOUR)
+        if not len(logs):
+            continue
         now = int(logs.records.column("time_unix_nano").to_numpy().max())
         for detector in pipeline.log_detectors:
             found = [*detector.update(logs), *detector.advance(now)]
@@ -64,6 +77,14 @@ def warm_start(
     changes = _to_report(pipeline.grouping, newest)
     log.info("warm_start", since=to_iso(window.start_unix_nano), samples=samples, log_records=records)
     return Outcome(changes, pipeline.grouping.update(changes, window.end_unix_nano))
+
+
+def _without(logs: LogBatch, arrived: Callable[[], NDArray[np.uint64]], since_unix_nano: int) -> LogBatch:
+    """The records that were stored before this process began; those from before `since` all count as such."""
+    if int(logs.records.column("time_unix_nano").to_numpy().max()) < since_unix_nano:
+        return logs
+    live = np.isin(logs.records.column("request_token").to_numpy(), arrived())
+    return LogBatch(logs.records.filter(pa.array(~live))) if live.any() else logs
 
 
 def learn_relations(pipeline: Pipeline, store: TelemetryStore, window: Window) -> None:

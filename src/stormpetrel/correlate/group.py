@@ -116,6 +116,11 @@ class Grouping:
         self._open[incident_id] = moved
         return moved
 
+    def put_back(self, incident: Incident) -> None:
+        """Undo a person's step that could not be stored: the incident is as it was before."""
+        self._resolved.pop(incident.incident_id, None)
+        self.restore([incident])
+
     # ------------------------------------------------------------------------------------ placing
 
     def _place(self, finding: Finding, now: int) -> Incident | None:

@@ -187,6 +187,8 @@ class AboutView:
     spans_total: int
     dropped_total: int
     detectors: list[tuple[str, int, int, int]]  # name, version, series held, bytes
+    spill_rows: int = 0  # acknowledged, on disk, waiting for the store
+    spill_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ STATUS: dict[str, int] = {
     "store_full": 503,
     "timeout": 503,
     "too_large": 413,
+    "unstorable": 422,
     "unsupported": 415,
 }
 

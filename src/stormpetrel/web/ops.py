@@ -22,10 +22,11 @@ def healthz() -> Response:
 
 @router.get("/readyz")
 def readyz(site: SiteOf) -> Response:
-    """200 when signals can be taken and stored, else 503 and why."""
+    """200 when signals can be taken and kept, else 503 and why; `degraded` says what is amiss meanwhile."""
     ready, why = site.service.ready()
     if ready:
-        return Response(orjson.dumps({"status": "ready"}), media_type="application/json")
+        told = {"status": "ready"} if why in ("", "ready") else {"status": "ready", "degraded": why}
+        return Response(orjson.dumps(told), media_type="application/json")
     headers = {"Retry-After": str(RETRY_SECONDS)}
     return Response(error_body("not_ready", why, True), 503, headers, media_type="application/json")
 

@@ -1,0 +1,66 @@
+"""What an earlier process left in the spill is known again before anything new comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stormpetrel.app.inserts import SampleInsert
+from stormpetrel.app.spill import Spill
+from stormpetrel.app.tokens import distinct_tokens
+from stormpetrel.ingest.admit import QualityGate
+from stormpetrel.ingest.series import REFUSED_SERIES
+from stormpetrel.model.query import LastSamples
+from stormpetrel.model.signal import MetricBatch, SeriesInfo
+
+
+def recover(
+    spill: Spill, stored: Sequence[SeriesInfo], gate: QualityGate
+) -> tuple[list[SeriesInfo], NDArray[np.uint64]]:
+    """Take up the spill: all series, by id, and the request tokens of its records.
+
+    The gate learns the newest sample of each series, so that a sender's resend of what is spilled is
+    known. An insert whose series nobody describes any more (a file before it was damaged) is set aside.
+    Cost: reads every file once.
+
+    Args:
+        spill: not used yet.
+        stored: the series that the store knows, by id without a gap.
+        gate: knows the newest samples of the store already.
+    """
+    infos = list(stored)
+    tokens: list[NDArray[np.uint64]] = [np.empty(0, np.uint64)]
+    for insert in spill.recover():
+        if not isinstance(insert, SampleInsert):
+            tokens.append(distinct_tokens(insert.batch.records))
+        elif _add(insert.series, infos) and _reach(insert) <= len(infos):
+            gate.resume(_newest(insert.admitted.batch))
+        else:
+            spill.reject_recovered("the file that described its series is damaged or gone")
+    return infos, np.concatenate(tokens)
+
+
+def _add(series: Sequence[SeriesInfo], infos: list[SeriesInfo]) -> bool:
+    """Whether these series go on where the known ones end; those known already are replaced."""
+    for info in sorted(series, key=lambda one: one.series):
+        if info.series > len(infos):
+            return False
+        infos[info.series : info.series + 1] = [info]
+    return True
+
+
+def _reach(insert: SampleInsert) -> int:
+    """One more than the largest series id in use."""
+    used = [insert.admitted.batch.series, insert.late.series, insert.quarantined.batch.series]
+    ids = np.concatenate(used)
+    known = ids[ids != REFUSED_SERIES]
+    return int(known.max()) + 1 if len(known) else 0
+
+
+def _newest(batch: MetricBatch) -> LastSamples:
+    """The last sample of each series: within one, they are in order of time."""
+    series, from_the_end = np.unique(batch.series[::-1], return_index=True)
+    rows = len(batch) - 1 - from_the_end
+    return LastSamples(series, batch.time_unix_nano[rows], batch.value[rows])
