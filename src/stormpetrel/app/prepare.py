@@ -1,0 +1,47 @@
+"""What every batch goes through before it is queued: ids out of texts, then secrets out of texts."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from stormpetrel.app.config import RedactConfig
+from stormpetrel.ingest.redact import Redactor
+from stormpetrel.ingest.redact_text import OwnPattern
+from stormpetrel.ingest.trace_ids import with_trace_ids
+from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
+from stormpetrel.model.signal import LogBatch, MetricBatch, SpanBatch
+
+_B = TypeVar("_B", MetricBatch, LogBatch, SpanBatch, FlowBatch, AlertBatch, ChangeBatch)
+
+
+def build_redactor(config: RedactConfig) -> Redactor | None:
+    """The redactor as configured; None when it is switched off."""
+    if not config.enabled:
+        return None
+    return Redactor(config.keep, [OwnPattern(one.name, one.regex) for one in config.patterns])
+
+
+class Prepare:
+    """Called with every batch in the thread of whoever brings it, before the batch is queued.
+
+    Safe from several threads at once. Metric samples pass as they are: their labels are interned before.
+    """
+
+    def __init__(self, config: RedactConfig) -> None:
+        self.redactor = build_redactor(config)
+
+    def __call__(self, batch: _B) -> _B:
+        """The batch as it is to be stored."""
+        if isinstance(batch, MetricBatch):
+            return batch
+        if isinstance(batch, LogBatch):
+            batch = with_trace_ids(batch)
+        return batch if self.redactor is None else self.redactor.batch(batch)
+
+    def text(self, text: str) -> str:
+        """One text of this process itself, redacted."""
+        return text if self.redactor is None else self.redactor.text(text)
+
+    def counts(self) -> dict[str, int]:
+        """Texts by what was taken out of them, since the start."""
+        return {} if self.redactor is None else self.redactor.counts()
