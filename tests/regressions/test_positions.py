@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+from tests.sources.times import find_time
+
 from stormpetrel.adapters.sources.files import FileSource, Pace
 from stormpetrel.app.config_sources import LogSourceConfig
 from stormpetrel.errors import StoreFullError
@@ -35,7 +37,7 @@ def _open_files() -> int:
 def test_places_that_cannot_be_put_down_lose_and_double_nothing(tmp_path: Path) -> None:
     intake, stop = MemoryIntake(), threading.Event()
     config = LogSourceConfig(files=[str(tmp_path / "*.log")], from_start=True)
-    source = FileSource(config, Full(), FakeClock(), "box", QUICK)
+    source = FileSource(config, Full(), FakeClock(), "box", find_time, QUICK)
     for n in range(5):
         (tmp_path / f"{n}.log").write_text(f"first line of {n}\n")
     open_before = _open_files()

@@ -16,6 +16,8 @@ import time
 from concurrent.futures import Future
 from pathlib import Path
 
+from tests.sources.times import find_time
+
 from stormpetrel.adapters.clock import SystemClock
 from stormpetrel.adapters.sources.files import FileSource, Pace
 from stormpetrel.app.config_sources import LogSourceConfig
@@ -87,5 +89,7 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     config = LogSourceConfig(files=[str(folder / "*.log")], from_start=True)
     pace = Pace(poll_seconds=0.01, rescan_seconds=0.05, linger_seconds=0.5)
-    follower = FileSource(config, SqlitePositions(folder / "positions.db"), SystemClock(), "box", pace)
+    follower = FileSource(
+        config, SqlitePositions(folder / "positions.db"), SystemClock(), "box", find_time, pace
+    )
     follower.run(FileIntake(folder / "stored.jsonl"), threading.Event())

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.sources.times import find_time
+
 from stormpetrel.adapters.sources.file_lines import read_line
 from stormpetrel.model.time import from_iso, to_iso
 
@@ -34,7 +36,7 @@ NOW = from_iso("2026-11-22T21:00:00Z")
     ],
 )
 def test_time_and_program(text: str, time: str, process: str) -> None:
-    line = read_line(text, NOW)
+    line = read_line(text, NOW, find_time)
     assert (to_iso(line.time_unix_nano), line.process) == (time, process)
 
 
@@ -59,11 +61,11 @@ def test_time_and_program(text: str, time: str, process: str) -> None:
     ],
 )
 def test_severity(text: str, severity: int) -> None:
-    assert read_line(text, NOW).severity_number == severity
+    assert read_line(text, NOW, find_time).severity_number == severity
 
 
 @given(st.text(max_size=300) | st.from_regex(r"<?\d{1,4}>?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:?\d\d.*"))
 def test_any_text_is_read_and_never_from_the_future(text: str) -> None:
-    line = read_line(text, NOW)
+    line = read_line(text, NOW, find_time)
     assert line.time_unix_nano <= NOW
     assert 0 <= line.severity_number <= 24

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.sources.times import find_time
+
 from stormpetrel.adapters.sources.files import FileSource, Pace
 from stormpetrel.app.config_sources import LogSourceConfig
 from stormpetrel.errors import StoreError
@@ -36,7 +38,7 @@ def make(tmp_path: Path, positions: MemoryPositions) -> Any:
         config = LogSourceConfig(
             files=[str(tmp_path / pattern)], from_start=from_start, **{"first_bytes": 0, **limits}
         )
-        return FileSource(config, positions, FakeClock(), "box", QUICK)
+        return FileSource(config, positions, FakeClock(), "box", find_time, QUICK)
 
     return source
 
@@ -292,7 +294,7 @@ def test_too_many_files_are_reported(
 def test_contract(tmp_path: Path) -> None:
     append(tmp_path / "app.log", lines(0, 5))
     config = LogSourceConfig(files=[str(tmp_path / "*.log")], from_start=True)
-    check_source(lambda: FileSource(config, MemoryPositions(), FakeClock(), "box", QUICK))
+    check_source(lambda: FileSource(config, MemoryPositions(), FakeClock(), "box", find_time, QUICK))
 
 
 @pytest.mark.parametrize(("first_bytes", "wanted"), [(0, 0), (60, 2), (100_000, 10)])

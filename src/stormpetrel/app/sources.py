@@ -11,12 +11,15 @@ from stormpetrel.adapters.sources.host import HostSource
 from stormpetrel.adapters.sources.journald import JournaldSource
 from stormpetrel.adapters.sources.netflow import NetflowSource
 from stormpetrel.adapters.sources.scrape import ScrapeSource
+from stormpetrel.adapters.sources.smart import SmartSource
 from stormpetrel.app.config import Config
 from stormpetrel.app.logging import RECENT
 from stormpetrel.errors import ConfigError, OverloadedError, StoreError
 from stormpetrel.ingest.exposition import ExpositionParser
 from stormpetrel.ingest.netflow_flows import NetflowDecoder
 from stormpetrel.ingest.series import SeriesRegistry
+from stormpetrel.ingest.timestamps import find_timestamp, zone_named
+from stormpetrel.ingest.smartctl import SmartctlParser
 from stormpetrel.model.access import Caller
 from stormpetrel.model.columns import build_logs
 from stormpetrel.model.push import Decoded, PushRequest
@@ -90,13 +93,18 @@ def build_sources(
 ) -> list[tuple[str, Source]]:
     """The sources to run, with their kind as the pages show it."""
     parser = ExpositionParser(registry)
+    zone = zone_named(config.sources.logs.time_zone)
+
+    def find_time(line: bytes, observed_unix_nano: int) -> tuple[int, int] | None:
+        return find_timestamp(line, zone, observed_unix_nano)
+
     sources: list[tuple[str, Source]] = []
     if config.sources.host.enabled:
         sources.append(("host", HostSource(config.sources.host, registry, clock, instance)))
     if config.sources.logs.journald and JournaldSource.available():
         sources.append(("journald", JournaldSource(config.sources.logs, control, clock, instance)))
     if config.sources.logs.files:
-        sources.append(("file", FileSource(config.sources.logs, control, clock, instance)))
+        sources.append(("file", FileSource(config.sources.logs, control, clock, instance, find_time)))
     sources += [
         ("scrape", ScrapeSource(target, parser.parse, registry, clock, config.seed))
         for target in config.sources.scrape
@@ -107,6 +115,10 @@ def build_sources(
     ]
     if config.sources.flows.udp_port:
         sources.append(("netflow", NetflowSource(config.sources.flows, NetflowDecoder().decode, clock)))
+    smart = config.sources.smart
+    # A host without smartctl is nothing to complain of, unless somebody named the program.
+    if smart.enabled and (smart.command != "smartctl" or SmartSource.available(smart.command)):
+        sources.append(("smart", SmartSource(smart, SmartctlParser(registry).parse, clock, instance)))
     if config.sources.own_metrics:
         sources.append(("self", OwnSource(own_metrics, parser, clock)))
         sources.append(("file", OwnLogSource()))

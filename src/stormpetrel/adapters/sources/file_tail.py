@@ -13,6 +13,14 @@ from typing import Any, NamedTuple
 import xxhash
 
 from stormpetrel.adapters.sources.file_lines import read_line
+from stormpetrel.adapters.sources.file_records import (
+    FindTime,
+    container_of,
+    last_start,
+    put_together,
+    record_starts,
+    unwrap,
+)
 from stormpetrel.errors import OverloadedError, StormPetrelError
 from stormpetrel.model.columns import build_logs
 from stormpetrel.model.signal import LogBatch
@@ -22,6 +30,7 @@ CHUNK_BYTES = 1 << 20
 MARK_BYTES = 256
 TELLING_BYTES = 16  # as much of a mark must agree before another inode counts as the same file
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.2, 10.0
+HELD_SECONDS = 0.5  # silence after which the last record of a file is taken as whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +69,14 @@ class Chunk(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """What every record of a file has in common."""
+    """What every record of a file has in common, and how its lines are read."""
 
     path: str
     entity: str
     source: str
     max_line_bytes: int
+    find_time: FindTime
+    join: bool = True  # lines that belong together are one record
 
 
 class FileChangedError(StormPetrelError):
@@ -149,6 +160,8 @@ class Tail:
         self._future: Future[None] | None = None
         self._wait_seconds = 0.0
         self._not_before = 0.0
+        self._held = (0, 0.0)  # length of what may still go on, and since when (monotonic)
+        self._container = container_of(origin.path)
 
     @property
     def busy(self) -> bool:
@@ -189,6 +202,8 @@ class Tail:
                 raise FileChangedError
         else:
             content = self._whole_lines(content_at(self.descriptor, place, self._chunk_bytes()), last)
+            if self._origin.join and not last:
+                content = self._whole_records(content)
         if not content:
             return False
         self._chunk = self._chunk_of(content)
@@ -207,6 +222,20 @@ class Tail:
             return content  # the end of a file that is left, or a piece of an over-long line
         return content[:cut]
 
+    def _whole_records(self, content: bytes) -> bytes:
+        """The content without its last record, which may go on, unless nothing came for a while."""
+        if not content.endswith(b"\n") or self.place.skip:
+            return content
+        now = time.monotonic()
+        if self._held[0] == len(content) and now - self._held[1] >= HELD_SECONDS:
+            return content
+        cut = last_start(content, self._origin.find_time, self._now())
+        if cut == 0 and len(content) >= CHUNK_BYTES // 2:
+            return content
+        if self._held[0] != len(content) - cut:
+            self._held = (len(content) - cut, now)
+        return content[:cut]
+
     def _chunk_of(self, content: bytes) -> Chunk:
         place = self.place
         before = content
@@ -221,29 +250,46 @@ class Tail:
         content = chunk.content
         if self.place.skip:
             content = content.partition(b"\n")[2]
-        lines = [line for line in (raw.strip(b"\r\0") for raw in content.split(b"\n")) if line.strip()]
-        if not lines:
-            return None
         observed, longest = self._now(), self._origin.max_line_bytes
-        texts = [line[:longest].decode("utf-8", "replace") for line in lines]
-        read = [read_line(text, observed) for text in texts]
-        attributes: dict[tuple[str, bool], str] = {}
-        keys = [(one.process, len(line) > longest) for one, line in zip(read, lines, strict=True)]
-        for key in set(keys):
-            attributes[key] = self._attributes(*key)
+        raws = [unwrap(raw.strip(b"\r\0")) for raw in content.split(b"\n")]
+        if self._origin.join:
+            raws = put_together(raws, record_starts(raws, self._origin.find_time, observed))
+        raws = [raw for raw in raws if raw.text.strip()]
+        if not raws:
+            return None
+        texts = [raw.text[:longest].decode("utf-8", "replace") for raw in raws]
+        read = [read_line(text, observed, self._origin.find_time) for text in texts]
+        keys = [
+            (one.process, len(raw.text) > longest, raw.stream) for one, raw in zip(read, raws, strict=True)
+        ]
+        attributes = {key: self._attributes(*key) for key in set(keys)}
         return build_logs(
-            [one.time_unix_nano for one in read],
+            [
+                self._time(raw.stamp, one.time_unix_nano, observed)
+                for raw, one in zip(raws, read, strict=True)
+            ],
             texts,
             source=self._origin.source,
             observed_unix_nano=observed,
-            entity=self._origin.entity,
+            entity=self._entity(),
             severity_number=[one.severity_number for one in read],
             attributes=[attributes[key] for key in keys],
             request_token=chunk.token,
         )
 
-    def _attributes(self, process: str, cut: bool) -> str:
-        told = {"log.file.path": self._origin.path}
+    def _time(self, stamp: bytes, said: int, observed: int) -> int:
+        """The wrapper's time, else what the line says."""
+        found = self._origin.find_time(stamp, observed) if stamp else None
+        return min(found[0], observed) if found else said
+
+    def _entity(self) -> str:
+        pod = self._container.get("k8s.pod.name")
+        return f"pod:{pod}" if pod else self._origin.entity
+
+    def _attributes(self, process: str, cut: bool, stream: str) -> str:
+        told = {"log.file.path": self._origin.path, **self._container}
+        if stream:
+            told["log.iostream"] = stream
         if process:
             told["process"] = process
         if cut:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from stormpetrel.adapters.sources.file_follow import Follow, open_if
+from stormpetrel.adapters.sources.file_records import FindTime
 from stormpetrel.adapters.sources.file_tail import Origin, Place
 from stormpetrel.ports.clock import Clock
 from stormpetrel.ports.intake import Intake
@@ -47,6 +48,11 @@ class LogSettings(Protocol):
         """Longer lines are cut, and marked by the attribute `log.truncated`."""
         ...
 
+    @property
+    def join_lines(self) -> bool:
+        """Stack traces and indented lines are one record with the line before them."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
@@ -76,6 +82,7 @@ class FileSource:
         positions: remembers how far each path was read.
         clock: time of lines that carry none.
         entity_name: the host's name, as in `host:NAME`.
+        find_time: finds a leading time in a line; see `file_records.FindTime`.
         pace: how often to look.
     """
 
@@ -87,12 +94,14 @@ class FileSource:
         positions: Positions,
         clock: Clock,
         entity_name: str,
+        find_time: FindTime,
         pace: Pace | None = None,
     ) -> None:
         self._config = config
         self._positions = positions
         self._clock = clock
         self._entity = f"host:{entity_name}"
+        self._find_time = find_time
         self._pace = pace or Pace()
         self._follows: dict[str, Follow] = {}
         self._too_many = 0
@@ -148,7 +157,10 @@ class FileSource:
         for path in self._matches(intake):
             if path in self._follows:
                 continue
-            origin = Origin(path, self._entity, self.name, self._config.max_line_bytes)
+            config = self._config
+            origin = Origin(
+                path, self._entity, self.name, config.max_line_bytes, self._find_time, config.join_lines
+            )
             follow = Follow(origin, self._positions, self._clock, self._pace.linger_seconds)
             with _closed_on_failure(follow, intake):
                 if follow.take_up(intake):
