@@ -157,10 +157,11 @@ def _number_moment(value: float) -> int | None:
 
 def _text_moment(text: str) -> int | None:
     whole, point, fraction = text.partition(".")
-    if not (whole.isascii() and whole.isdigit() and len(whole) <= 19 and (not point or fraction.isdigit())):
+    digits = whole + fraction
+    if not (digits.isascii() and digits.isdigit() and 0 < len(whole) <= 19 and bool(point) == bool(fraction)):
         return parse_rfc3339(text)
     unit = _unit(int(whole))
-    return int(whole) * unit + int((fraction[:9]).ljust(9, "0") or 0) * unit // NANOS_PER_SECOND
+    return int(whole) * unit + int(fraction[:9].ljust(9, "0")) * unit // NANOS_PER_SECOND
 
 
 def nanos_of(value: object, unit_nanos: int = NANOS_PER_SECOND) -> int:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import csv
-import io
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 
 import orjson
 
-from stormpetrel.errors import DecodeError, TooLargeError
+from stormpetrel.errors import DecodeError
 from stormpetrel.ingest.flow_rows import (
-    MAX_ROWS,
     FlowRow,
     address_of,
     count_of,
@@ -23,13 +22,14 @@ from stormpetrel.ingest.flow_rows import (
 )
 from stormpetrel.ingest.flows_csv_columns import Columns, find_columns
 from stormpetrel.ingest.request_token import request_token
-from stormpetrel.ingest.sensor_rows import entity_of_sensor, open_body
+from stormpetrel.ingest.sensor_rows import MAX_LINE_BYTES, entity_of_sensor, lines_of, open_body
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.ingest.tally import RejectTally
 from stormpetrel.ingest.webhook import RowRefusedError
 from stormpetrel.model.push import Decoded, PushRequest
 
 _DELIMITERS = ",;\t"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _VALUE_LETTERS = 512
 # 03/07/2017 08:55:58.25 PM; seconds, fraction and half of the day may be missing.
 _SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(?: ?([AaPp])[Mm])?")
@@ -64,17 +64,20 @@ class FlowsCsvDecoder:
             DecodeError: an unknown encoding, no usable header, or no row that can be read.
         """
         body = open_body(request, self._limit)
-        rows = _rows(body)
-        header = next(rows, None)
+        lines = lines_of(body.removeprefix(_BYTE_ORDER_MARK))
+        header = next(lines, None)
         if header is None:
             raise DecodeError("the table is empty: send a header line and a line for each flow")
-        columns = find_columns(header)
+        delimiter = max(_DELIMITERS, key=header.decode("utf-8", "replace").count)
+        columns = find_columns(_split(header, delimiter))
         tally = RejectTally()
-        table = _Table(columns, request, _month_first(columns, _rows(body)))
+        again = itertools.islice(lines_of(body), 1, None)
+        place = columns.places.get("start", columns.places.get("end"))
+        table = _Table(columns, request, _month_first(again, place, delimiter))
         flows: list[FlowRow] = []
-        for row in rows:
+        for line in lines:
             try:
-                flows.append(table.flow(row))
+                flows.append(table.flow(_split(line, delimiter)))
             except RowRefusedError as error:
                 tally.add(error.reason, 1, str(error))
         if tally.rows and not flows:
@@ -83,37 +86,32 @@ class FlowsCsvDecoder:
         return Decoded(flows=flow_batch(flows, request.source, token), rejected=tally.rejected())
 
 
-def _rows(body: bytes) -> Iterator[list[str]]:
-    """The lines that hold anything, cut into values, the header first.
+def _split(line: bytes, delimiter: str) -> list[str]:
+    """The values of a line; one in quotes may hold the delimiter, but no line ends.
 
     Raises:
-        TooLargeError: more than `MAX_ROWS`.
-        DecodeError: a value is longer than the csv module's limit (128 KiB).
+        RowRefusedError: `line_too_long`; `bad_row`: a value is longer than the csv module takes (128 KiB).
     """
-    text = io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", errors="replace", newline="")
-    first = text.readline(1 << 16)
-    text.seek(0)
-    delimiter = max(_DELIMITERS, key=first.count)
-    count = 0
+    if len(line) > MAX_LINE_BYTES:
+        raise RowRefusedError("line_too_long", f"a line has {len(line)} bytes, at most {MAX_LINE_BYTES} are taken")
     try:
-        for row in csv.reader(text, delimiter=delimiter):
-            if not any(row):
-                continue
-            count += 1
-            if count > MAX_ROWS + 1:
-                raise TooLargeError(f"the table has more than {MAX_ROWS} rows: send fewer at once")
-            yield row
+        return next(csv.reader([line.decode("utf-8", "replace")], delimiter=delimiter))
     except csv.Error as error:
-        raise DecodeError(f"the table cannot be read behind row {count}: {error}") from None
+        raise RowRefusedError("bad_row", str(error)) from None
 
 
-def _month_first(columns: Columns, rows: Iterator[list[str]]) -> bool:
-    """Whether some date with slashes can only be month first."""
-    place = columns.places.get("start", columns.places.get("end"))
+def _month_first(lines: Iterator[bytes], place: int | None, delimiter: str) -> bool:
+    """Whether some date with slashes can only be month first; tables without such dates are not read on."""
     if place is None:
         return False
-    found = (_SLASHED.match(row[place].strip()) for row in rows if len(row) > place)
-    return any(match is not None and int(match[2]) > 12 for match in found)
+    for line in lines:
+        values = line[:MAX_LINE_BYTES].decode("utf-8", "replace").split(delimiter)
+        found = _SLASHED.match(values[place].strip(' "')) if len(values) > place else None
+        if found is None:
+            return False
+        if int(found[2]) > 12:
+            return True
+    return False
 
 
 class _Table:
