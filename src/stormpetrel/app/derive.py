@@ -52,6 +52,7 @@ class Deriver:
         grid = WindowGrid(from_seconds(config.step_seconds), from_seconds(config.late_seconds))
         limits = DeriveLimits(grid, config.max_series, config.max_operations)
         now = clock.now_unix_nano()
+        self._enabled = config.enabled
         self._clock = clock
         self._intake = intake
         self._red = RedSeries(registry, limits, now)
@@ -64,8 +65,9 @@ class Deriver:
         self.samples_total = 0
 
     def start(self) -> None:
-        """Begin to derive."""
-        self._thread.start()
+        """Begin to derive, unless it is switched off."""
+        if self._enabled:
+            self._thread.start()
 
     def stop(self) -> None:
         """Derive from what waits, then end; open windows are given up."""
@@ -75,7 +77,7 @@ class Deriver:
 
     def put(self, stored: object) -> None:
         """Take what was stored; never waits. Only metric samples and spans are looked at."""
-        if not isinstance(stored, AdmittedMetrics | SpanBatch):
+        if not self._enabled or not isinstance(stored, AdmittedMetrics | SpanBatch):
             return
         try:
             self._queue.put_nowait((self._clock.now_unix_nano(), stored))

@@ -6,6 +6,7 @@ import logging
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple, TextIO
 
@@ -88,8 +89,19 @@ class _PatientLoggerFactory:
         return _PatientLogger(self._file)
 
 
-def configure_logging(level: str) -> None:
-    """Send structured logs to stderr: readable on a terminal, JSON otherwise."""
+def configure_logging(level: str, clean: Callable[[str], str] = str) -> None:
+    """Send structured logs to stderr: readable on a terminal, JSON otherwise.
+
+    Args:
+        level: least level that is written.
+        clean: takes out of each text what must not be written (see `app.prepare`).
+    """
+
+    def cleaned(
+        _logger: Any, _method: str, fields: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        return {key: clean(value) if isinstance(value, str) else value for key, value in fields.items()}
+
     # Texts of senders go into lines: shown as Python writes them, they cannot steer the terminal.
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(repr_native_str=True)
@@ -101,6 +113,7 @@ def configure_logging(level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            cleaned,
             RECENT.keep,
             renderer,
         ],

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from stormpetrel.app.config import RedactConfig
+from stormpetrel.app.inserts import Signals
 from stormpetrel.ingest.redact import Redactor
 from stormpetrel.ingest.redact_text import OwnPattern
 from stormpetrel.ingest.trace_ids import with_trace_ids
-from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
-from stormpetrel.model.signal import LogBatch, MetricBatch, SpanBatch
-
-_B = TypeVar("_B", MetricBatch, LogBatch, SpanBatch, FlowBatch, AlertBatch, ChangeBatch)
+from stormpetrel.model.signal import LogBatch, MetricBatch
 
 
 def build_redactor(config: RedactConfig) -> Redactor | None:
@@ -30,7 +26,7 @@ class Prepare:
     def __init__(self, config: RedactConfig) -> None:
         self.redactor = build_redactor(config)
 
-    def __call__(self, batch: _B) -> _B:
+    def __call__(self, batch: Signals) -> Signals:
         """The batch as it is to be stored."""
         if isinstance(batch, MetricBatch):
             return batch

@@ -20,11 +20,13 @@ from stormpetrel.app.access import Access
 from stormpetrel.app.config import Config
 from stormpetrel.app.inserts import Stored
 from stormpetrel.app.intake_queue import IntakeQueue
+from stormpetrel.app.derive import Deriver
 from stormpetrel.app.judge import Judge
 from stormpetrel.app.keeper import OutcomeKeeper
 from stormpetrel.app.live import LiveHub
 from stormpetrel.app.parts import Parts
 from stormpetrel.app.pipeline import Pipeline, build_gate
+from stormpetrel.app.prepare import Prepare
 from stormpetrel.app.quarantine import QuarantineDesk
 from stormpetrel.app.recover import recover
 from stormpetrel.app.registry import DECODERS, load_all
@@ -121,7 +123,11 @@ class Runtime:
         self._log_tail = LogTail()
         self._keeper = OutcomeKeeper(self._store, self._control, self._hub)
         self._judge = Judge(self.pipeline, clock, self._keeper.keep, self._warm_up, self._keeper.keep_step)
-        self.writer = StoreWriter(self.pipeline, self._store, clock, self._tally, self._stored)
+        self._prepare = Prepare(config.redact)
+        self.writer = StoreWriter(
+            self.pipeline, self._store, clock, self._tally, self._stored, self._prepare
+        )
+        self._deriver = Deriver(config.derive, self.registry, clock, self.writer)
         self._set_bounds(self.writer.queue)
         # The engine in this process shares its disk with the spill: no room there is none here.
         self.writer.spill_to(spill, when_full=bool(config.store.url))
@@ -131,8 +137,9 @@ class Runtime:
             for name, make in load_all(DECODERS).items()
         }
         observed = Observed(
-            self.writer, self._judge, self.pipeline, self._tally, self._control, clock.now_unix_nano
-        )
+            self.writer, self._judge, self.pipeline, self._tally, self._control, clock.now_unix_nano,
+            self._prepare, self._deriver,
+        )  # fmt: skip
         self._own_metrics = OwnMetrics(observed)
         self.service = LiveService(
             Parts(
@@ -169,6 +176,7 @@ class Runtime:
         stored = self._store.recent_tokens(now - _HOUR)
         self.writer.start(np.concatenate([stored, self._spilled_tokens]))
         self._judge.start()
+        self._deriver.start()
         for kind, source in self._sources:
             self._tally.expect(source.name, kind)
             thread = threading.Thread(
@@ -182,6 +190,7 @@ class Runtime:
         self._stop_sources.set()
         for thread in self._threads:
             thread.join(timeout=5)
+        self._deriver.stop()
         self.writer.stop()
         self._judge.stop()
         self._control.close()
@@ -217,11 +226,12 @@ class Runtime:
     # ------------------------------------------------------------------------------------- threads
 
     def _stored(self, stored: Stored) -> None:
-        """What was stored goes to whoever looks, and to the judge."""
+        """What was stored goes to whoever looks, to the deriver, and to the judge."""
         if not isinstance(stored, AdmittedMetrics):
             self._health.see(stored, self.clock.now_unix_nano())
         if isinstance(stored, LogBatch):
             self._log_tail.offer(stored)
+        self._deriver.put(stored)
         self._judge.put(stored)
 
     def _run_source(self, source: Source) -> None:

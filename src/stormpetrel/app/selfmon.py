@@ -14,8 +14,10 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import generate_latest
 
 from stormpetrel import __version__
+from stormpetrel.app.derive import Deriver
 from stormpetrel.app.judge import Judge
 from stormpetrel.app.pipeline import Pipeline
+from stormpetrel.app.prepare import Prepare
 from stormpetrel.app.tally import SourceTally
 from stormpetrel.app.writer import StoreWriter
 from stormpetrel.model.incident import IncidentState
@@ -34,6 +36,8 @@ class Observed:
     tally: SourceTally
     control: ControlStore
     now: Callable[[], int]
+    prepare: Prepare
+    deriver: Deriver
 
 
 def memory_bytes() -> int:
@@ -70,6 +74,8 @@ class OwnMetrics:
         yield from self._spill()
         yield from self._sources()
         yield from self._judging()
+        yield from self._preparing()
+        yield from self._deriving()
 
     def _process(self) -> Iterable[Metric]:
         build = GaugeMetricFamily(
@@ -174,3 +180,25 @@ class OwnMetrics:
             "Incidents not resolved.",
             value=self._seen.control.count_incidents(_UNRESOLVED),
         )
+
+    def _preparing(self) -> Iterable[Metric]:
+        redacted = CounterMetricFamily(
+            "petrel_redacted_texts", "Texts that something of a kind was taken out of.", labels=["kind"]
+        )
+        for kind, count in sorted(self._seen.prepare.counts().items()):
+            redacted.add_metric([kind], count)
+        yield redacted
+
+    def _deriving(self) -> Iterable[Metric]:
+        deriver = self._seen.deriver
+        yield CounterMetricFamily("petrel_derived_samples", "Samples derived.", value=deriver.samples_total)
+        followed = GaugeMetricFamily("petrel_derived_followed", "What is followed.", labels=["family"])
+        for family, count in deriver.held().items():
+            followed.add_metric([family], count)
+        yield followed
+        dropped = CounterMetricFamily(
+            "petrel_derive_dropped_rows", "Rows not derived from, or not taken.", labels=["reason"]
+        )
+        for reason, count in sorted(deriver.dropped().items()):
+            dropped.add_metric([reason], count)
+        yield dropped

@@ -12,6 +12,7 @@ import uvicorn
 
 from stormpetrel.app.config import Config
 from stormpetrel.app.logging import configure_logging
+from stormpetrel.app.prepare import Prepare
 from stormpetrel.app.runtime import Announcement, Runtime, allowed_hosts
 from stormpetrel.errors import ConfigError
 from stormpetrel.web.app import create_app
@@ -56,7 +57,7 @@ def serve(config: Config, announce: Callable[[Announcement], None]) -> None:
         ConfigError: the port is taken or the address is not ours.
         StoreLockedError: another process owns the data directory.
     """
-    configure_logging(config.log_level)
+    configure_logging(config.log_level, Prepare(config.redact).text)
     listening = _listen(config.server.host, config.server.port)
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host

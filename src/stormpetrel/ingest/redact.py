@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
 
 import pyarrow as pa
 
@@ -15,7 +14,6 @@ from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
 from stormpetrel.model.signal import LogBatch, SpanBatch
 
 Records = LogBatch | SpanBatch | FlowBatch | AlertBatch | ChangeBatch
-_R = TypeVar("_R", LogBatch, SpanBatch, FlowBatch, AlertBatch, ChangeBatch)
 
 # Which columns hold free text, and which hold JSON. Who and where (entity, source, addresses, actor) stays.
 TEXTS: Mapping[type[Records], tuple[str, ...]] = {
@@ -56,10 +54,10 @@ class Redactor:
         self._jsons = JsonRedactor(self._texts)
         self._keys = KeyLines()
 
-    def batch(self, batch: _R) -> _R:
+    def batch(self, batch: Records) -> Records:
         """The batch, redacted; the very same one when nothing was found."""
         columns: dict[str, pa.Array] = {}
-        kind = type(batch)
+        kind: type[Records] = type(batch)
         for name in TEXTS[kind]:
             columns[name] = self._text_column(batch, name)
         for name in JSONS[kind]:
