@@ -36,9 +36,8 @@ _WORDS: dict[str, int] = {
         _FIELD | _BRACKET | _CAPITALS,
     ),
     **dict.fromkeys(("emerg", "panic", "severe"), _FIELD | _BRACKET | _CAPITALS),
-    **dict.fromkeys(
-        ("verbose", "dbg", "information", "informational", "wrn", "alert", "emergency", "failure"), _FIELD
-    ),
+    **dict.fromkeys(("verbose", "dbg", "information", "informational", "wrn", "emergency", "failure"), _FIELD),
+    "alert": _FIELD | _BRACKET,
     **dict.fromkeys(("level", "lvl", "severity", "loglevel"), _NAME),
     "kernel": _KERNEL,
 }
@@ -206,6 +205,17 @@ def _leads(buf: NDArray[np.uint8], start: Number, word: tuple[Number, Number, Nu
         return False
     if first > start and buf[first - 2] != _COLON and buf[first - 2] != _SQUARE[1]:
         return False
-    if at + 6 < end and buf[at] == _SPACE and buf[at + 1] | 32 == 101 and buf[at + 5] | 32 == 114:  # e…r
+    if at + 6 < end and buf[at] == _SPACE and _is_error(buf, at + 1):
         at += 6
     return bool(at < end and buf[at] == _COLON)
+
+
+_ERROR = np.frombuffer(b"error", np.uint8)
+
+
+@compiled
+def _is_error(buf: NDArray[np.uint8], at: Number) -> bool:
+    same = True
+    for i in range(len(_ERROR)):
+        same = same and buf[at + i] | 32 == _ERROR[i]
+    return same
