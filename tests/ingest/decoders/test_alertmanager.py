@@ -12,7 +12,8 @@ from tests.ingest.decoders.hooks import RECEIVED, SECOND, decoded, hook, refused
 from stormpetrel.errors import DecodeError, TooLargeError, UnsupportedError
 from stormpetrel.ingest.alertmanager import AlertmanagerDecoder
 from stormpetrel.ingest.alertmanager_rows import alert_severity
-from stormpetrel.ingest.webhook import MAX_NAMES, MAX_RECORDS
+from stormpetrel.ingest.webhook import MAX_RECORDS
+from stormpetrel.ingest.webhook_values import MAX_NAMES
 from stormpetrel.model.push import Decoded
 
 START = RECEIVED - 600 * SECOND
@@ -159,7 +160,10 @@ def test_other_versions_and_forms_are_refused() -> None:
     with pytest.raises(UnsupportedError, match="version '3'"):
         taken(alert(), version="3")
     with pytest.raises(UnsupportedError, match="x-www-form"):
-        decoded(AlertmanagerDecoder, hook("alertmanager", b"a=b", content_type="application/x-www-form-urlencoded"))
+        decoded(
+            AlertmanagerDecoder,
+            hook("alertmanager", b"a=b", content_type="application/x-www-form-urlencoded"),
+        )
 
 
 def test_too_many_alerts_are_refused_whole() -> None:

@@ -62,7 +62,12 @@ def test_fields_of_a_synchronisation() -> None:
 
 @pytest.mark.parametrize(
     ("phase", "state", "seconds"),
-    [("Running", "started", 20), ("Failed", "failed", 10), ("Error", "failed", 10), ("Terminating", "failed", 10)],
+    [
+        ("Running", "started", 20),
+        ("Failed", "failed", 10),
+        ("Error", "failed", 10),
+        ("Terminating", "failed", 10),
+    ],
 )
 def test_phases(phase: str, state: str, seconds: int) -> None:
     row = taken(phase=phase)
@@ -78,7 +83,8 @@ def test_what_the_template_found_no_value_for_is_empty() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{}, [], {"app": "a"}, {"phase": "Running"}, SYNC | {"app": "<no value>"}, SYNC | {"finished": "soon"}]
+    "body",
+    [{}, [], {"app": "a"}, {"phase": "Running"}, SYNC | {"app": "<no value>"}, SYNC | {"finished": "soon"}],
 )
 def test_what_is_no_notification_is_refused(body: Any) -> None:
     with pytest.raises(DecodeError):

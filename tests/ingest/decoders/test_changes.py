@@ -246,5 +246,7 @@ def test_bounds() -> None:
         taken([{}] * (MAX_RECORDS + 1))
     with pytest.raises(TooLargeError):
         taken(b"\n" * (MAX_RECORDS + 1), content_type="application/x-ndjson")
-    (row,), _ = taken(PLAIN | {"title": "t" * 9999, "id": "i" * 9999, "version": "v" * 9999, "url": "u" * 9999})
+    (row,), _ = taken(
+        PLAIN | {"title": "t" * 9999, "id": "i" * 9999, "version": "v" * 9999, "url": "u" * 9999}
+    )
     assert [len(row[name]) for name in ("title", "change_id", "version", "url")] == [500, 500, 256, 2048]

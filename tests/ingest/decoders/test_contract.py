@@ -13,7 +13,8 @@ import pytest
 
 from stormpetrel.errors import DecodeError
 from stormpetrel.ingest.body import unpack
-from stormpetrel.ingest.remote_write_proto import WriteRequest
+from stormpetrel.ingest.remote_write_proto import Histogram, WriteRequest
+from stormpetrel.ingest.remote_write_v2_proto import Request
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.push import Decoded, PushRequest
 from stormpetrel.model.signal import MetricBatch
@@ -23,6 +24,11 @@ Build = dict[str, Callable[[], Any]]
 Push = Callable[..., PushRequest]
 
 
+HISTOGRAM = Histogram(
+    count_int=3, sum=7, timestamp=5, positive_spans=[{"offset": 1, "length": 2}], positive_deltas=[1, 1]
+).SerializeToString()
+
+
 def remote_write_request() -> PushRequest:
     message = WriteRequest()
     for job in (b"a", b"b"):
@@ -30,15 +36,28 @@ def remote_write_request() -> PushRequest:
         entry.labels.add(name=b"__name__", value=b"up")
         entry.labels.add(name=b"job", value=job)
         entry.samples.add(value=0x3FF0000000000000, timestamp=1_700_000_000_000)
-        entry.histograms.append(b"")
+        entry.histograms.append(HISTOGRAM)
     message.metadata.add(type=2, metric_family_name=b"up")
     return PushRequest(message.SerializeToString(), "application/x-protobuf", "", "/api/v1/write", "t", 0)
+
+
+def remote_write_2_request() -> PushRequest:
+    symbols = [b"", b"__name__", b"up", b"job", b"a", b"s"]
+    message = Request(symbols=symbols)
+    for value in (4, 2):
+        entry = message.timeseries.add(labels_refs=[1, 2, 3, value], created_timestamp=5)
+        entry.samples.add(value=0x3FF0000000000000, timestamp=1_700_000_000_000, start_timestamp=9)
+        entry.metadata.type, entry.metadata.unit_ref = 2, 5
+        entry.exemplars.append(b"")
+    message.timeseries.add(labels_refs=[1, 4]).histograms.append(HISTOGRAM)
+    content_type = "application/x-protobuf;proto=io.prometheus.write.v2.Request"
+    return PushRequest(message.SerializeToString(), content_type, "", "/api/v1/write", "t", 0)
 
 
 def requests_of(name: str, build: Build, push: Push) -> list[PushRequest]:
     """Requests that give rows: VALID_REQUESTS of the decoder's own test module, `test_{name}.py`."""
     if name == "remote_write":
-        return [remote_write_request()]
+        return [remote_write_request(), remote_write_2_request()]
     if name.startswith("otlp_"):
         message = build[name.removeprefix("otlp_")]()
         return [push(message), push(message, "application/json")]

@@ -121,7 +121,12 @@ def test_a_deployment_and_its_status_are_one_change() -> None:
         "version": "v2.1",
         "actor": "bot",
         "url": "https://github.com/shop/checkout/actions/runs/5",
-        "attributes": {"repository": "shop/checkout", "sha": "abc123", "task": "deploy", "description": "done"},
+        "attributes": {
+            "repository": "shop/checkout",
+            "sha": "abc123",
+            "task": "deploy",
+            "description": "done",
+        },
     }
 
 
@@ -137,7 +142,11 @@ def test_states_of_deployments(said: str, state: str) -> None:
 
 def test_a_workflow_run_by_attempt() -> None:
     over = taken("workflow_run", {"workflow_run": RUN})
-    assert (over["kind"], over["state"], over["change_id"]) == ("job", "failed", "shop/checkout workflow_run/5/2")
+    assert (over["kind"], over["state"], over["change_id"]) == (
+        "job",
+        "failed",
+        "shop/checkout workflow_run/5/2",
+    )
     assert (over["time_unix_nano"], over["version"]) == (RECEIVED - 20 * SECOND, "abc123")
     assert over["title"] == "CI on main: timed_out"
     begun = taken("workflow_run", {"workflow_run": RUN | {"status": "in_progress", "conclusion": None}})

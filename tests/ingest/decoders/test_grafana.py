@@ -29,7 +29,12 @@ UNIFIED: dict[str, Any] = {
             "values": {"B": 44.25, "C": 1},
             "valueString": "[ var='B' value=44.25 ]",
         },
-        {"status": "resolved", "labels": {"alertname": "High CPU"}, "fingerprint": "b", "endsAt": "0001-01-01T00:00:00Z"},
+        {
+            "status": "resolved",
+            "labels": {"alertname": "High CPU"},
+            "fingerprint": "b",
+            "endsAt": "0001-01-01T00:00:00Z",
+        },
     ],
     "version": "1",
     "groupKey": '{}:{alertname="High memory"}',
@@ -79,7 +84,11 @@ def test_a_legacy_rule_is_one_alert_known_by_its_rule() -> None:
     assert firing["fingerprint"] == over["fingerprint"] == "rule/1/1/2/7"
     assert (firing["state"], firing["end_unix_nano"]) == ("firing", 0)
     assert (over["state"], over["end_unix_nano"]) == ("resolved", RECEIVED)
-    assert (firing["entity"], firing["severity_number"], firing["url"]) == ("host:web-1", 13, "https://grafana/d/1")
+    assert (firing["entity"], firing["severity_number"], firing["url"]) == (
+        "host:web-1",
+        13,
+        "https://grafana/d/1",
+    )
     assert firing["labels"] == {"alertname": "CPU", "host": "web-1", "severity": "warning"}
     assert firing["annotations"]["evalMatches"] == '[{"value":95,"metric":"cpu","tags":{}}]'
 

@@ -8,8 +8,8 @@ import cramjam
 import numpy as np
 import pytest
 
-from stormpetrel.errors import DecodeError, TooLargeError
-from stormpetrel.ingest import remote_write
+from stormpetrel.errors import TooLargeError, UnsupportedError
+from stormpetrel.ingest import remote_write_bounds
 from stormpetrel.ingest.remote_write import RemoteWriteDecoder
 from stormpetrel.ingest.remote_write_proto import WriteRequest
 from stormpetrel.ingest.remote_write_table import UNKNOWN_ID, LabelTable, find
@@ -151,18 +151,37 @@ def test_metadata_at_odds_with_itself_says_nothing() -> None:
     assert sender.kinds() == {"a": MetricKind.UNKNOWN}
 
 
-def test_remote_write_2_and_other_types_are_refused() -> None:
-    with pytest.raises(DecodeError, match=r"remote write 2\.0"):
-        Sender().send(message(metric("a")), "application/x-protobuf;proto=io.prometheus.write.v2.Request")
-    with pytest.raises(DecodeError, match="application/json"):
-        Sender().send(message(metric("a")), "application/json")
-    v1 = Sender().send(message(metric("a")), "application/x-protobuf;proto=prometheus.WriteRequest")
-    assert v1.status == 204
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "",
+        "application/x-protobuf",
+        "application/x-protobuf;proto=prometheus.WriteRequest",
+        'Application/X-Protobuf; charset=x; Proto="prometheus.WriteRequest"',
+        "application/octet-stream",
+    ],
+)
+def test_content_types_of_1_0(content_type: str) -> None:
+    assert Sender().send(message(metric("a")), content_type).status == 204
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "text/plain;proto=prometheus.WriteRequest",
+        "application/x-protobuf;proto=io.prometheus.write.v3.Request",
+        "application/x-protobuf;proto=",
+    ],
+)
+def test_other_content_types_are_not_spoken(content_type: str) -> None:
+    with pytest.raises(UnsupportedError, match="remote write is application/x-protobuf"):
+        Sender().send(message(metric("a")), content_type)
 
 
 @pytest.mark.parametrize("limit", ["MAX_SERIES", "MAX_SAMPLES", "MAX_METADATA"])
 def test_counts_are_bounded_both_ways(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote_write, limit, 1)
+    monkeypatch.setattr(remote_write_bounds, limit, 1)
     body = message(metric("a"), metric("b"), metadata=[(1, "a", ""), (1, "b", "")])
     for unusual in (b"", b"\x12\x00"):
         with pytest.raises(TooLargeError):
@@ -170,7 +189,7 @@ def test_counts_are_bounded_both_ways(limit: str, monkeypatch: pytest.MonkeyPatc
 
 
 def test_unusual_bodies_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote_write, "MAX_UNUSUAL_BYTES", 30)
+    monkeypatch.setattr(remote_write_bounds, "MAX_UNUSUAL_BYTES", 30)
     assert Sender().send(message(metric("a", b="x" * 30))).status == 204
     with pytest.raises(TooLargeError, match="30 bytes"):
         Sender().send(message(metric("a", b="x" * 30)) + b"\x12\x00")

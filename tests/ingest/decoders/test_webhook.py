@@ -23,7 +23,8 @@ from stormpetrel.ingest.github import GithubDecoder
 from stormpetrel.ingest.gitlab import GitlabDecoder
 from stormpetrel.ingest.grafana import GrafanaDecoder
 from stormpetrel.ingest.kubernetes_events import KubernetesEventsDecoder
-from stormpetrel.ingest.webhook import MAX_BODY_BYTES, MAX_OBJECTS, parse, shown, text_of, token_of
+from stormpetrel.ingest.webhook import MAX_BODY_BYTES, MAX_OBJECTS, parse, token_of
+from stormpetrel.ingest.webhook_values import shown, text_of
 from stormpetrel.model.push import PushRequest
 from stormpetrel.model.records import AlertState, ChangeKind, ChangeState
 from stormpetrel.testing.check_decoder import rows_of
@@ -33,15 +34,26 @@ DECODERS = (
     KubernetesEventsDecoder,
 )  # fmt: skip
 
-scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
-texts = st.text(max_size=12) | st.sampled_from(["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "firing", "deploy", "1.0"])
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
+texts = st.text(max_size=12) | st.sampled_from(
+    ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "firing", "deploy", "1.0"]
+)
 trees = st.recursive(
-    scalars | texts, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=8
+    scalars | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
 )
 
 
 def valid(decoder: type[Any]) -> list[PushRequest]:
-    found: list[PushRequest] = importlib.import_module(f"tests.ingest.decoders.test_{decoder.name}").VALID_REQUESTS
+    found: list[PushRequest] = importlib.import_module(
+        f"tests.ingest.decoders.test_{decoder.name}"
+    ).VALID_REQUESTS
     return found
 
 
