@@ -110,7 +110,9 @@ def test_retention_and_flushing_follow_the_configuration(engine: Connections) ->
 def test_each_kind_of_record_stays_for_its_own_time(engine: Connections) -> None:
     migrate(engine)
     set_options(engine, TableOptions.of(StoreConfig(flows_days=2, alerts_days=55, fsync=True)))
-    tables = engine.query("SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()")
+    tables = engine.query(
+        "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()"
+    )
     created = dict(zip(tables["name"].to_pylist(), tables["create_table_query"].to_pylist(), strict=True))
     for table, days in (("flows", 2), ("alerts", 55), ("changes", 55)):
         assert f"toIntervalDay({days})" in created[table]

@@ -9,7 +9,8 @@ from stormpetrel.errors import DecodeError, UnsupportedError
 from stormpetrel.ingest.alertmanager_rows import alert_batch, alert_rows
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.ingest.tally import RejectTally
-from stormpetrel.ingest.webhook import accepted, dig, read_webhook, shown
+from stormpetrel.ingest.webhook import accepted, read_webhook
+from stormpetrel.ingest.webhook_values import dig, shown
 from stormpetrel.model.push import Decoded, PushRequest
 
 

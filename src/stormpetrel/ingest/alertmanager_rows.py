@@ -8,17 +8,8 @@ import xxhash
 
 from stormpetrel.ingest.severity import severity_of
 from stormpetrel.ingest.tally import RejectTally
-from stormpetrel.ingest.webhook import (
-    RowRefusedError,
-    Webhook,
-    check_records,
-    dig,
-    each,
-    filled,
-    shown,
-    text_at,
-    texts_of,
-)
+from stormpetrel.ingest.webhook import Webhook, check_records, each
+from stormpetrel.ingest.webhook_values import RowRefusedError, dig, filled, shown, text_at, texts_of
 from stormpetrel.model.columns import record_batch
 from stormpetrel.model.records import ALERT_SCHEMA, AlertBatch, AlertState
 from stormpetrel.model.resource import entity_of
@@ -28,7 +19,16 @@ _SUMMARY_LETTERS = 1_000
 _FINGERPRINT_LETTERS = 128
 
 # Words of alerting rules that are no log level.
-_WORDS = {"page": 18, "p1": 18, "disaster": 18, "high": 17, "major": 17, "p2": 17, "average": 13, "medium": 13}
+_WORDS = {
+    "page": 18,
+    "p1": 18,
+    "disaster": 18,
+    "high": 17,
+    "major": 17,
+    "p2": 17,
+    "average": 13,
+    "medium": 13,
+}
 _WORDS |= {"minor": 13, "p3": 13, "low": 10, "p4": 10, "ok": 9}
 
 

@@ -12,7 +12,8 @@ from stormpetrel.errors import DecodeError
 from stormpetrel.ingest.changes_rows import ChangeRow, change_batch, service_entity, state_of
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.ingest.tally import RejectTally
-from stormpetrel.ingest.webhook import Webhook, accepted, each, filled, read_webhook, text_at
+from stormpetrel.ingest.webhook import Webhook, accepted, each, read_webhook
+from stormpetrel.ingest.webhook_values import filled, text_at
 from stormpetrel.model.push import Decoded, PushRequest
 from stormpetrel.model.records import ChangeKind, ChangeState
 

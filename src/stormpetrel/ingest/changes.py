@@ -9,18 +9,8 @@ from stormpetrel.ingest.changes_cloud import BATCH_TYPE, cloud_headers, cloud_ro
 from stormpetrel.ingest.changes_rows import ChangeRow, change_batch, service_entity, state_of
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.ingest.tally import RejectTally
-from stormpetrel.ingest.webhook import (
-    RowRefusedError,
-    Webhook,
-    accepted,
-    check_records,
-    each,
-    filled,
-    read_webhook,
-    shown,
-    text_at,
-    texts_of,
-)
+from stormpetrel.ingest.webhook import Webhook, accepted, check_records, each, read_webhook
+from stormpetrel.ingest.webhook_values import RowRefusedError, filled, shown, text_at, texts_of
 from stormpetrel.model.push import Decoded, PushRequest
 from stormpetrel.model.records import ChangeKind
 
@@ -116,7 +106,9 @@ def _entity(change: dict[str, Any]) -> str:
     if entity is None or entity == "":
         return service_entity(text_at(change, "service"))
     if not isinstance(entity, str) or not _ENTITY.fullmatch(entity):
-        raise RowRefusedError("bad_entity", f"an entity is written kind:name, as in host:web-1, not {shown(entity)}")
+        raise RowRefusedError(
+            "bad_entity", f"an entity is written kind:name, as in host:web-1, not {shown(entity)}"
+        )
     return entity
 
 
@@ -132,5 +124,7 @@ def _kind(said: Any) -> str:
 def _state(said: Any) -> str:
     state = state_of(said)
     if said not in (None, "", "unknown") and state.value == "unknown":
-        raise RowRefusedError("bad_state", f"a change is started, succeeded, failed or unknown, not {shown(said)}")
+        raise RowRefusedError(
+            "bad_state", f"a change is started, succeeded, failed or unknown, not {shown(said)}"
+        )
     return state.value

@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from stormpetrel.ingest.changes_rows import ChangeRow, service_entity, state_of
-from stormpetrel.ingest.webhook import RowRefusedError, Webhook, dig, filled, shown, text_at
+from stormpetrel.ingest.webhook import Webhook
+from stormpetrel.ingest.webhook_values import RowRefusedError, dig, filled, shown, text_at
 from stormpetrel.model.records import ChangeKind, ChangeState
 from stormpetrel.model.resource import UNKNOWN_ENTITY
 
@@ -55,7 +56,9 @@ def cloud_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """
     if "ce-specversion" not in headers:
         return {}
-    return {name[3:]: unquote(text) for name, text in headers.items() if name.startswith("ce-") and len(name) > 3}
+    return {
+        name[3:]: unquote(text) for name, text in headers.items() if name.startswith("ce-") and len(name) > 3
+    }
 
 
 def is_cloud_event(change: Mapping[str, Any]) -> bool:
@@ -92,7 +95,9 @@ def _cdevent(cloud: dict[str, Any], match: re.Match[str], webhook: Webhook) -> C
     about, predicate = match[1], match[2]
     kind = _RUNS.get(about) or _THINGS.get(about)
     if kind is None or (about == "service" and predicate == "published"):
-        raise RowRefusedError("not_a_change", f"a CDEvent about {about} {predicate} is no change of what runs")
+        raise RowRefusedError(
+            "not_a_change", f"a CDEvent about {about} {predicate} is no change of what runs"
+        )
     subject = dig(cloud, "data", "subject")
     content = dig(subject, "content")
     subject_id = text_at(subject, "id", letters=300)
@@ -153,7 +158,11 @@ def _other(cloud: dict[str, Any], webhook: Webhook) -> ChangeRow:
         actor=text_at(said, "actor"),
         url=text_at(said, "url"),
         attributes=filled(
-            {"cloudevent.type": type_, "cloudevent.source": text_at(cloud, "source"), "cloudevent.subject": subject}
+            {
+                "cloudevent.type": type_,
+                "cloudevent.source": text_at(cloud, "source"),
+                "cloudevent.subject": subject,
+            }
         ),
     )
 

@@ -17,7 +17,8 @@ NAME_LETTERS = 256
 
 _STATES: dict[str, ChangeState] = {
     **dict.fromkeys(
-        ("started", "start", "running", "in_progress", "pending", "queued", "created", "waiting", "requested"),
+        ("started", "start", "running", "in_progress", "pending", "queued", "created", "waiting",
+         "requested"),
         ChangeState.STARTED,
     ),
     **dict.fromkeys(
@@ -25,8 +26,8 @@ _STATES: dict[str, ChangeState] = {
         ChangeState.SUCCEEDED,
     ),
     **dict.fromkeys(
-        ("failed", "failure", "error", "canceled", "cancelled", "cancel", "timed_out", "aborted", "terminating",
-         "startup_failure", "action_required"),
+        ("failed", "failure", "error", "canceled", "cancelled", "cancel", "timed_out", "aborted",
+         "terminating", "startup_failure", "action_required"),
         ChangeState.FAILED,
     ),
 }  # fmt: skip

@@ -12,7 +12,8 @@ from stormpetrel.errors import DecodeError
 from stormpetrel.ingest.changes_rows import ChangeRow, change_batch, service_entity, state_of
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.ingest.tally import RejectTally
-from stormpetrel.ingest.webhook import RowRefusedError, Webhook, answered, dig, each, filled, read_webhook, text_at
+from stormpetrel.ingest.webhook import Webhook, answered, each, read_webhook
+from stormpetrel.ingest.webhook_values import RowRefusedError, dig, filled, text_at
 from stormpetrel.model.push import Decoded, PushRequest
 from stormpetrel.model.records import ChangeKind, ChangeState
 
@@ -62,13 +63,11 @@ class GithubDecoder:
         return answered(Decoded(changes=change_batch(rows, webhook)), tally, len(rows))
 
 
-def _no_change(body: dict[str, Any], webhook: Webhook) -> ChangeRow:
+def _no_change(body: dict[str, Any], _: Webhook) -> ChangeRow:
     raise RowRefusedError("not_a_change", f"action {text_at(body, 'action', letters=40)!r}")
 
 
-def _row(
-    body: dict[str, Any], kind: ChangeKind, state: ChangeState, title: str, **rest: Any
-) -> ChangeRow:
+def _row(body: dict[str, Any], kind: ChangeKind, state: ChangeState, title: str, **rest: Any) -> ChangeRow:
     """A row with what every delivery says alike."""
     repository = dig(body, "repository")
     full_name = text_at(repository, "full_name")
@@ -118,14 +117,15 @@ def _workflow_run(body: dict[str, Any], webhook: Webhook) -> ChangeRow:
     over = text_at(run, "status") == "completed"
     said = text_at(run, "conclusion") if over else "started"
     moment = dig(run, "updated_at") if over else dig(run, "run_started_at") or dig(run, "created_at")
+    branch = text_at(run, "head_branch")
     return _row(
-        body, ChangeKind.JOB, state_of(said), f"{text_at(run, 'name')} on {text_at(run, 'head_branch')}: {said}",
+        body, ChangeKind.JOB, state_of(said), f"{text_at(run, 'name')} on {branch}: {said}",
         time_unix_nano=webhook.time_of(moment),
         change_id=f"workflow_run/{text_at(run, 'id')}/{text_at(run, 'run_attempt')}",
         version=text_at(run, "head_sha"),
         actor=text_at(run, "actor", "login") or text_at(body, "sender", "login"),
         url=text_at(run, "html_url"),
-        attributes={"branch": text_at(run, "head_branch"), "workflow": text_at(run, "path")},
+        attributes={"branch": branch, "workflow": text_at(run, "path")},
     )  # fmt: skip
 
 

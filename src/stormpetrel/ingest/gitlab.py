@@ -12,7 +12,8 @@ from stormpetrel.errors import DecodeError
 from stormpetrel.ingest.changes_rows import ChangeRow, change_batch, service_entity, state_of
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.ingest.tally import RejectTally
-from stormpetrel.ingest.webhook import RowRefusedError, Webhook, answered, dig, each, filled, read_webhook, text_at
+from stormpetrel.ingest.webhook import Webhook, answered, each, read_webhook
+from stormpetrel.ingest.webhook_values import RowRefusedError, dig, filled, text_at
 from stormpetrel.model.push import Decoded, PushRequest
 from stormpetrel.model.records import ChangeKind, ChangeState
 
@@ -56,7 +57,9 @@ class GitlabDecoder:
         # Some bodies carry no time: a flag turned on, off and on again is three changes by this alone.
         webhook = read_webhook(request, self._limit, request.headers.get("x-gitlab-event-uuid", ""))
         header = request.headers.get("x-gitlab-event", "")
-        kind = text_at(webhook.tree, "object_kind", letters=40) or text_at(webhook.tree, "event_name", letters=40)
+        kind = text_at(webhook.tree, "object_kind", letters=40) or text_at(
+            webhook.tree, "event_name", letters=40
+        )
         kind = kind or header.lower().removesuffix(" hook").replace(" ", "_")
         if not kind or not isinstance(webhook.tree, dict):
             raise DecodeError("no hook of GitLab: it is a JSON object with a member `object_kind`")
@@ -66,7 +69,7 @@ class GitlabDecoder:
         return answered(Decoded(changes=change_batch(rows, webhook)), tally, len(rows))
 
 
-def _no_change(body: dict[str, Any], webhook: Webhook) -> ChangeRow:
+def _no_change(body: dict[str, Any], _: Webhook) -> ChangeRow:
     raise RowRefusedError("not_a_change", f"a hook of kind {text_at(body, 'object_kind', letters=40)!r}")
 
 
@@ -82,7 +85,9 @@ def _row(body: dict[str, Any], kind: ChangeKind, state: ChangeState, title: str,
     plain = {
         "entity": service_entity(_project_name(body)),
         "environment": "",
-        "actor": text_at(body, "user", "username") or text_at(body, "user_username") or text_at(body, "user_name"),
+        "actor": text_at(body, "user", "username")
+        or text_at(body, "user_username")
+        or text_at(body, "user_name"),
         "url": text_at(body, "project", "web_url"),
     }
     own_id = f"{path} {rest.pop('change_id')}"
@@ -114,7 +119,9 @@ def _deployment(body: dict[str, Any], webhook: Webhook) -> ChangeRow:
 def _pipeline(body: dict[str, Any], webhook: Webhook) -> ChangeRow:
     pipeline = body.get("object_attributes")
     said, ref = text_at(pipeline, "status"), text_at(pipeline, "ref")
-    state = state_of(said, ChangeState.STARTED if said in ("preparing", "scheduled", "manual") else ChangeState.UNKNOWN)
+    state = state_of(
+        said, ChangeState.STARTED if said in ("preparing", "scheduled", "manual") else ChangeState.UNKNOWN
+    )
     moment = dig(pipeline, "created_at") if state is ChangeState.STARTED else dig(pipeline, "finished_at")
     name = text_at(pipeline, "name") or f"pipeline of {_project_name(body)}"
     url = f"{text_at(body, 'project', 'web_url')}/-/pipelines/{text_at(pipeline, 'id')}"
@@ -124,15 +131,20 @@ def _pipeline(body: dict[str, Any], webhook: Webhook) -> ChangeRow:
         change_id=f"pipeline/{text_at(pipeline, 'id')}",
         version=text_at(pipeline, "sha"),
         url=text_at(pipeline, "url") or url,
-        attributes={"branch": ref, "cause": text_at(pipeline, "source"), "commit": text_at(body, "commit", "title")},
+        attributes={
+            "branch": ref,
+            "cause": text_at(pipeline, "source"),
+            "commit": text_at(body, "commit", "title"),
+        },
     )  # fmt: skip
 
 
 def _release(body: dict[str, Any], webhook: Webhook) -> ChangeRow:
     if text_at(body, "action") != "create":
         raise RowRefusedError("not_a_change", f"a release: {text_at(body, 'action', letters=40)!r}")
+    name = text_at(body, "name") or text_at(body, "tag")
     return _row(
-        body, ChangeKind.OTHER, ChangeState.SUCCEEDED, f"release {text_at(body, 'name') or text_at(body, 'tag')}",
+        body, ChangeKind.OTHER, ChangeState.SUCCEEDED, f"release {name}",
         time_unix_nano=webhook.time_of(body.get("released_at") or body.get("created_at")),
         change_id=f"release/{text_at(body, 'id')}",
         version=text_at(body, "tag"),

@@ -17,18 +17,8 @@ from stormpetrel.ingest.alertmanager_rows import (
 )
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.ingest.tally import RejectTally
-from stormpetrel.ingest.webhook import (
-    RowRefusedError,
-    Webhook,
-    accepted,
-    dig,
-    each,
-    filled,
-    read_webhook,
-    shown,
-    text_at,
-    texts_of,
-)
+from stormpetrel.ingest.webhook import Webhook, accepted, each, read_webhook
+from stormpetrel.ingest.webhook_values import RowRefusedError, dig, filled, shown, text_at, texts_of
 from stormpetrel.model.push import Decoded, PushRequest
 from stormpetrel.model.records import AlertState
 from stormpetrel.model.resource import entity_of

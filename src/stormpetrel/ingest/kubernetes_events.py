@@ -15,18 +15,8 @@ from stormpetrel.ingest.kubernetes_events_change import change_row
 from stormpetrel.ingest.kubernetes_events_object import KubernetesEvent, read_event
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.ingest.tally import RejectTally
-from stormpetrel.ingest.webhook import (
-    RowRefusedError,
-    Webhook,
-    accepted,
-    check_records,
-    dig,
-    each,
-    filled,
-    read_webhook,
-    shown,
-    token_of,
-)
+from stormpetrel.ingest.webhook import Webhook, accepted, check_records, each, read_webhook, token_of
+from stormpetrel.ingest.webhook_values import RowRefusedError, dig, filled, shown
 from stormpetrel.model.columns import build_logs
 from stormpetrel.model.push import Decoded, PushRequest
 from stormpetrel.model.signal import LogBatch
@@ -72,7 +62,9 @@ class KubernetesEventsDecoder:
         check_records(len(trees))
         tally = RejectTally()
         watched = each(trees, _watched, tally)
-        events = each([tree for tree in watched if tree is not None], lambda tree: read_event(tree, webhook), tally)
+        events = each(
+            [tree for tree in watched if tree is not None], lambda tree: read_event(tree, webhook), tally
+        )
         once = {_identity(told, place): told for place, told in enumerate(events)}
         decoded = _decoded(list(once.values()), webhook)
         return accepted(decoded, tally, len(once))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from stormpetrel.ingest.changes_rows import ChangeRow
 from stormpetrel.ingest.kubernetes_events_object import KubernetesEvent
-from stormpetrel.ingest.webhook import filled
+from stormpetrel.ingest.webhook_values import filled
 from stormpetrel.model.records import ChangeKind, ChangeState
 
 _DEPLOY, _SCALING, _JOB = ChangeKind.DEPLOY, ChangeKind.SCALING, ChangeKind.JOB
 _STARTED, _SUCCEEDED, _FAILED = ChangeState.STARTED, ChangeState.SUCCEEDED, ChangeState.FAILED
 
-# By reason: the controllers of Kubernetes, its autoscalers, KEDA, Argo Rollouts, Flux's Helm controller and cert-manager.
+# By reason, of Kubernetes' controllers, its autoscalers, KEDA, Argo Rollouts, Flux's Helm controller and
+# cert-manager.
 REASONS: dict[str, tuple[ChangeKind, ChangeState]] = {
     "ScalingReplicaSet": (_SCALING, _SUCCEEDED),
     "SuccessfulRescale": (_SCALING, _SUCCEEDED),

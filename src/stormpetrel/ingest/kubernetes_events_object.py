@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from stormpetrel.ingest.severity import severity_of
-from stormpetrel.ingest.webhook import RowRefusedError, Webhook, dig, shown, text_at
+from stormpetrel.ingest.webhook import Webhook
+from stormpetrel.ingest.webhook_values import RowRefusedError, dig, shown, text_at
 from stormpetrel.model.resource import UNKNOWN_ENTITY, entity_of
 
 _NAME_LETTERS = 256
@@ -48,9 +49,13 @@ def read_event(tree: Any, webhook: Webhook) -> KubernetesEvent:
     about = dig(tree, "involvedObject") or dig(tree, "regarding")
     if not isinstance(tree, dict) or not isinstance(about, dict) or tree.get("kind", "Event") != "Event":
         raise RowRefusedError("not_an_event", f"no Event with involvedObject or regarding: {shown(tree)}")
-    kind, name, namespace = (text_at(about, part, letters=_NAME_LETTERS) for part in ("kind", "name", "namespace"))
+    kind, name, namespace = (
+        text_at(about, part, letters=_NAME_LETTERS) for part in ("kind", "name", "namespace")
+    )
     reason = text_at(tree, "reason", letters=_NAME_LETTERS)
-    message = text_at(tree, "message", letters=_MESSAGE_LETTERS) or text_at(tree, "note", letters=_MESSAGE_LETTERS)
+    message = text_at(tree, "message", letters=_MESSAGE_LETTERS) or text_at(
+        tree, "note", letters=_MESSAGE_LETTERS
+    )
     component = _first(tree, ("reportingComponent",), ("reportingController",), ("source", "component"),
                        ("deprecatedSource", "component"))  # fmt: skip
     counts = [dig(tree, *path) for path in (("series", "count"), ("count",), ("deprecatedCount",))]

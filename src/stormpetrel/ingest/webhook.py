@@ -13,6 +13,7 @@ from stormpetrel.errors import DecodeError, TooLargeError, UnsupportedError
 from stormpetrel.ingest.body import unpack
 from stormpetrel.ingest.tally import RejectTally
 from stormpetrel.ingest.timestamps import parse_rfc3339
+from stormpetrel.ingest.webhook_values import RowRefusedError, shown
 from stormpetrel.model.push import Decoded, PushRequest
 from stormpetrel.model.time import NANOS_PER_SECOND
 
@@ -21,26 +22,19 @@ MAX_BODY_BYTES = 16 << 20
 MAX_OBJECTS = 500_000
 MAX_RECORDS = 10_000
 
-MAX_NAMES = 128
-NAME_LETTERS = 256
-TEXT_LETTERS = 4_096
 # A sender's clock may be wrong; what lies further ahead would stay the newest for ever.
 MAX_AHEAD_NANOS = 86_400 * NANOS_PER_SECOND
 
-_SHOWN = 60
-_LINE_TYPES = ("application/x-ndjson", "application/jsonl", "application/jsonlines", "application/x-jsonlines")
+_LINE_TYPES = (
+    "application/x-ndjson",
+    "application/jsonl",
+    "application/jsonlines",
+    "application/x-jsonlines",
+)
 _JSON_TYPES = ("", "application/json", "text/json", "text/plain", "application/octet-stream")
 
 Entry = TypeVar("Entry")
 Row = TypeVar("Row")
-
-
-class RowRefusedError(DecodeError):
-    """One record of a request cannot be taken; `reason` comes from a small fixed set of each decoder."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +62,13 @@ class Webhook:
         else:
             time = parse_rfc3339(said) if isinstance(said, str) and len(said) <= 64 else None
         if time is None:
-            raise RowRefusedError("bad_time", f"{shown(said)} is no time: write one as in 2024-01-02T03:04:05Z")
+            raise RowRefusedError(
+                "bad_time", f"{shown(said)} is no time: write one as in 2024-01-02T03:04:05Z"
+            )
         if time > self.received_unix_nano + MAX_AHEAD_NANOS:
-            raise RowRefusedError("time_in_future", f"{shown(said)} is more than a day ahead of this host's clock")
+            raise RowRefusedError(
+                "time_in_future", f"{shown(said)} is more than a day ahead of this host's clock"
+            )
         return time
 
 
@@ -91,7 +89,7 @@ def read_webhook(request: PushRequest, limit: int, *said: str) -> Webhook:
     media_type = request.content_type.partition(";")[0].strip().lower()
     lines = media_type in _LINE_TYPES
     if not lines and media_type not in _JSON_TYPES and not media_type.endswith("+json"):
-        raise UnsupportedError(f"send application/json, this is {request.content_type[:_SHOWN]!r}")
+        raise UnsupportedError(f"send application/json, this is {request.content_type[:60]!r}")
     body = unpack(request.body, request.content_encoding, min(limit, MAX_BODY_BYTES))
     tree = _parse_lines(body) if lines else parse(body)
     return Webhook(tree, request.source, request.received_unix_nano, token_of(request.source, body, *said))
@@ -124,77 +122,12 @@ def parse(body: bytes) -> Any:
 
 
 def token_of(source: str, body: bytes, *said: str) -> int:
-    """The 64-bit token by which a repeat is known: of the source, what was said beside the body, and the body."""
+    """The 64-bit token by which a repeat is known: of the source, the body, and what was said beside it."""
     digest = xxhash.xxh64(f"{source}\0".encode())
     for one in said:
         digest.update(f"{one}\0".encode("utf-8", "replace"))
     digest.update(body)
     return digest.intdigest() or 1
-
-
-def shown(value: Any) -> str:
-    """A value for a message to people: short.
-
-    >>> shown("a"), shown([1, {"b": None}])
-    ("'a'", '[1,{"b":null}]')
-    """
-    if isinstance(value, str):
-        return repr(value[:_SHOWN])[:_SHOWN]
-    return text_of(value, _SHOWN) or type(value).__name__
-
-
-def dig(tree: Any, *names: str) -> Any:
-    """What stands under these names, one within the other; None where there is nothing.
-
-    >>> dig({"a": {"b": 1}}, "a", "b"), dig({"a": []}, "a", "b")
-    (1, None)
-    """
-    for name in names:
-        if not isinstance(tree, dict):
-            return None
-        tree = tree.get(name)
-    return tree
-
-
-def text_of(value: Any, letters: int = TEXT_LETTERS) -> str:
-    """A value as text of at most so many letters; nothing is "", what is no text is JSON.
-
-    >>> text_of("abc", 2), text_of(None), text_of(7), text_of({"a": [True]})
-    ('ab', '', '7', '{"a":[true]}')
-    """
-    if isinstance(value, str):
-        return value[:letters]
-    if value is None:
-        return ""
-    try:
-        return orjson.dumps(value).decode()[:letters]
-    except TypeError:  # nested deeper than orjson writes
-        return ""
-
-
-def text_at(tree: Any, *names: str, letters: int = TEXT_LETTERS) -> str:
-    """`text_of` what stands under these names."""
-    return text_of(dig(tree, *names), letters)
-
-
-def texts_of(value: Any, what: str) -> dict[str, str]:
-    """A JSON object as short texts by short names; nothing is no texts.
-
-    Raises:
-        RowRefusedError: no object, or one of more than `MAX_NAMES` names.
-    """
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise RowRefusedError("not_an_object", f"{what} must be an object, not {shown(value)}")
-    if len(value) > MAX_NAMES:
-        raise RowRefusedError("too_many_names", f"{what} has {len(value)} names, at most {MAX_NAMES} are taken")
-    return {name[:NAME_LETTERS]: text_of(one) for name, one in value.items()}
-
-
-def filled(texts: dict[str, str]) -> str:
-    """Texts as a JSON object, without the empty ones."""
-    return orjson.dumps({name: text for name, text in texts.items() if text}).decode()
 
 
 def each(entries: Iterable[Entry], row: Callable[[Entry], Row], tally: RejectTally) -> list[Row]:

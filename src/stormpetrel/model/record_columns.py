@@ -1,4 +1,4 @@
-"""Builders of flow, alert and change batches from plain columns: lists, arrays, or one value for every row."""
+"""Builders of flow, alert and change batches from plain columns: lists, arrays, or one value for all rows."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ LOWEST, HIGHEST = -(2**63), 2**63 - 2
 def alerts_come_back(make_store: MakeStore) -> None:
     """Every column, odd text, extreme times and labels included."""
     store = make_store()
-    odd: dict[str, object] = {name: ODD_TEXT for name in ("entity", "source", "fingerprint", "name")}
+    odd: dict[str, object] = dict.fromkeys(("entity", "source", "fingerprint", "name"), ODD_TEXT)
     odd |= {"summary": ODD_TEXT, "url": ODD_TEXT, "time_unix_nano": HIGHEST, "start_unix_nano": LOWEST}
     odd |= {"labels": '{"a":"b","n":1}', "annotations": "no object", "request_token": 2**64 - 1}
     store.insert_records(alert_batch([odd, {}, {"time_unix_nano": LOWEST, "fingerprint": "old"}]), "alerts")
@@ -58,7 +58,10 @@ def alerts_have_one_state(make_store: MakeStore) -> None:
     store.insert_records(alert_batch([{"fingerprint": "late", **over}]), "late end")
     store.insert_records(alert_batch([{}, {"fingerprint": "late"}, {"source": "other"}]), "starts")
     store.insert_records(alert_batch([{"summary": "said again"}, {"summary": "and again"}]), "again")
-    late, other = ("test", "late", "resolved", "the disk is full"), ("other", "f1", "firing", "the disk is full")
+    late, other = (
+        ("test", "late", "resolved", "the disk is full"),
+        ("other", "f1", "firing", "the disk is full"),
+    )
     equal(_states(store, EVER)[0], late)
     equal(sorted(_states(store, EVER)), sorted([late, other, ("test", "f1", "firing", "and again")]))
     store.insert_records(alert_batch([{"state": "resolved", "summary": "at once"}]), "no length")

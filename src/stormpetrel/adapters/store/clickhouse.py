@@ -17,7 +17,7 @@ import pyarrow as pa
 from stormpetrel.adapters.store import rows
 from stormpetrel.adapters.store.connections import Connections
 from stormpetrel.adapters.store.inprocess import DirectoryLock
-from stormpetrel.adapters.store.part import bounds
+from stormpetrel.adapters.store.part import bounds, select
 from stormpetrel.adapters.store.read_findings import FindingReader
 from stormpetrel.adapters.store.read_logs import LogReader
 from stormpetrel.adapters.store.read_records import RecordReader
@@ -52,7 +52,7 @@ class ClickHouseStore(SampleReader, LogReader, RecordReader, FindingReader):
         self._failed: OrderedDict[str, int] = OrderedDict()
         numbered = {"findings": "change", "series": "change", "alerts": "arrival", "changes": "arrival"}
         self._change = max(
-            int(connections.value(f"SELECT max({column}) FROM {table}")) for table, column in numbered.items()
+            int(connections.value(select(f"max({column})", table))) for table, column in numbered.items()
         )
 
     def insert_series(self, series: Sequence[SeriesInfo]) -> None:

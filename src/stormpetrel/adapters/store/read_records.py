@@ -74,7 +74,9 @@ class RecordReader(StorePart):
         columns = ", ".join((*_FLOW_NUMBERS, *_FLOW_TEXTS))
         # In the order of the table's key, so that reading stops at the limit.
         then = "ORDER BY start_unix_nano DESC, source_address DESC, destination_address DESC"
-        table = self._connections.query(select(columns, "flows", where, f"{then} LIMIT {{limit:UInt64}}"), asked)
+        table = self._connections.query(
+            select(columns, "flows", where, f"{then} LIMIT {{limit:UInt64}}"), asked
+        )
         return [Flow(**row) for row in table.to_pylist()]
 
 
