@@ -40,13 +40,7 @@ class RecordReader(StorePart):
         Newest first. Of two states with the same time, resolved is newer than firing, and then what was
         stored later. O(messages in the window).
         """
-        sql = select(
-            _ALERT_COLUMNS,
-            "alerts",
-            IN_WINDOW,
-            "ORDER BY time_unix_nano DESC, state = 'resolved' DESC, arrival DESC"
-            " LIMIT 1 BY source, fingerprint LIMIT {limit:UInt64}",
-        )
+        sql = _newest(_ALERT_COLUMNS, "alerts", "fingerprint", ("time_unix_nano", "state = 'resolved'"))
         table = self._connections.query(sql, {**bounds(window), "limit": max(0, limit)})
         return [_alert(row) for row in table.to_pylist()]
 
@@ -55,12 +49,7 @@ class RecordReader(StorePart):
 
         Of two messages with the same time, what was stored later is newer. O(messages in the window).
         """
-        sql = select(
-            _CHANGE_COLUMNS,
-            "changes",
-            IN_WINDOW,
-            "ORDER BY time_unix_nano DESC, arrival DESC LIMIT 1 BY source, change_id LIMIT {limit:UInt64}",
-        )
+        sql = _newest(_CHANGE_COLUMNS, "changes", "change_id", ("time_unix_nano",))
         table = self._connections.query(sql, {**bounds(window), "limit": max(0, limit)})
         return [_change(row) for row in table.to_pylist()]
 
@@ -78,6 +67,25 @@ class RecordReader(StorePart):
             select(columns, "flows", where, f"{then} LIMIT {{limit:UInt64}}"), asked
         )
         return [Flow(**row) for row in table.to_pylist()]
+
+
+def _newest(columns: str, table: str, identity: str, rank: tuple[str, ...]) -> str:
+    """The newest row by source and identity, newest first, of the window.
+
+    Which rows those are is told from narrow columns first: memory is taken by identities, not by messages
+    with all their texts.
+    """
+    ranked = (*rank, "arrival")
+    newest = select(
+        f"{identity}, max(tuple({', '.join(ranked)})) AS newest",
+        table,
+        IN_WINDOW,
+        f"GROUP BY source, {identity} ORDER BY newest DESC LIMIT {{limit:UInt64}}",
+    )
+    chosen = select(f"{identity}, tupleElement(newest, {len(ranked)})", f"({newest})")
+    order = ", ".join(f"{one} DESC" for one in ranked)
+    where = (*IN_WINDOW, f"({identity}, arrival) IN ({chosen})")
+    return select(columns, table, where, f"ORDER BY {order} LIMIT {{limit:UInt64}}")
 
 
 def _word(kind: type[Word], text: str, otherwise: Word) -> Word:
