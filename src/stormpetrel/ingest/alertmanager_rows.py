@@ -16,6 +16,7 @@ from stormpetrel.model.resource import entity_of
 
 URL_LETTERS = 2_048
 _SUMMARY_LETTERS = 1_000
+_NAME_LETTERS = 500
 _FINGERPRINT_LETTERS = 128
 
 # Words of alerting rules that are no log level.
@@ -99,9 +100,9 @@ def alert_row(alert: Any, webhook: Webhook, extra: tuple[str, ...] = ()) -> Aler
         time_unix_nano=end or start,
         start_unix_nano=start,
         end_unix_nano=end,
-        entity=entity_of(labels),
+        entity=entity_of(labels)[:_NAME_LETTERS],
         fingerprint=text_at(alert, "fingerprint", letters=_FINGERPRINT_LETTERS) or _fingerprint(labels),
-        name=labels.get("alertname", ""),
+        name=labels.get("alertname", "")[:_NAME_LETTERS],
         state=said,
         severity_number=alert_severity(labels),
         summary=summary_of(annotations),
