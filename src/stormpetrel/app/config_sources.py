@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from stormpetrel.app.config_section import Section
 
@@ -91,6 +92,16 @@ class SyslogConfig(Listener):
     key_file: str = Field("", description="its private key, PEM")
     client_ca_file: str = Field("", description="PEM; where given, senders need a certificate signed by it")
     max_connections: int = Field(200, ge=1, le=10_000, description="TCP and TLS senders at once")
+    idle_seconds: float = Field(3600.0, ge=1, description="connections silent for longer are closed")
+    max_message_bytes: int = Field(
+        64 << 10, ge=480, le=1 << 20, description="longer messages are cut, and marked so"
+    )
+
+    @model_validator(mode="after")
+    def _has_certificate(self) -> Self:
+        if self.tls_port and not (self.certificate_file and self.key_file):
+            raise ValueError("tls_port needs certificate_file and key_file")
+        return self
 
 
 class StatsdConfig(Listener):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from datetime import tzinfo
 
 from stormpetrel.adapters.sources.discovery import DiscoverySource
 from stormpetrel.adapters.sources.files import FileSource
@@ -12,14 +13,18 @@ from stormpetrel.adapters.sources.journald import JournaldSource
 from stormpetrel.adapters.sources.netflow import NetflowSource
 from stormpetrel.adapters.sources.scrape import ScrapeSource
 from stormpetrel.adapters.sources.smart import SmartSource
+from stormpetrel.adapters.sources.statsd import StatsdSource
+from stormpetrel.adapters.sources.syslog import SyslogSource
 from stormpetrel.app.config import Config
 from stormpetrel.app.logging import RECENT
 from stormpetrel.errors import ConfigError, OverloadedError, StoreError
 from stormpetrel.ingest.exposition import ExpositionParser
 from stormpetrel.ingest.netflow_flows import NetflowDecoder
 from stormpetrel.ingest.series import SeriesRegistry
-from stormpetrel.ingest.timestamps import find_timestamp, zone_named
 from stormpetrel.ingest.smartctl import SmartctlParser
+from stormpetrel.ingest.statsd import StatsdWindows
+from stormpetrel.ingest.syslog import SyslogParser
+from stormpetrel.ingest.timestamps import find_timestamp, zone_named
 from stormpetrel.model.access import Caller
 from stormpetrel.model.columns import build_logs
 from stormpetrel.model.push import Decoded, PushRequest
@@ -115,6 +120,7 @@ def build_sources(
     ]
     if config.sources.flows.udp_port:
         sources.append(("netflow", NetflowSource(config.sources.flows, NetflowDecoder().decode, clock)))
+    sources += _listeners(config, registry, clock, zone)
     smart = config.sources.smart
     # A host without smartctl is nothing to complain of, unless somebody named the program.
     if smart.enabled and (smart.command != "smartctl" or SmartSource.available(smart.command)):
@@ -122,6 +128,24 @@ def build_sources(
     if config.sources.own_metrics:
         sources.append(("self", OwnSource(own_metrics, parser, clock)))
         sources.append(("file", OwnLogSource()))
+    return sources
+
+
+def _listeners(
+    config: Config, registry: SeriesRegistry, clock: Clock, zone: tzinfo
+) -> list[tuple[str, Source]]:
+    """Syslog and StatsD, where a port is set."""
+    sources: list[tuple[str, Source]] = []
+    syslog = config.sources.syslog
+    if syslog.udp_port or syslog.tcp_port or syslog.tls_port:
+        parser = SyslogParser(
+            zone, SyslogSource.name, syslog.max_message_bytes, config.intake.future_seconds
+        )
+        sources.append(("syslog", SyslogSource(syslog, parser.parse, clock)))
+    statsd = config.sources.statsd
+    if statsd.udp_port or statsd.tcp_port:
+        windows = StatsdWindows(registry, StatsdSource.name, statsd.flush_seconds)
+        sources.append(("statsd", StatsdSource(statsd, windows, clock)))
     return sources
 
 

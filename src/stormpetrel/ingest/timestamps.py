@@ -9,6 +9,7 @@ Layouts read by `find_timestamp`, in brackets or quotes or not:
     02 Jan 2024 03:04:05,678             log4j, Redis; with hyphens Tomcat and BIND; `Tue, 02 Jan …` RFC 1123
     Tue Jan  2 03:04:05.678901 2024      ctime, Apache's error log, date(1)
     Jan  2 03:04:05, Jan  2 2024 03:04:05.678, *Jan  2 03:04:05.678    RFC 3164, Cisco
+    2024 Jan  2 03:04:05                 Cisco NX-OS
     I0102 03:04:05.678901                klog
     1704164645, 1704164645.678, …ms, …us, …ns    epoch: 10, 13, 16 or 19 digits
 
@@ -64,6 +65,7 @@ _CTIME = re.compile(
 _MONTH_FIRST = re.compile(
     rb"[*.]?(" + _MONTH + rb" {1,2}\d{1,2}(?: \d{4})? " + _CLOCK + rb")()" + _FRACTION + _SPACED_ZONE
 )
+_YEAR_FIRST = re.compile(rb"(\d{4} " + _MONTH + rb" [ \d]\d " + _CLOCK + rb")()" + _FRACTION + _SPACED_ZONE)
 _KLOG = re.compile(rb"[IWEF](\d{4} " + _CLOCK + rb")()\.(\d+)()()")
 _NUMBER = re.compile(rb"(\d{10})(?:(\d{9}|\d{6}|\d{3})|\.(\d{1,9})\d*)?(?=[\]\s,:|;)\"]|$)")
 # The common log format names host, identity and user before the time.
@@ -179,6 +181,11 @@ def _month_first(match: re.Match[bytes], place: _Place) -> int | None:
     return _nearest_year(stamp, point or comma, zone, place)
 
 
+def _year_first(match: re.Match[bytes], place: _Place) -> int | None:
+    stamp, _, point, comma, zone = match.groups()
+    return _moment(_yearless_seconds(stamp[5:], int(stamp[:4])), point or comma, zone, place)
+
+
 def _number(match: re.Match[bytes], place: _Place) -> int | None:
     seconds, more, fraction = match.groups()
     if int(seconds) >= place.received + _DAY_SECONDS or seconds < b"1":
@@ -187,7 +194,9 @@ def _number(match: re.Match[bytes], place: _Place) -> int | None:
 
 
 _Reader = tuple[re.Pattern[bytes], Callable[[re.Match[bytes], _Place], int | None]]
-_DIGIT: tuple[_Reader, ...] = ((_ISO, _iso), (_DAY_FIRST, _day_first), (_NUMBER, _number))
+_DIGIT: tuple[_Reader, ...] = (
+    (_ISO, _iso), (_DAY_FIRST, _day_first), (_NUMBER, _number), (_YEAR_FIRST, _year_first),
+)  # fmt: skip
 _NAMED: tuple[_Reader, ...] = ((_MONTH_FIRST, _month_first), (_CTIME, _ctime), (_DAY_FIRST, _day_first))
 _READERS: dict[bytes, tuple[_Reader, ...]] = {
     **{digit.encode(): _DIGIT for digit in "0123456789"},
