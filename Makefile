@@ -22,8 +22,10 @@ up: $(RUN)  ## install what is missing, then start Storm Petrel (page on http://
 
 test: lint types arch pytest  ## everything a change must pass: lint, types, arch, then all tests
 
+# Tests that start servers or measure this very host run one at a time, after all others.
 pytest: $(DEV)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 -m "not e2e"
+	@$(BIN)/python -m pytest -m e2e
 
 lint: $(DEV)  ## style and likely mistakes (ruff)
 	@$(BIN)/ruff check .
