@@ -44,7 +44,7 @@ def read_columns(body: bytes) -> LogColumns | None:
         TooLargeError: more rows than are taken, or more than they may repeat of their resource.
     """
     buf = np.frombuffer(body, np.uint8)
-    usual, counts = wire.measure(buf, len(buf))
+    usual, counts = wire.measure(buf)
     if not usual or not counts[wire.RECORDS]:
         return None
     check_rows(int(counts[wire.RECORDS]))
@@ -64,7 +64,7 @@ def _scan(buf: Bytes, records: int) -> _Scanned | None:
     keys = np.empty((record.MAX_ATTRIBUTES, 2), np.int64)
     counts = np.zeros(wire.COUNTERS, np.int64)
     skeleton = np.empty(len(buf), np.uint8)
-    wire.scan(buf, len(buf), (rows, reals, texts, keys, counts), skeleton)
+    wire.scan(buf, (rows, reals, texts, keys, counts), skeleton)
     said = [bytes(buf[start : start + size]) for start, size in texts[: counts[record.TEXTS]].tolist()]
     try:
         message = ExportLogsServiceRequest.FromString(skeleton[: counts[wire.SKELETON]].tobytes())

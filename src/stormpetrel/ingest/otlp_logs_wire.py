@@ -22,7 +22,7 @@ from stormpetrel.ingest.otlp_record_wire import (
     Tables,
     read_record,
 )
-from stormpetrel.ingest.protobuf_wire import varint
+from stormpetrel.ingest.protobuf_wire import read_size
 
 # What `measure` counts.
 SCOPES, RECORDS = 0, 1
@@ -33,13 +33,13 @@ COUNTERS = 5
 
 
 @compiled
-def measure(buf: Bytes, length: Number) -> tuple[bool, Numbers]:
+def measure(buf: Bytes) -> tuple[bool, Numbers]:
     """Whether groups, scopes and records are of the usual shape, and how many there are."""
     counts = np.zeros(2, np.int64)
     at = 0
-    while at < length:
-        size, start = varint(buf, at + 1, length)
-        if buf[at] != 0x0A or start < 0 or start + size > length:
+    while at < len(buf):
+        size, start = read_size(buf, at + 1, len(buf))
+        if buf[at] != 0x0A or start < 0 or start + size > len(buf):
             return False, counts
         at = start + size
         if not _measure_group(buf, start, at, counts):
@@ -52,7 +52,7 @@ def _measure_group(buf: Bytes, at: Number, end: Number, counts: Numbers) -> bool
     """Count what is in a ResourceLogs: resource (0a), scopes (12), schema (1a)."""
     while at < end:
         tag = buf[at]
-        size, start = varint(buf, at + 1, end)
+        size, start = read_size(buf, at + 1, end)
         if tag not in (0x0A, 0x12, 0x1A) or start < 0 or start + size > end:
             return False
         at = start + size
@@ -71,7 +71,7 @@ def _measure_scope(buf: Bytes, at: Number, end: Number) -> Number:
     records = 0
     while at < end:
         tag = buf[at]
-        size, start = varint(buf, at + 1, end)
+        size, start = read_size(buf, at + 1, end)
         if tag not in (0x0A, 0x12, 0x1A) or start < 0 or start + size > end:
             return -1
         at = start + size
@@ -80,20 +80,20 @@ def _measure_scope(buf: Bytes, at: Number, end: Number) -> Number:
 
 
 @compiled
-def scan(buf: Bytes, length: Number, tables: Tables, skeleton: Bytes) -> None:
+def scan(buf: Bytes, tables: Tables, skeleton: Bytes) -> None:
     """Read a measured request into the tables; the skeleton is what is left without its usual records.
 
     The skeleton has every length in as many bytes as it had, which protobuf allows.
     """
     counts = tables[4]
     at = 0
-    while at < length:
-        size, start = varint(buf, at + 1, length)
+    while at < len(buf):
+        size, start = read_size(buf, at + 1, len(buf))
         width = start - at - 1
         inside = _copy(buf, at, start, skeleton, counts)
         at, end = start, start + size
         while at < end:
-            size, start = varint(buf, at + 1, end)
+            size, start = read_size(buf, at + 1, end)
             if buf[at] == 0x12:
                 begin = _copy(buf, at, start, skeleton, counts)
                 _scan_scope(buf, start, start + size, tables, skeleton)
@@ -110,7 +110,7 @@ def _scan_scope(buf: Bytes, at: Number, end: Number, tables: Tables, skeleton: B
     """Read the records of a scope into rows; everything else, and odd records, into the skeleton."""
     rows, counts = tables[0], tables[4]
     while at < end:
-        size, start = varint(buf, at + 1, end)
+        size, start = read_size(buf, at + 1, end)
         usual = False
         if buf[at] == 0x12:
             row = rows[counts[ROWS]]

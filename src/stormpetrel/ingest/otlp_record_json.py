@@ -21,7 +21,7 @@ from stormpetrel.ingest.otlp_record_wire import (
     Numbers,
     pair,
 )
-from stormpetrel.ingest.protobuf_wire import varint, varint64
+from stormpetrel.ingest.protobuf_wire import read_size, varint, varint64
 
 _NULL, _TRUE, _FALSE = (np.frombuffer(word, np.uint8) for word in (b"null", b"true", b"false"))
 _EVENT_NAME = np.frombuffer(b'"event.name":', np.uint8)
@@ -98,7 +98,7 @@ def _pairs(
         elif tag in (0x10, 0x38):
             _, place = varint(source, place + 1, row[END])
         else:
-            size, start = varint(source, place + 1, row[END])
+            size, start = read_size(source, place + 1, row[END])
             place = start + size
             if tag == 0x32:
                 key, key_end, value, value_end = pair(source, start, place)
@@ -118,7 +118,7 @@ def _value(
         return _put(_NULL, 0, 4, out, at), real
     tag = source[start]
     if tag == 0x0A:
-        _, begin = varint(source, start + 1, end)
+        _, begin = read_size(source, start + 1, end)
         return write_quoted(source, begin, end, out, at), real
     if tag == 0x10:
         if source[start + 1]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stormpetrel.ingest.json_wire import REAL_BYTES, WHOLE_BYTES, quoted_size
 from stormpetrel.ingest.native import Number, compiled
-from stormpetrel.ingest.protobuf_wire import fixed64, varint, varint64
+from stormpetrel.ingest.protobuf_wire import fixed64, read_size, varint, varint64
 
 # A row of a record: times as bits of uint64; where the record is, and its texts (ids: -1 where there is
 # none), with their sizes; the number of its severity text (-1: none) and of its scope; the most that its
@@ -53,7 +53,7 @@ def read_record(buf: Bytes, at: Number, end: Number, row: Numbers, tables: Table
             if at < 0:
                 return False
             continue
-        size, start = varint(buf, at + 1, end)
+        size, start = read_size(buf, at + 1, end)
         at = start + size
         if tag >= 0x80 or start < 0 or at > end:
             return False
@@ -111,7 +111,7 @@ def _text(buf: Bytes, start: Number, end: Number, tag: Number, row: Numbers) -> 
         return False
     if start == end:
         return True
-    size, begin = varint(buf, start + 1, end)
+    size, begin = read_size(buf, start + 1, end)
     row[BODY], row[BODY_SIZE] = begin, size
     return buf[start] == 0x0A and begin >= 0 and begin + size == end
 
@@ -175,7 +175,7 @@ def pair(buf: Bytes, at: Number, end: Number) -> tuple[Number, Number, Number, N
     key, key_end, value, value_end, seen = at, at, at, at, 0
     while at < end:
         tag = np.int64(buf[at])
-        size, start = varint(buf, at + 1, end)
+        size, start = read_size(buf, at + 1, end)
         at = start + size
         if start < 0 or at > end or tag not in (0x0A, 0x12) or (seen >> tag) & 1:
             return -1, -1, -1, -1
@@ -209,7 +209,7 @@ def _value_size(buf: Bytes, at: Number, end: Number) -> Number:
         return 4
     tag = buf[at]
     if tag == 0x0A:
-        size, start = varint(buf, at + 1, end)
+        size, start = read_size(buf, at + 1, end)
         return quoted_size(buf, start, end) if start >= 0 and start + size == end else -1
     if tag == 0x10:
         return 5 if end - at == 2 and buf[at + 1] < 2 else -1

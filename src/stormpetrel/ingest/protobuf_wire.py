@@ -31,6 +31,24 @@ def varint(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Num
 
 
 @compiled
+def read_size(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Number]:
+    """A length as senders write it: (value, next position); position -1 where it takes more than four bytes.
+
+    Longer ones may be valid, or not: that is for the library to say.
+    """
+    value = np.int64(0)
+    shift = 0
+    while at < end and shift < 28:
+        byte = np.int64(buf[at])
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+    return np.int64(0), -1
+
+
+@compiled
 def varint64(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Number]:
     """A signed 64-bit varint: (value, next position); position -1 where it is cut off or says more."""
     value = np.uint64(0)
