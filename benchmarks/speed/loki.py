@@ -1,0 +1,170 @@
+"""Loki pushes: decoding against a naive receiver in pairs, and HTTP to acknowledged insert.
+
+    python benchmarks/speed/loki.py [--lines 1000000] [--per-request 5000] [--rounds 15] [--no-redaction]
+
+The baseline does what a straightforward receiver does: the standard library's JSON (or the protobuf library),
+then one Python tuple a line with its level found by regular expressions, then columns of the tuples. The
+server is a real `petrel up` in a process of its own, with a share of the machine that is printed as CPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cramjam
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from benchmarks.speed._load import CONFIG, Server, server
+from benchmarks.speed._post import compare, post_all, report
+
+from stormpetrel.ingest.body import unpack
+from stormpetrel.ingest.loki import LokiDecoder
+from stormpetrel.ingest.loki_proto import LokiRequest
+from stormpetrel.ingest.loki_streams import parse_labels
+from stormpetrel.ingest.series import SeriesRegistry
+from stormpetrel.ingest.severity import severity_of
+from stormpetrel.model.columns import build_logs
+from stormpetrel.model.push import PushRequest
+from stormpetrel.model.resource import entity_of
+
+PATH = "/loki/api/v1/push"
+STREAMS = 20
+SENTENCES = (
+    "GET /api/v1/orders/{c} HTTP/1.1 200 {a} 0.{b} \"-\" \"checkout/1.4\" upstream=10.1.{a}.{b}:8080",
+    "level=info ts=2026-01-01T00:00:{a:02d}Z caller=cart.go:{b} msg=\"cart updated\" user=u{c} items={a}",
+    "2026-01-01 00:00:{a:02d},{b:03d} WARN  [pool-{a}] c.s.Payment - retry {b} of order {c} after a timeout",
+    "Connection to upstream 10.1.{a}.{b} timed out after {c} ms, trying the next of 3 servers",
+)
+_LEVEL = re.compile(
+    r"""level=["']?(\w+)|[\[<(](error|warn|info|debug)[\]>)]|\b(FATAL|ERROR|WARN|INFO|DEBUG)\b""", re.IGNORECASE
+)
+
+Lines = list[tuple[dict[str, str], list[tuple[int, str]]]]
+
+
+def made(requests: int, per_request: int) -> list[Lines]:
+    """Requests of `STREAMS` streams each; times end about now."""
+    rng = np.random.default_rng(1)
+    at = time.time_ns() - requests * per_request * 1000
+    share = per_request // STREAMS
+    found = []
+    for _ in range(requests):
+        numbers = rng.integers(0, [60, 250, 65536], (per_request, 3)).tolist()
+        lines = [SENTENCES[c % 4].format(a=a, b=b, c=c) for a, b, c in numbers]
+        streams = []
+        for n in range(STREAMS):
+            labels = {"cluster": "eu-1", "namespace": "shop", "pod": f"checkout-{n}", "container": "app", "job": "shop/checkout"}
+            streams.append((labels, [(at + k, lines[k]) for k in range(n * share, (n + 1) * share)]))
+        found.append(streams)
+        at += per_request * 1000
+    return found
+
+
+def as_json(request: Lines) -> bytes:
+    pushed = [{"stream": labels, "values": [[str(t), line] for t, line in lines]} for labels, lines in request]
+    return json.dumps({"streams": pushed}).encode()
+
+
+def as_protobuf(request: Lines) -> bytes:
+    message: Any = LokiRequest()
+    for labels, lines in request:
+        text = ", ".join(f'{name}="{value}"' for name, value in labels.items())
+        stream = message.streams.add(labels=f"{{{text}}}".encode())
+        for stamp, line in lines:
+            entry = stream.entries.add(line=line.encode())
+            entry.timestamp.seconds, entry.timestamp.nanos = divmod(stamp, 10**9)
+    return bytes(cramjam.snappy.compress_raw(message.SerializeToString()))
+
+
+def naive_rows(labels: dict[str, str], lines: list[tuple[int, str]]) -> list[tuple[int, str, str, int, str]]:
+    rows = []
+    for stamp, line in lines:
+        level = _LEVEL.search(line)
+        severity = severity_of(next(g for g in level.groups() if g)) if level else 0
+        rows.append((stamp, line, entity_of(labels), severity, json.dumps(labels)))
+    return rows
+
+
+def naive_batch(rows: list[tuple[int, str, str, int, str]]) -> object:
+    times, body, entity, severity, attributes = zip(*rows, strict=True)
+    return build_logs(
+        times, body, source="s", entity=entity, severity_number=severity, attributes=attributes, request_token=1
+    )
+
+
+def naive_json(body: bytes) -> object:
+    rows = []
+    for stream in json.loads(gzip.decompress(body))["streams"]:
+        rows += naive_rows(stream["stream"], [(int(stamp), line) for stamp, line in stream["values"]])
+    return naive_batch(rows)
+
+
+def naive_protobuf(body: bytes) -> object:
+    rows = []
+    for stream in LokiRequest.FromString(unpack(body, "snappy", 1 << 30)).streams:
+        labels = parse_labels(stream.labels.decode()) or {}
+        lines = [(e.timestamp.seconds * 10**9 + e.timestamp.nanos, e.line.decode()) for e in stream.entries]
+        rows += naive_rows(labels, lines)
+    return naive_batch(rows)
+
+
+def decoding(rounds: int, per_request: int) -> None:
+    (request,) = made(1, per_request)
+    decoder = LokiDecoder(SeriesRegistry(), 1 << 30)
+    packed, binary = gzip.compress(as_json(request)), as_protobuf(request)
+
+    def decode(body: bytes, kind: str, encoding: str) -> object:
+        return decoder.decode(PushRequest(body, kind, encoding, PATH, "bench", 1))
+
+    compare(
+        "decode JSON, gzip      ", per_request, rounds,
+        lambda: decode(packed, "application/json", "gzip"), lambda: naive_json(packed),
+    )  # fmt: skip
+    compare(
+        "decode protobuf, snappy", per_request, rounds,
+        lambda: decode(binary, "application/x-protobuf", "snappy"), lambda: naive_protobuf(binary),
+    )  # fmt: skip
+
+
+def through(to: Server, requests: list[Lines], connections: int) -> None:
+    warm, rest = requests[:4], requests[4:]
+    for name, kind, encode in (
+        ("protobuf, snappy", "application/x-protobuf", as_protobuf),
+        ("JSON", "application/json", as_json),
+    ):
+        post_all(to, PATH, {"Content-Type": kind}, list(map(encode, warm)), connections)
+        to.wait_judged()
+        bodies = list(map(encode, rest))
+        report(
+            to, "petrel_log_records_total", name, "lines",
+            lambda kind=kind, bodies=bodies: post_all(to, PATH, {"Content-Type": kind}, bodies, connections),
+        )  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lines", type=int, default=1_000_000)
+    parser.add_argument("--per-request", type=int, default=5000)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--no-redaction", action="store_true")
+    given = parser.parse_args()
+    decoding(given.rounds, given.per_request)
+    requests = made(4 + given.lines // given.per_request, given.per_request)
+    config = CONFIG + ("[redact]\nenabled = false\n" if given.no_redaction else "")
+    with server(config) as to:
+        through(to, requests, given.connections)
+        print(f"server memory: {to.memory_mib():.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
