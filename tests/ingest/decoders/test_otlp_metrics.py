@@ -16,6 +16,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 from stormpetrel.errors import TooLargeError
 from stormpetrel.ingest import otlp_points
+from stormpetrel.ingest.native_histograms import fixed_bounds
 from stormpetrel.ingest.otlp_json import fill_json
 from stormpetrel.ingest.otlp_metrics import OtlpMetricsDecoder
 from stormpetrel.ingest.series import REFUSED_SERIES, SeriesRegistry
@@ -65,6 +66,10 @@ def test_every_kind_of_point(build: Build, push: Push, content_type: str) -> Non
         'old{quantile="0.99",S}': ("gauge", "s", 3.0),
         "wide_count{S}": ("delta", "", 4.0),
         "wide_sum{S}": ("delta", "", 9.0),
+        **{
+            f'wide_bucket{{le="{le}",S}}': ("delta", "", 4.0 if le == "+Inf" else 0.0)
+            for le in fixed_bounds()
+        },
     }
 
 
@@ -115,10 +120,16 @@ def test_refused_points_leave_the_others_and_are_answered(push: Push) -> None:
         many.attributes.add(key=f"a{i}").value.int_value = i
     points.add(as_int=5)
     metrics.add(name="h").histogram.data_points.add(bucket_counts=[1, 2, 3], explicit_bounds=[1.0])
+    for bounds in ([1.0, 1.0], [2.0, 1.0], [float("nan")], [float("inf")], [float("-inf"), 0.0]):
+        metrics.add(name="h").histogram.data_points.add(explicit_bounds=bounds)
+    for quantile in (1.5, float("nan")):
+        summary = metrics.add(name="s").summary.data_points.add()
+        summary.quantile_values.add(quantile=quantile)
     decoded, registry = decode(push(message))
     assert [(r.reason, r.rows) for r in decoded.rejected] == [
-        ("bad_buckets", 1),
+        ("bad_buckets", 6),
         ("bad_metric_name", 1),
+        ("bad_quantiles", 2),
         ("labels_too_long", 1),
         ("no_points", 1),
         ("no_value", 1),
@@ -127,8 +138,8 @@ def test_refused_points_leave_the_others_and_are_answered(push: Push) -> None:
     ]
     assert rows(decoded, registry) == {"g": ("gauge", "", 5.0)}
     partial = ExportMetricsServiceResponse.FromString(decoded.answer).partial_success
-    assert partial.rejected_data_points == 7
-    assert "bad_buckets: 1, such as h" in partial.error_message
+    assert partial.rejected_data_points == 14
+    assert "bad_buckets: 6, such as h" in partial.error_message
 
 
 def test_requests_of_too_many_samples_are_refused(
@@ -142,7 +153,7 @@ def test_requests_of_too_many_samples_are_refused(
 def test_a_full_registry_leaves_the_rows_to_admission(build: Build, push: Push) -> None:
     decoded, _ = decode(push(build["metrics"]()), max_series=2)
     assert decoded.metrics is not None
-    assert decoded.metrics.series.tolist() == [0, 1] + [REFUSED_SERIES] * 11
+    assert decoded.metrics.series.tolist() == [0, 1] + [REFUSED_SERIES] * (11 + len(fixed_bounds()))
 
 
 def test_a_points_attribute_wins_and_scopes_tell_series_apart(push: Push) -> None:
