@@ -12,9 +12,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 from stormpetrel.ingest.counter_starts import CounterStarts
 from stormpetrel.ingest.otlp_points import Identity, Points
-from stormpetrel.ingest.otlp_request import answer, read_request
+from stormpetrel.ingest.otlp_request import OtlpBody, OtlpDecoder
 from stormpetrel.ingest.otlp_values import attribute_map, text_of
-from stormpetrel.ingest.series import SeriesRegistry
+from stormpetrel.ingest.tally import RejectTally
 from stormpetrel.model.push import Decoded, PushRequest
 from stormpetrel.model.resource import entity_of
 from stormpetrel.model.signal import MetricBatch
@@ -46,8 +46,8 @@ def resource_labels(resource: dict[str, Any]) -> dict[str, str]:
     }
 
 
-class OtlpMetricsDecoder:
-    """Decodes OTLP/HTTP metric requests, protobuf or JSON.
+class OtlpMetricsDecoder(OtlpDecoder):
+    """Decodes OTLP metric requests, protobuf or JSON.
 
     Names and units stay as they are. Labels are the data point's attributes, `resource_labels`, and
     `otel.scope.name`; a data point's attribute wins over a resource's of the same name.
@@ -61,30 +61,17 @@ class OtlpMetricsDecoder:
     its count and sum, of an exponential one the buckets too). A point without a time takes ours. A counter
     whose start time lies behind its newest point was started again: see `counter_starts`. Exemplars,
     minimum and maximum are not kept.
-
-    Args:
-        registry: gives the series their ids.
-        max_unpacked_bytes: largest body once decompressed.
     """
 
     name = "otlp_metrics"
     paths = ("/v1/metrics",)
+    _request = ExportMetricsServiceRequest
+    _response = ExportMetricsServiceResponse
+    _rejected_field = "rejected_data_points"
 
-    def __init__(self, registry: SeriesRegistry, max_unpacked_bytes: int) -> None:
-        self._registry = registry
-        self._limit = max_unpacked_bytes
-        self._starts = CounterStarts(registry)
-
-    def decode(self, request: PushRequest) -> Decoded:
-        """Samples of one request; thread-safe.
-
-        Raises:
-            TooLargeError: too many bytes once unpacked.
-            DecodeError: not an OTLP metrics request.
-        """
-        parsed = read_request(request, ExportMetricsServiceRequest(), self._limit)
+    def _signals(self, request: PushRequest, opened: OtlpBody) -> tuple[Decoded, RejectTally]:
         points = Points(self._registry, request.source, request.received_unix_nano)
-        for group in parsed.message.resource_metrics:
+        for group in opened.parse(ExportMetricsServiceRequest()).resource_metrics:
             resource = attribute_map(group.resource.attributes)
             entity = entity_of({name: text_of(value) for name, value in resource.items()})
             labels = resource_labels(resource)
@@ -92,16 +79,10 @@ class OtlpMetricsDecoder:
                 named = {**labels, "otel.scope.name": scope.scope.name} if scope.scope.name else labels
                 for metric in scope.metrics:
                     points.add(metric, Identity(named, entity))
-        tally = points.tally
-        body = answer(ExportMetricsServiceResponse(), "rejected_data_points", tally, parsed.content_type)
-        return Decoded(
-            metrics=self._batch(points),
-            rejected=tally.rejected(),
-            answer=body,
-            answer_type=parsed.content_type,
-        )
+        return Decoded(metrics=_batch(points)), points.tally
 
-    def _batch(self, points: Points) -> MetricBatch | None:
+
+def _batch(self, points: Points) -> MetricBatch | None:
         if not points.series:
             return None
         batch = MetricBatch(

@@ -63,15 +63,6 @@ class OtlpBody:
         return message
 
 
-@dataclass(frozen=True, slots=True)
-class OtlpRequest:
-    """A parsed request: the message, the token of source and unpacked bytes (never 0), and its encoding."""
-
-    message: Any
-    token: int
-    content_type: str
-
-
 class OtlpDecoder(ABC):
     """What the three OTLP decoders have in common: how they are made, how requests are opened and answered.
 
@@ -125,17 +116,6 @@ def open_body(request: PushRequest, message: Message, limit: int) -> OtlpBody:
     body = unpack(request.body, request.content_encoding, limit)
     check_size(body, message.DESCRIPTOR, json=media_type == JSON)
     return OtlpBody(body, _token(request.source, body), media_type or PROTOBUF)
-
-
-def read_request(request: PushRequest, message: Message, limit: int) -> OtlpRequest:
-    """Unpack and parse a request into an empty export message.
-
-    Raises:
-        TooLargeError: beyond `limit` bytes once unpacked, or beyond a bound on the objects in it.
-        DecodeError: an unknown content type or encoding, or bytes that are not such a message.
-    """
-    opened = open_body(request, message, limit)
-    return OtlpRequest(opened.parse(message), opened.token, opened.content_type)
 
 
 def _token(source: str, body: bytes) -> int:
