@@ -14,6 +14,7 @@ from stormpetrel.ingest.counter_starts import CounterStarts
 from stormpetrel.ingest.otlp_points import Identity, Points
 from stormpetrel.ingest.otlp_request import OtlpBody, OtlpDecoder
 from stormpetrel.ingest.otlp_values import attribute_map, text_of
+from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.ingest.tally import RejectTally
 from stormpetrel.model.push import Decoded, PushRequest
 from stormpetrel.model.resource import entity_of
@@ -69,6 +70,10 @@ class OtlpMetricsDecoder(OtlpDecoder):
     _response = ExportMetricsServiceResponse
     _rejected_field = "rejected_data_points"
 
+    def __init__(self, registry: SeriesRegistry, max_unpacked_bytes: int) -> None:
+        super().__init__(registry, max_unpacked_bytes)
+        self._starts = CounterStarts(registry)
+
     def _signals(self, request: PushRequest, opened: OtlpBody) -> tuple[Decoded, RejectTally]:
         points = Points(self._registry, request.source, request.received_unix_nano)
         for group in opened.parse(ExportMetricsServiceRequest()).resource_metrics:
@@ -79,10 +84,9 @@ class OtlpMetricsDecoder(OtlpDecoder):
                 named = {**labels, "otel.scope.name": scope.scope.name} if scope.scope.name else labels
                 for metric in scope.metrics:
                     points.add(metric, Identity(named, entity))
-        return Decoded(metrics=_batch(points)), points.tally
+        return Decoded(metrics=self._batch(points)), points.tally
 
-
-def _batch(self, points: Points) -> MetricBatch | None:
+    def _batch(self, points: Points) -> MetricBatch | None:
         if not points.series:
             return None
         batch = MetricBatch(
