@@ -32,9 +32,10 @@ def varint(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Num
 
 @compiled
 def read_size(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Number]:
-    """A length as senders write it: (value, next position); position -1 where it takes more than four bytes.
+    """A length, or another small number, as senders write it: (value, next position).
 
-    Longer ones may be valid, or not: that is for the library to say.
+    Position -1 where it is cut off or takes more than four bytes; longer ones may be valid, or not: that is
+    for the library to say.
     """
     value = np.int64(0)
     shift = 0

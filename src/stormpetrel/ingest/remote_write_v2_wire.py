@@ -11,15 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormpetrel.ingest.native import Number, compiled
+from stormpetrel.ingest.protobuf_wire import read_size, varint64
 from stormpetrel.ingest.remote_write_table import UNKNOWN_ID, find
-from stormpetrel.ingest.remote_write_wire import (
-    hash128,
-    hash_block,
-    hash_end,
-    load64,
-    read_millis,
-    varint,
-)
+from stormpetrel.ingest.remote_write_wire import hash128, hash_block, hash_end, load64
 
 # What `measure` counts.
 SYMBOLS, SERIES, SAMPLES, HISTOGRAMS = 0, 1, 2, 3
@@ -38,7 +32,7 @@ def measure(buf: NDArray[np.uint8], length: Number) -> tuple[bool, NDArray[np.in
     at = 0
     while at < length:
         tag = buf[at]
-        size, start = varint(buf, at + 1, length)
+        size, start = read_size(buf, at + 1, length)
         # Symbols (22), series (2a); no symbol after a series.
         wrong = (tag not in (0x22, 0x2A)) or (tag == 0x22 and counts[SERIES] > 0)
         if wrong or start < 0 or start + size > length:
@@ -62,11 +56,11 @@ def _measure_series(
     while inner < end:
         part = np.int64(buf[inner])
         if part == _CREATED:
-            _, inner = read_millis(buf, inner + 1, end)
+            _, inner = varint64(buf, inner + 1, end)
             if inner < 0:
                 return False
             continue
-        size, start = varint(buf, inner + 1, end)
+        size, start = read_size(buf, inner + 1, end)
         if part not in (_REFS, _SAMPLE, _HISTOGRAM, _EXEMPLAR, _METADATA) or start < 0 or start + size > end:
             return False
         inner = start + size
@@ -86,7 +80,7 @@ def _labels_key(
     count = 0
     good = 1
     while at < end:
-        ref, at = varint(buf, at, end)
+        ref, at = read_size(buf, at, end)
         if at < 0:
             return -1, np.uint64(0), np.uint64(0)
         if ref >= symbols:
@@ -109,7 +103,7 @@ def _metadata(
     family_type, unit = np.int64(0), np.int64(0)
     while at < end:
         tag = buf[at]
-        value, at = varint(buf, at + 1, end)
+        value, at = read_size(buf, at + 1, end)
         if at < 0 or (tag not in (0x08, 0x18, 0x20)):
             return -1, np.uint64(0)
         if tag == 0x08:
@@ -145,9 +139,9 @@ def _sample(
             values[row] = load64(buf, at + 1)
             at += 9
         elif tag == 0x10:
-            times[row], at = read_millis(buf, at + 1, end)
+            times[row], at = varint64(buf, at + 1, end)
         elif tag == 0x18:
-            starts[row], at = read_millis(buf, at + 1, end)
+            starts[row], at = varint64(buf, at + 1, end)
         else:
             return False
         if at < 0:
@@ -175,9 +169,9 @@ def _series(
     while inner < end:
         part = np.int64(buf[inner])
         if part == _CREATED:
-            created, inner = read_millis(buf, inner + 1, end)
+            created, inner = varint64(buf, inner + 1, end)
             continue
-        size, start = varint(buf, inner + 1, end)
+        size, start = read_size(buf, inner + 1, end)
         inner = start + size
         if part == _REFS:
             good, a, b = _labels_key(buf, start, inner, hashes, count)
@@ -222,7 +216,7 @@ def read(
     at, count, row, held, missing = 0, 0, 0, 0, 0
     while at < length:
         is_symbol = buf[at] == 0x22
-        size, start = varint(buf, at + 1, length)
+        size, start = read_size(buf, at + 1, length)
         at = start + size
         if is_symbol:
             spans[count, 0], spans[count, 1] = start, at

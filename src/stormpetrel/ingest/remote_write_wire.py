@@ -16,6 +16,7 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from stormpetrel.ingest.native import Number, compiled
+from stormpetrel.ingest.protobuf_wire import read_size, varint64
 from stormpetrel.ingest.remote_write_table import UNKNOWN_ID, find
 
 # What `measure` counts.
@@ -35,38 +36,6 @@ def _load64(_context: Any, array: Any, _at: Any) -> tuple[Any, Any]:
 
 
 load64 = cast(Callable[[NDArray[np.uint8], Number], Number], intrinsic(_load64))
-
-
-@compiled
-def varint(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Number]:
-    """A length: (value, next position); position -1 where it is cut off or longer than four bytes."""
-    value = np.int64(0)
-    shift = 0
-    while at < end and shift < 28:
-        byte = np.int64(buf[at])
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-    return 0, -1
-
-
-@compiled
-def read_millis(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Number]:
-    """A signed 64-bit varint: (value, next position); position -1 where it is not a plain one."""
-    value = np.uint64(0)
-    shift = np.uint64(0)
-    while at < end:
-        byte = np.uint64(buf[at])
-        at += 1
-        if shift == np.uint64(63) and byte > np.uint64(1):
-            return np.int64(0), -1
-        value |= (byte & np.uint64(0x7F)) << shift
-        if byte < np.uint64(0x80):
-            return np.int64(value), at
-        shift += np.uint64(7)
-    return np.int64(0), -1
 
 
 @compiled
@@ -142,7 +111,7 @@ def measure(buf: NDArray[np.uint8], length: Number) -> tuple[bool, NDArray[np.in
     at = 0
     while at < length:
         tag = buf[at]
-        size, start = varint(buf, at + 1, length)
+        size, start = read_size(buf, at + 1, length)
         if (tag not in (0x0A, 0x1A)) or start < 0 or start + size > length:
             return False, counts
         at = start + size
@@ -154,7 +123,7 @@ def measure(buf: NDArray[np.uint8], length: Number) -> tuple[bool, NDArray[np.in
         part = np.int64(0x0A)
         while inner < at:
             before, part = part, np.int64(buf[inner])
-            size, start = varint(buf, inner + 1, at)
+            size, start = read_size(buf, inner + 1, at)
             # Labels (0a), samples (12), exemplars (1a), histograms (22); no label after something else.
             known = part in (0x0A, 0x12, 0x1A, 0x22)
             if not known or start < 0 or start + size > at or (part == 0x0A and before != 0x0A):
@@ -178,7 +147,7 @@ def sample(
             values[row] = load64(buf, at + 1)
             at += 9
         elif tag == 0x10:
-            millis, at = read_millis(buf, at + 1, end)
+            millis, at = varint64(buf, at + 1, end)
             if at < 0:
                 return np.int64(0), -1
         else:
@@ -207,7 +176,7 @@ def read(
     at, row, missing, described, held = 0, 0, 0, 0, 0
     while at < length:
         is_metadata = buf[at] == 0x1A
-        size, start = varint(buf, at + 1, length)
+        size, start = read_size(buf, at + 1, length)
         at = start + size
         if is_metadata:
             metadata[described, 0], metadata[described, 1] = start, at
@@ -216,7 +185,7 @@ def read(
         inner, labels_end, first = start, start, row
         while inner < at:
             part = buf[inner]
-            size, begin = varint(buf, inner + 1, at)
+            size, begin = read_size(buf, inner + 1, at)
             inner = begin + size
             if part == 0x0A:
                 labels_end = inner
