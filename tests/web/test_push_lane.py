@@ -8,6 +8,7 @@ import threading
 import time
 from concurrent.futures import Future
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -119,33 +120,28 @@ def test_a_request_that_was_answered_before_its_turn_is_not_decoded() -> None:
     assert (calls, freed) == ([], ["late"]), "its bytes are given back all the same"
 
 
-def test_a_group_commit_wakes_the_loop_few_times() -> None:
-    wakes = 0
+def test_a_group_commit_wakes_the_loop_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    wakes: list[object] = []
+    wake = asyncio.BaseEventLoop.call_soon_threadsafe
+
+    def counted(loop: asyncio.BaseEventLoop, *told: Any, **rest: Any) -> asyncio.Handle:
+        wakes.append(told)
+        return wake(loop, *told, **rest)
 
     async def run() -> None:
-        nonlocal wakes
         lane = Lane(1)
-        loop = asyncio.get_running_loop()
         futures: list[Future[None]] = [Future() for _ in range(200)]
         answered = [lane.submit(partial(receipt, future), nothing) for future in futures]
-        while lane._todo.qsize():
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.05)
-        wake = loop.call_soon_threadsafe
-
-        def counted(*told: object) -> object:
-            nonlocal wakes
-            wakes += 1
-            return wake(*told)  # type: ignore[arg-type]
-
-        loop.call_soon_threadsafe = counted  # type: ignore[method-assign,assignment]
+        last = lane.submit(receipt, nothing)  # one thread: when this is through, all before are
+        await last
+        monkeypatch.setattr(asyncio.BaseEventLoop, "call_soon_threadsafe", counted)
         for future in futures:  # in the loop's own thread: it cannot run in between
             future.set_result(None)
         await asyncio.gather(*answered)
-        loop.call_soon_threadsafe = wake  # type: ignore[method-assign]
+        monkeypatch.undo()
 
     asyncio.run(run())
-    assert wakes == 1
+    assert len(wakes) == 1
 
 
 def test_one_lane_serves_several_loops_and_a_closed_loop_is_no_harm() -> None:
