@@ -65,12 +65,13 @@ def _scan(buf: Bytes, records: int) -> _Scanned | None:
     counts = np.zeros(wire.COUNTERS, np.int64)
     skeleton = np.empty(len(buf), np.uint8)
     wire.scan(buf, (rows, reals, texts, keys, counts), skeleton)
-    said = [bytes(buf[start : start + size]) for start, size in texts[: counts[record.TEXTS]].tolist()]
+    said = texts[: counts[record.TEXTS]].tolist()
     try:
         message = ExportLogsServiceRequest.FromString(skeleton[: counts[wire.SKELETON]].tobytes())
-        return _Scanned(rows, reals[: counts[record.REALS]].view(np.float64), [t.decode() for t in said], message)
+        words = [buf[start : start + size].tobytes().decode() for start, size in said]
     except (ProtobufError, UnicodeDecodeError):
         return None
+    return _Scanned(rows, reals[: counts[record.REALS]].view(np.float64), words, message)
 
 
 def _columns(buf: Bytes, scanned: _Scanned, scopes: Sequence[Scope]) -> LogColumns | None:

@@ -42,8 +42,8 @@ Decode = Callable[[str, PushRequest], Decoded]
 CallerOf = Callable[[str], Caller | None]
 
 
-class OtlpExport(grpc.GenericRpcHandler):
-    """Answers the three `Export` methods.
+class OtlpExport:
+    """Answers the three `Export` methods: what gRPC calls a generic handler.
 
     The token is looked at before a byte of the message is read, and there are never more than `MAX_AT_ONCE`
     messages in memory. A message is taken as it came over the wire and unpacked by the decoder, within its
