@@ -210,6 +210,33 @@ def test_no_more_requests_and_bytes_at_once_than_there_may_be() -> None:
     assert sent(Estate(), b"x" * 2000, WebSettings(max_bytes_in_flight=1000)).status_code == 429
 
 
+def test_one_source_leaves_room_for_the_requests_of_others() -> None:
+    pending: Future[None] = Future()
+    estate = Estate()
+    estate.receiver = lambda request: Receipt(Decoded(), [pending])
+
+    async def test(client: httpx.AsyncClient) -> None:
+        def post(source: str) -> asyncio.Task[httpx.Response]:
+            headers = {**TOKEN, "X-Storm-Petrel-Source": source}
+            return asyncio.create_task(client.post(PATH, content=b"x", headers=headers))
+
+        flood = [post("flood") for _ in range(8)]
+        done, waiting = await asyncio.wait(flood, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+        while len(done) < 4:
+            more, waiting = await asyncio.wait(waiting, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+            done |= more
+        assert {(one.result().status_code, one.result().headers["retry-after"]) for one in done} == {(429, "5")}
+        modest = post("modest")
+        await asyncio.sleep(0.05)
+        assert not modest.done(), "it was taken, and waits for the store"
+        pending.set_result(None)
+        assert (await modest).status_code == 200
+        assert [(await one).status_code for one in waiting] == [200] * 4
+        assert (await post("flood")).status_code == 200
+
+    run(test, estate, WebSettings(max_requests_in_flight=8))
+
+
 def test_only_post() -> None:
     async def test(client: httpx.AsyncClient) -> None:
         answer = await client.get(PATH, headers=TOKEN)

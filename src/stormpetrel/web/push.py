@@ -11,7 +11,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -72,6 +72,7 @@ class PushGate:
         self._askers = ThreadPoolExecutor(2, thread_name_prefix="token")
         self._known: dict[bytes, tuple[Caller, float]] = {}
         self._requests = 0
+        self._of_source: Counter[str] = Counter()  # requests in flight
         self._bytes = 0
         self._decoded: deque[int] = deque()  # sizes of bodies that are no longer held; from any thread
 
@@ -95,6 +96,22 @@ class PushGate:
             await _answer(send, decoded)
         finally:
             self._requests -= 1
+            self._leave(scope)
+
+    def _enter(self, scope: AsgiScope, source: str) -> None:
+        """A source holds at most as many requests as are free, so that there is always room for another."""
+        held = self._of_source[source]
+        if held and held >= self._settings.max_requests_in_flight - self._requests:
+            raise _overloaded(f"too many requests of {source} at once")
+        self._of_source[source] = held + 1
+        scope["stormpetrel.source"] = source
+
+    def _leave(self, scope: AsgiScope) -> None:
+        source = scope.get("stormpetrel.source")
+        if source is not None:
+            self._of_source[source] -= 1
+            if not self._of_source[source]:
+                del self._of_source[source]
 
     def _protocol(self, path: str) -> str | None:
         exact = self._paths.get(path)
@@ -109,6 +126,7 @@ class PushGate:
         headers: Headers = dict(scope["headers"])
         caller = await self._caller(headers)
         source = _source_of(headers, caller)
+        self._enter(scope, source)
         return PushRequest(
             body=await self._body(headers, receive),
             content_type=headers.get(b"content-type", b"").decode("latin-1"),

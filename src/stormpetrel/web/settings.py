@@ -20,7 +20,8 @@ class WebSettings:
         session_seconds: how long after signing in a person has to sign in again.
         body_seconds: how long a sender may take to send one body.
         stored_seconds: how long a sender waits for the store before it is told to come back.
-        max_requests_in_flight, max_bytes_in_flight: pushed requests held at once; beyond them 429.
+        max_requests_in_flight, max_bytes_in_flight: pushed requests held at once; beyond them 429. One
+            source may hold at most half of the requests, less while others hold some.
         receive_threads: threads that decode pushed requests.
         max_live_clients: open live streams; beyond it 503, and pages refresh by themselves.
         live_seconds: a live stream ends after this and the page reconnects, so that who may read is
@@ -34,7 +35,7 @@ class WebSettings:
     session_seconds: int = 12 * 3600
     body_seconds: float = 30.0
     stored_seconds: float = 30.0
-    max_requests_in_flight: int = 256
+    max_requests_in_flight: int = 512
     max_bytes_in_flight: int = 256 << 20
     receive_threads: int = 4
     max_live_clients: int = 100
