@@ -16,7 +16,8 @@ from stormpetrel.app.judge import TICK_SECONDS, Judge
 from stormpetrel.app.pipeline import Outcome, Pipeline
 from stormpetrel.errors import NotFoundError, StoreFullError
 from stormpetrel.ingest.series import SeriesRegistry
-from stormpetrel.model.incident import IncidentState
+from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity
+from stormpetrel.model.incident import Incident, IncidentState
 from stormpetrel.model.signal import AdmittedMetrics, LogBatch, MetricBatch
 from stormpetrel.model.time import from_seconds
 from stormpetrel.testing.clock import FakeClock
@@ -54,6 +55,12 @@ class Watched(Pipeline):
 def metric(value: float) -> AdmittedMetrics:
     batch = MetricBatch(np.zeros(1, np.uint32), np.array([T0]), np.array([value]))
     return AdmittedMetrics(batch, batch.value, np.zeros(1, np.bool_))
+
+
+def finding() -> Finding:
+    evidence = Evidence("metric", "x", 0, T0, T0, 9.0, 1.0, 0.0, 2.0, 1e-9)
+    state, severity = FindingState.OPEN, Severity.CRITICAL
+    return Finding("f", "robust", 1, "residual", "host:a", "high", "why", severity, state, T0, T0, evidence)
 
 
 class Bench:
@@ -139,12 +146,44 @@ def test_a_failed_warm_up_does_not_end_judging(bench: Bench) -> None:
         raise StoreFullError("no room")
 
     judge = Judge(bench.pipeline, bench.clock, bench.emitted.append, broken)
+    judge.warm_pauses_seconds = (0.001, 0.001)
     judge.put(metric(1.0))
     judge.start()
+    until(judge.warm.is_set)
     judge.stop()
-    assert judge.warm.is_set()
     assert bench.pipeline.asked == [1.0]
-    assert judge.failures_total == 1
+    assert judge.failures_total == 3
+
+
+def test_a_failed_warm_up_is_tried_again_before_anything_is_judged(bench: Bench) -> None:
+    tries: list[int] = []
+
+    def second_time() -> None:
+        tries.append(len(tries))
+        if len(tries) == 1:
+            raise StoreFullError("no room")
+        bench.warm_up()
+
+    judge = Judge(bench.pipeline, bench.clock, bench.emitted.append, second_time)
+    judge.warm_pauses_seconds = (0.001, 60.0)
+    judge.put(metric(1.0))
+    judge.start()
+    until(judge.warm.is_set)
+    judge.stop()
+    assert bench.pipeline.asked == ["warm-up", 1.0]
+
+
+def test_stopping_does_not_wait_for_another_warm_up(bench: Bench) -> None:
+    def broken() -> None:
+        raise StoreFullError("no room")
+
+    judge = Judge(bench.pipeline, bench.clock, bench.emitted.append, broken)
+    judge.put(metric(1.0))
+    judge.start()
+    until(lambda: judge.failures_total > 0)
+    judge.stop()
+    assert not judge.running
+    assert bench.pipeline.asked == [1.0]
 
 
 def test_a_judge_that_is_behind_holds_up_who_hands_over(bench: Bench) -> None:
@@ -191,3 +230,26 @@ def test_a_persons_step_waits_for_its_turn(bench: Bench) -> None:
     bench.pipeline.going.set()
     person.join(20)
     assert len(answers) == 1
+
+
+@pytest.mark.parametrize("to", [IncidentState.ACKNOWLEDGED, IncidentState.RESOLVED])
+def test_a_persons_step_that_cannot_be_stored_is_not_taken(bench: Bench, to: IncidentState) -> None:
+    kept: list[Incident] = []
+    refusing = True
+
+    def keep_step(step: Incident) -> None:
+        if refusing:
+            raise StoreFullError("no room")
+        kept.append(step)
+
+    judge = Judge(bench.pipeline, bench.clock, bench.emitted.append, lambda: None, keep_step)
+    grouping = bench.pipeline.grouping
+    (incident,) = grouping.update([finding()], T0)
+    with pytest.raises(StoreFullError):
+        judge.move(incident.incident_id, to, "ann", "")
+    assert grouping.unresolved() == [incident]
+    refusing = False
+    moved = judge.move(incident.incident_id, to, "ann", "")
+    assert kept == [moved]
+    assert moved.state is to
+    assert bench.emitted == []

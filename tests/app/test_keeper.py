@@ -17,6 +17,7 @@ from stormpetrel.app.pipeline import Outcome
 from stormpetrel.correlate.group import Grouping
 from stormpetrel.errors import StoreError, StoreFullError
 from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity
+from stormpetrel.model.incident import IncidentState
 from stormpetrel.model.view import LiveMessage
 from stormpetrel.ports.control import ControlStore
 
@@ -102,3 +103,20 @@ def test_what_waits_is_bounded(full: Full, control: ControlStore, monkeypatch: p
     full.full = False
     keeper.keep(Outcome())
     assert sorted(f.finding_id for f in full.read_findings(EVER)) == ["f7", "f8", "f9"]
+
+
+def test_a_persons_step_is_stored_at_once_or_not_at_all(full: Full, control: ControlStore) -> None:
+    hub = Hub()
+    keeper = OutcomeKeeper(full, control, hub)
+    grouping = Grouping()
+    (incident,) = grouping.update([finding("f1")], T0)
+    with pytest.raises(StoreFullError):
+        keeper.keep(Outcome([finding("f1")], []))
+    moved = grouping.move(incident.incident_id, IncidentState.ACKNOWLEDGED, T0, "ann")
+    keeper.keep_step(moved)
+    assert control.incident(incident.incident_id) == moved, "findings that wait do not hold it up"
+    assert hub.told == [incident.incident_id]
+    control.close()
+    with pytest.raises(StoreError):
+        keeper.keep_step(grouping.move(incident.incident_id, IncidentState.RESOLVED, T0, "ann"))
+    assert keeper.waiting == 1, "the finding; the step is not tried again"

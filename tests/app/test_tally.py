@@ -78,6 +78,48 @@ def test_the_first_minute_has_a_rate_too() -> None:
     assert view(tally, 10).rows_per_second == pytest.approx(11.0)
 
 
+def test_batches_that_come_together_are_one_beat() -> None:
+    tally = SourceTally()
+    for n in range(20):
+        for _ in range(10):
+            speak(tally, 60.0 * n, rows=1)
+    last = 60.0 * 19
+    assert view(tally, last).usual_seconds == pytest.approx(60.0)
+    assert view(tally, last + 100).state == "healthy", "it speaks once a minute"
+    assert view(tally, last + 30).rows_per_second == pytest.approx(10 / 60)
+
+
+def test_an_outage_teaches_no_interval_and_no_rate() -> None:
+    tally = SourceTally()
+    for second in range(120):
+        speak(tally, second, rows=100)
+    for second in range(7200, 7230):
+        speak(tally, second, rows=100)
+    assert view(tally, 7229).rows_per_second == pytest.approx(100.0, rel=0.05)
+    assert view(tally, 7229).usual_seconds < 2
+    assert view(tally, 7260).state == "quiet"
+
+
+def test_a_clock_that_goes_back_does_not_hold_up_the_rate() -> None:
+    tally = SourceTally()
+    for second in range(100):
+        speak(tally, 100_000 + second, rows=1)
+    for second in range(100):
+        speak(tally, second, rows=50)
+    assert view(tally, 99).rows_per_second == pytest.approx(50.0, rel=0.05)
+
+
+def test_what_found_no_room_is_told_apart_from_what_was_refused() -> None:
+    tally = SourceTally()
+    speak(tally, 0)
+    tally.overloaded("a", 7, "the queue is full")
+    assert (view(tally, 1).state, view(tally, 1).rejected_total) == ("failing", 0)
+    assert view(tally, 1).last_error == "overloaded: the queue is full"
+    assert (tally.overloads(), tally.rejections()) == ([("a", 7)], [])
+    speak(tally, 2)
+    assert view(tally, 2).state == "healthy"
+
+
 def test_names_from_outside_are_bounded() -> None:
     tally = SourceTally()
     for n in range(MAX_SOURCES + 100):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tests.app.estate import START, batches
 from tests.app.intake import FailingStore
 
@@ -16,8 +17,10 @@ from stormpetrel.app import warm
 from stormpetrel.app.config import Config
 from stormpetrel.app.pipeline import Outcome, Pipeline, build_gate
 from stormpetrel.app.warm import warm_start
+from stormpetrel.detect.logs.error_surge import ErrorSurge
 from stormpetrel.ingest.series import SeriesRegistry
-from stormpetrel.model.finding import FindingState
+from stormpetrel.model.columns import build_logs
+from stormpetrel.model.finding import Finding, FindingState
 from stormpetrel.model.incident import Incident, IncidentState
 from stormpetrel.model.signal import LogBatch, MetricBatch
 from stormpetrel.model.time import Window, from_seconds
@@ -197,3 +200,47 @@ def test_the_first_chunk_comes_in_pieces_that_lose_nothing() -> None:
     assert np.concatenate([piece.value for piece in pieces[:-1]]).tolist() == chunk.value.tolist()
     single = chunk.take(np.array([0]))
     assert [piece.value.tolist() for piece in warm._pieces([single])] == [[0.0]]
+
+
+def test_log_records_that_arrive_meanwhile_are_counted_once(
+    failing: FailingStore, control: ControlStore
+) -> None:
+    now = START + from_seconds(3600)
+    old = build_logs([now - from_seconds(60)] * 2, ["a", "b"], source="t", request_token=1)
+    new = build_logs([now - from_seconds(30)] * 3, ["c", "d", "e"], source="t", request_token=2)
+    late = build_logs([now - from_seconds(7200)], ["f"], source="t", request_token=2)
+    for number, batch in enumerate((old, new, late)):
+        failing.insert_logs(batch, f"logs-{number}")
+    seen: list[str] = []
+
+    class Counting(ErrorSurge):
+        def update(self, batch: LogBatch) -> list[Finding]:
+            seen.extend(batch.records.column("body").to_pylist())
+            return super().update(batch)
+
+    pipeline = Pipeline(CONFIG, SeriesRegistry())
+    pipeline.log_detectors = [Counting()]
+    window = Window(now - from_seconds(86_400), now)
+    asked: list[int] = []
+
+    def arrived() -> NDArray[np.uint64]:
+        asked.append(1)
+        return np.array([2], np.uint64)
+
+    warm_start(pipeline, build_gate(CONFIG), failing, control, window, arrived)
+    assert sorted(seen) == ["a", "b", "f"], "of what is old enough nobody asks"
+    assert len(asked) <= 5
+
+
+def test_a_pipeline_that_forgot_is_as_new(story: Story) -> None:
+    registry, chunks = story
+    pipeline, fresh = Pipeline(CONFIG, registry), Pipeline(CONFIG, registry)
+    for metrics, logs in chunks[:5]:
+        pipeline.judge_metrics(pipeline.admit(metrics, int(metrics.time_unix_nano.max())).admitted)
+        pipeline.judge_logs(logs)
+    pipeline.forget()
+    for bank, other in zip(pipeline.banks, fresh.banks, strict=True):
+        left, right = bank.snapshot(), other.snapshot()
+        assert left.keys() == right.keys()
+        assert all(np.array_equal(left[name], right[name], equal_nan=True) for name in left)
+    assert pipeline.grouping.unresolved() == []
