@@ -110,15 +110,16 @@ class Server:
 
 
 @contextmanager
-def server(config: str = CONFIG) -> Iterator[Server]:
+def server(config: str = CONFIG, program: str = "stormpetrel.cli.main") -> Iterator[Server]:
+    """A server on a free port, in a directory of its own that goes with it."""
     with tempfile.TemporaryDirectory() as directory, socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = int(taken.getsockname()[1])
         taken.close()
         path = Path(directory) / "petrel.toml"
         path.write_text(config.format(data=Path(directory) / "data", port=port))
-        command = [sys.executable, "-m", "stormpetrel.cli.main", "up", "--config", str(path)]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        command = [sys.executable, "-m", program, "up", "--config", str(path)]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=Path(__file__).parents[2])
         try:
             while not answers(port):
                 time.sleep(0.2)

@@ -1,9 +1,11 @@
-"""HTTP to acknowledged insert: remote write against a real `petrel up` in a process of its own.
+"""HTTP to acknowledged insert: remote write against a real `petrel up`, in pairs with a naive parser.
 
-    python benchmarks/speed/ingest_http.py [--series 200000] [--per-request 2000] [--ticks 10]
+    python benchmarks/speed/ingest_http.py [--series 200000] [--samples-per-request 2000 500] [--ticks 10]
 
 Prints samples per second of wall time and per second of the server's CPU time ("a core"), up to the
-acknowledgement and up to the end of judging. `decode_remote_write.py` has the paired baseline.
+acknowledgement and up to the end of judging, for each size of request: 2,000 samples, and 500, which is what
+Prometheus sends by default. The baseline is the same server with a straightforward decoder (`_naive.py`:
+protobuf, then Python rows), given the same requests right after; the ratio is of samples a core.
 """
 
 from __future__ import annotations
@@ -19,8 +21,11 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from benchmarks.speed._load import Server, send_all, server, templates
 
+PROGRAMS = {"storm petrel": "stormpetrel.cli.main", "naive parser": "benchmarks.speed._naive"}
+
 
 def run(series: int, per_request: int, ticks: int, connections: int) -> None:
+    """One pair."""
     rng = np.random.default_rng(1)
     groups = templates(series, per_request)
     start = (time.time_ns() // 10**9 - ticks * 15) * 10**9
@@ -28,13 +33,18 @@ def run(series: int, per_request: int, ticks: int, connections: int) -> None:
         [group.body(start + tick * 15 * 10**9, rng.normal(100, 5, group.count)) for group in groups]
         for tick in range(ticks + 1)
     ]
-    with server() as to:
-        report(to, made[:1], connections, "first sight of every series")
-        report(to, made[1:], connections, "known series")
-        print(f"server memory: {to.memory_mib():.0f} MiB with {series} series")
+    print(f"-- {series:,} series, {per_request} samples a request, {connections} connections")
+    rates = []
+    for name, program in PROGRAMS.items():
+        with server(program=program) as to:
+            report(to, made[:1], connections, f"{name}, first sight of every series")
+            rates.append(report(to, made[1:], connections, f"{name}, known series"))
+            print(f"    server memory: {to.memory_mib():.0f} MiB")
+    print(f"paired ratio at {per_request} samples a request: {rates[0] / rates[1]:.2f}")
 
 
-def report(to: Server, ticks: list[list[bytes]], connections: int, name: str) -> None:
+def report(to: Server, ticks: list[list[bytes]], connections: int, name: str) -> float:
+    """Samples acknowledged a second of the server's CPU time."""
     rows, cpu, wall = -to.samples(), -to.cpu_seconds(), -time.perf_counter()
     send_all(to, [body for tick in ticks for body in tick], connections)
     wall += time.perf_counter()
@@ -47,13 +57,15 @@ def report(to: Server, ticks: list[list[bytes]], connections: int, name: str) ->
     to.wait_judged()
     cpu += to.cpu_seconds()
     print(f"    ... and judged by every detector: {cpu:.2f} s CPU, {rows / cpu:,.0f}/s a core")
+    return rows / acknowledged
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--series", type=int, default=200_000)
-    parser.add_argument("--per-request", type=int, default=2000)
+    parser.add_argument("--samples-per-request", type=int, nargs="+", default=[2000, 500])
     parser.add_argument("--ticks", type=int, default=10)
     parser.add_argument("--connections", type=int, default=64)
     given = parser.parse_args()
-    run(given.series, given.per_request, given.ticks, given.connections)
+    for size in given.samples_per_request:
+        run(given.series, size, given.ticks, given.connections)
