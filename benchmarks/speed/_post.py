@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from benchmarks.speed._load import Server
 
 
-def post_all(to: Server, path: str, headers: Mapping[str, str], bodies: list[bytes], connections: int) -> None:
+def post_all(
+    to: Server, path: str, headers: Mapping[str, str], bodies: list[bytes], connections: int
+) -> None:
     """Send the bodies over kept-open connections."""
     todo: queue.Queue[bytes] = queue.Queue()
     for body in bodies:
@@ -20,7 +22,8 @@ def post_all(to: Server, path: str, headers: Mapping[str, str], bodies: list[byt
     failures: list[str] = []
     asked = {**headers, "Authorization": f"Bearer {to.token}"}
     threads = [
-        threading.Thread(target=_sender, args=(to.port, path, asked, todo, failures)) for _ in range(connections)
+        threading.Thread(target=_sender, args=(to.port, path, asked, todo, failures))
+        for _ in range(connections)
     ]
     for thread in threads:
         thread.start()
@@ -66,7 +69,9 @@ def report(to: Server, counter: str, name: str, unit: str, send: Callable[[], No
     print(f"    ... and judged by every detector: {cpu:.2f} s CPU, {rows / cpu:,.0f}/s a core")
 
 
-def compare(name: str, rows: int, rounds: int, ours: Callable[[], object], theirs: Callable[[], object]) -> None:
+def compare(
+    name: str, rows: int, rounds: int, ours: Callable[[], object], theirs: Callable[[], object]
+) -> None:
     """Print both rates and the median of the paired ratios."""
     rates: list[tuple[float, float]] = []
     for _ in range(rounds):

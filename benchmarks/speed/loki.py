@@ -39,13 +39,14 @@ from stormpetrel.model.resource import entity_of
 PATH = "/loki/api/v1/push"
 STREAMS = 20
 SENTENCES = (
-    "GET /api/v1/orders/{c} HTTP/1.1 200 {a} 0.{b} \"-\" \"checkout/1.4\" upstream=10.1.{a}.{b}:8080",
-    "level=info ts=2026-01-01T00:00:{a:02d}Z caller=cart.go:{b} msg=\"cart updated\" user=u{c} items={a}",
+    'GET /api/v1/orders/{c} HTTP/1.1 200 {a} 0.{b} "-" "checkout/1.4" upstream=10.1.{a}.{b}:8080',
+    'level=info ts=2026-01-01T00:00:{a:02d}Z caller=cart.go:{b} msg="cart updated" user=u{c} items={a}',
     "2026-01-01 00:00:{a:02d},{b:03d} WARN  [pool-{a}] c.s.Payment - retry {b} of order {c} after a timeout",
     "Connection to upstream 10.1.{a}.{b} timed out after {c} ms, trying the next of 3 servers",
 )
 _LEVEL = re.compile(
-    r"""level=["']?(\w+)|[\[<(](error|warn|info|debug)[\]>)]|\b(FATAL|ERROR|WARN|INFO|DEBUG)\b""", re.IGNORECASE
+    r"""level=["']?(\w+)|[\[<(](error|warn|info|debug)[\]>)]|\b(FATAL|ERROR|WARN|INFO|DEBUG)\b""",
+    re.IGNORECASE,
 )
 
 Lines = list[tuple[dict[str, str], list[tuple[int, str]]]]
@@ -62,7 +63,13 @@ def made(requests: int, per_request: int) -> list[Lines]:
         lines = [SENTENCES[c % 4].format(a=a, b=b, c=c) for a, b, c in numbers]
         streams = []
         for n in range(STREAMS):
-            labels = {"cluster": "eu-1", "namespace": "shop", "pod": f"checkout-{n}", "container": "app", "job": "shop/checkout"}
+            labels = {
+                "cluster": "eu-1",
+                "namespace": "shop",
+                "pod": f"checkout-{n}",
+                "container": "app",
+                "job": "shop/checkout",
+            }
             streams.append((labels, [(at + k, lines[k]) for k in range(n * share, (n + 1) * share)]))
         found.append(streams)
         at += per_request * 1000
@@ -70,7 +77,9 @@ def made(requests: int, per_request: int) -> list[Lines]:
 
 
 def as_json(request: Lines) -> bytes:
-    pushed = [{"stream": labels, "values": [[str(t), line] for t, line in lines]} for labels, lines in request]
+    pushed = [
+        {"stream": labels, "values": [[str(t), line] for t, line in lines]} for labels, lines in request
+    ]
     return json.dumps({"streams": pushed}).encode()
 
 
@@ -97,7 +106,13 @@ def naive_rows(labels: dict[str, str], lines: list[tuple[int, str]]) -> list[tup
 def naive_batch(rows: list[tuple[int, str, str, int, str]]) -> object:
     times, body, entity, severity, attributes = zip(*rows, strict=True)
     return build_logs(
-        times, body, source="s", entity=entity, severity_number=severity, attributes=attributes, request_token=1
+        times,
+        body,
+        source="s",
+        entity=entity,
+        severity_number=severity,
+        attributes=attributes,
+        request_token=1,
     )
 
 

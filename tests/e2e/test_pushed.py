@@ -1,4 +1,4 @@
-"""Loki, Elasticsearch and InfluxDB senders, played by curl: what was acknowledged is stored, once and exactly."""
+"""Senders to Loki, Elasticsearch and InfluxDB, played by curl: what was acknowledged is stored, once."""
 
 from __future__ import annotations
 
@@ -19,11 +19,23 @@ from tests.ingest.decoders.test_loki import as_message
 
 pytestmark = [
     pytest.mark.e2e,
-    pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed (Debian: apt-get install curl)"),
+    pytest.mark.skipif(
+        shutil.which("curl") is None, reason="curl is not installed (Debian: apt-get install curl)"
+    ),
 ]
 
 REQUESTS, ROWS = 16, 40
-RETRY = ["--retry", "80", "--retry-all-errors", "--retry-delay", "1", "--retry-max-time", "90", "--max-time", "30"]
+RETRY = [
+    "--retry",
+    "80",
+    "--retry-all-errors",
+    "--retry-delay",
+    "1",
+    "--retry-max-time",
+    "90",
+    "--max-time",
+    "30",
+]
 
 
 def iso(stamp: int) -> str:
@@ -46,7 +58,10 @@ class Sent:
     def send(self) -> subprocess.Popen[str]:
         """Each file until it is acknowledged, in one shell; the names of those that were, a line each."""
         curl = ["curl", "--silent", "--show-error", "--fail-with-body", *RETRY, *self.options]
-        script = 'url=$1; shift; for f in *; do "$@" --data-binary "@$f" --output "../$f.answer" "$url" && echo $f; done'
+        script = """
+            url=$1; shift
+            for f in *; do "$@" --data-binary "@$f" --output "$f.answer" "$url" && echo "$f"; done
+        """
         return subprocess.Popen(
             ["sh", "-c", script, "sh", self.url, *curl], cwd=self.directory, stdout=subprocess.PIPE, text=True
         )
@@ -57,14 +72,18 @@ def loki(petrel: Petrel, directory: Path, start: int) -> Sent:
     sent.options += ["-H", "Content-Type: application/x-protobuf", "-H", "X-Scope-OrgID: blue"]
     for n in range(REQUESTS):
         lines = [(start + n * ROWS + k, f"loki {n} {k}", {}) for k in range(ROWS)]
-        sent.add(n, bytes(cramjam.snappy.compress_raw(as_message([({"host": "a"}, lines)]).SerializeToString())))
+        sent.add(
+            n, bytes(cramjam.snappy.compress_raw(as_message([({"host": "a"}, lines)]).SerializeToString()))
+        )
         sent.rows |= {(stamp, line) for stamp, line, _ in lines}
     return sent
 
 
 def elastic(petrel: Petrel, directory: Path, start: int) -> Sent:
     key = base64.b64encode(f"id:{petrel.token}".encode()).decode()
-    sent = Sent("elastic", f"{petrel.url}/elastic/shop/_bulk", ["-H", f"Authorization: ApiKey {key}"], directory)
+    sent = Sent(
+        "elastic", f"{petrel.url}/elastic/shop/_bulk", ["-H", f"Authorization: ApiKey {key}"], directory
+    )
     sent.options += ["-H", "Content-Type: application/x-ndjson", "-H", "Content-Encoding: gzip"]
     for n in range(REQUESTS):
         lines = [(start + n * ROWS + k, f"elastic {n} {k}") for k in range(ROWS)]
@@ -78,9 +97,14 @@ def elastic(petrel: Petrel, directory: Path, start: int) -> Sent:
 
 
 def influx(petrel: Petrel, directory: Path, start: int) -> Sent:
-    sent = Sent("influx", f"{petrel.url}/api/v2/write?bucket=b", ["-H", f"Authorization: Token {petrel.token}"], directory)
+    sent = Sent(
+        "influx",
+        f"{petrel.url}/api/v2/write?bucket=b",
+        ["-H", f"Authorization: Token {petrel.token}"],
+        directory,
+    )
     for n in range(REQUESTS):
-        lines = [(start + n, f"m,host=h{k} f={n}.25,text=\"x\" {start + n}") for k in range(ROWS)]
+        lines = [(start + n, f'm,host=h{k} f={n}.25,text="x" {start + n}') for k in range(ROWS)]
         sent.add(n, "\n".join(line for _, line in lines).encode())
         sent.rows |= {(stamp, f"m_f h{k} {n}.25") for k, (stamp, _) in enumerate(lines)}
     return sent
@@ -103,7 +127,7 @@ def test_a_kill_in_mid_send_loses_and_doubles_nothing(petrel: Petrel, tmp_path: 
     petrel.start()
     left = [process.communicate(timeout=120)[0].split() for process in running]
     assert [len(names) for names in left] == [REQUESTS - REQUESTS // 4, REQUESTS, REQUESTS]
-    answers = [json.loads(path.read_text()) for path in tmp_path.glob("*.answer") if path.stat().st_size]
+    answers = [json.loads(path.read_text()) for path in tmp_path.glob("*/*.answer") if path.stat().st_size]
     assert all(answer["errors"] is False and len(answer["items"]) == ROWS for answer in answers)
     assert petrel.stop() == 0
     logs = exported(petrel, "logs", tmp_path / "logs.parquet")
@@ -111,10 +135,13 @@ def test_a_kill_in_mid_send_loses_and_doubles_nothing(petrel: Petrel, tmp_path: 
         rows = log_rows(logs, sender.name)
         assert len(rows) == REQUESTS * ROWS
         assert set(rows) == sender.rows
-    assert {json.loads(row["attributes"]).get("loki.tenant") for row in logs if "loki" in row["source"]} == {"blue"}
+    assert {json.loads(row["attributes"]).get("loki.tenant") for row in logs if "loki" in row["source"]} == {
+        "blue"
+    }
     samples = exported(petrel, "samples", tmp_path / "samples.parquet")
     found = [
-        (row["time_unix_nano"], f"{row['metric']} {json.loads(row['labels'])['host']} {row['value']}") for row in samples
+        (row["time_unix_nano"], f"{row['metric']} {json.loads(row['labels'])['host']} {row['value']}")
+        for row in samples
     ]
     assert len(found) == REQUESTS * ROWS
     assert set(found) == senders[2].rows
@@ -133,7 +160,9 @@ def curl(petrel: Petrel, *options: str) -> tuple[int, str]:
 def test_refusals_and_questions_as_the_senders_see_them(petrel: Petrel) -> None:
     petrel.start()
     stamp = time.time_ns()
-    push = json.dumps({"streams": [{"stream": {"job": "a"}, "values": [[str(stamp), "good"], ["late", "bad"]]}]})
+    push = json.dumps(
+        {"streams": [{"stream": {"job": "a"}, "values": [[str(stamp), "good"], ["late", "bad"]]}]}
+    )
     status, body = curl(petrel, "--json", push, f"{petrel.url}/loki/api/v1/push")
     assert (status, "malformed_time: 1" in body) == (400, True)
     status, body = curl(petrel, "--json", "no push", f"{petrel.url}/loki/api/v1/push")
@@ -144,7 +173,7 @@ def test_refusals_and_questions_as_the_senders_see_them(petrel: Petrel) -> None:
     status, body = curl(petrel, "--data-binary", lines, f"{petrel.url}/elastic/_bulk")
     assert [next(iter(i.values()))["status"] for i in json.loads(body)["items"]] == [400, 201]
     status, body = curl(petrel, "--head", f"{petrel.url}/elastic/")
-    assert (status, "x-elastic-product: Elasticsearch" in body) == (200, True)
+    assert (status, "x-elastic-product: elasticsearch" in body.lower()) == (200, True)
     status, _ = curl(petrel, f"{petrel.url}/elastic/a/_search")
     assert status == 415
     found: list[str] = []

@@ -68,8 +68,8 @@ class ElasticDecoder:
             if found is not None:
                 return _answer(orjson.dumps(found))
         raise UnsupportedError(
-            f"{request.method[:10]} {request.path[:100]} is not spoken here: only _bulk, and what shippers ask "
-            "before it; switch the shipper's set-up of templates, policies and pipelines off"
+            f"{request.method[:10]} {request.path[:100]} is not spoken here: only _bulk, and what "
+            "shippers ask before it; switch the shipper's set-up of templates, policies and pipelines off"
         )
 
     def _bulk(self, request: PushRequest, index: str) -> Decoded:

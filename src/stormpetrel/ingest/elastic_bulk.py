@@ -22,12 +22,18 @@ _MAX_ID = 512
 
 # Why an item was refused, in Elasticsearch's words. Shippers repeat what is not 400: only 400 is said.
 _WHY: dict[str, tuple[str, str]] = {
-    "unsupported_action": ("illegal_argument_exception", "only index and create are taken: records are never changed"),
+    "unsupported_action": (
+        "illegal_argument_exception",
+        "only index and create are taken: records are never changed",
+    ),
     "no_index": ("action_request_validation_exception", "index is missing"),
     "no_document": ("illegal_argument_exception", "the action has no document behind it"),
     "malformed_document": ("document_parsing_exception", "the document is not a JSON object"),
     "malformed_time": ("document_parsing_exception", "@timestamp is neither RFC 3339 nor milliseconds"),
-    "too_many_fields": ("illegal_argument_exception", "the document has more than 1000 fields, or too long names"),
+    "too_many_fields": (
+        "illegal_argument_exception",
+        "the document has more than 1000 fields, or too long names",
+    ),
 }
 
 
@@ -109,7 +115,9 @@ def _action(head: bytes, number: int, index: str) -> _Action:
         kind, named = next(iter(tree.items()))
         if kind in ("index", "create", "update", "delete") and isinstance(named, dict):
             return _Action(kind, _text(named, "_index", _MAX_INDEX) or index, _text(named, "_id", _MAX_ID))
-    raise DecodeError(f'line {number} of the bulk request is no action such as {{"create": {{"_index": "logs"}}}}')
+    raise DecodeError(
+        f'line {number} of the bulk request is no action such as {{"create": {{"_index": "logs"}}}}'
+    )
 
 
 def _text(named: dict[str, Any], name: str, longest: int) -> str:

@@ -33,7 +33,7 @@ _HEX = frozenset("0123456789abcdef")
 _IDENTITY: dict[str, str] = {
     "service.name": "service.name", "service": "service.name", "service_name": "service.name",
     "kubernetes.pod.name": "pod", "kubernetes.pod_name": "pod", "k8s.pod.name": "pod",
-    "container.name": "container.name", "kubernetes.container_name": "container.name", "docker.name": "container.name",
+    "container.name": "container.name", "kubernetes.container_name": "container.name",
     "host.name": "host.name", "host.hostname": "host.name", "host": "host.name", "hostname": "host.name",
     "agent.hostname": "host.name", "beat.hostname": "host.name",
 }  # fmt: skip

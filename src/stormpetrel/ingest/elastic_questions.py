@@ -62,8 +62,17 @@ _OFF = {"available": False, "enabled": False}
 _XPACK: dict[str, Any] = {
     "build": {"hash": "0" * 40, "date": "2025-01-01T00:00:00.000000000Z"},
     "license": {"uid": _LICENSE["uid"], "type": "basic", "mode": "basic", "status": "active"},
-    "features": {name: _OFF for name in ("ilm", "monitoring", "security", "ml", "watcher")},
+    "features": dict.fromkeys(("ilm", "monitoring", "security", "ml", "watcher"), _OFF),
     "tagline": "You know, for X",
+}
+
+
+_ANSWERS: dict[tuple[str, ...], Any] = {
+    (): _ROOT,
+    ("_license",): {"license": _LICENSE},
+    ("_xpack",): _XPACK,
+    ("_xpack", "license"): {"license": _LICENSE},
+    ("_ilm", "status"): {"operation_mode": "RUNNING"},
 }
 
 
@@ -75,34 +84,23 @@ def answer_to(parts: list[str]) -> Any:
     >>> answer_to(["logs", "_search"]) is None
     True
     """
-    if not parts:
-        return _ROOT
-    known = {"_license": {"license": _LICENSE}, "_xpack": _XPACK}.get(parts[0])
-    if parts == ["_xpack", "license"]:
-        return {"license": _LICENSE}
-    if known is not None and len(parts) == 1:
+    known = _ANSWERS.get(tuple(parts))
+    if known is not None:
         return known
-    if parts[:2] == ["_cluster", "health"]:
-        return _HEALTH
-    if parts == ["_ilm", "status"]:
-        return {"operation_mode": "RUNNING"}
-    return _existing(parts)
+    return _HEALTH if parts[:2] == ["_cluster", "health"] else _existing("/".join(parts[:-1]), parts[-1])
 
 
-def _existing(parts: list[str]) -> Any:
+def _existing(kind: str, name: str) -> Any:
     """What a shipper would have to set up: it exists, and is empty."""
-    name = parts[-1]
-    if parts[:2] == ["_ilm", "policy"] and len(parts) == 3:
+    if kind == "_ilm/policy":
         return {name: {"version": 1, "modified_date": "2025-01-01T00:00:00.000Z", "policy": {"phases": {}}}}
-    if parts[:2] == ["_ingest", "pipeline"] and len(parts) == 3:
+    if kind == "_ingest/pipeline":
         return {name: {"description": "nothing is done to documents here", "processors": []}}
-    if len(parts) != 2:
-        return None
-    if parts[0] == "_index_template":
+    if kind == "_index_template":
         template = {"index_patterns": [name], "template": {}, "composed_of": [], "data_stream": {}}
         return {"index_templates": [{"name": name, "index_template": template}]}
-    if parts[0] == "_component_template":
+    if kind == "_component_template":
         return {"component_templates": [{"name": name, "component_template": {"template": {}}}]}
-    if parts[0] == "_template":
+    if kind == "_template":
         return {name: {"order": 0, "index_patterns": [name], "settings": {}, "mappings": {}, "aliases": {}}}
     return None

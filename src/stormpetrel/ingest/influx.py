@@ -37,7 +37,7 @@ _FAULTS = {
     wire.NO_FIELDS: ("no_fields", "missing fields"),
     wire.MALFORMED_FIELD: ("malformed_field", "invalid field format"),
     wire.MALFORMED_VALUE: ("malformed_value", "invalid value of a field"),
-    wire.UNCLOSED_TEXT: ("unclosed_text", "a quoted text does not end"),
+    wire.UNCLOSED_TEXT: ("unclosed_text", "a quoted text is not closed, or something follows it"),
     wire.MALFORMED_TIME: ("malformed_time", "bad timestamp"),
     wire.TIME_OUT_OF_RANGE: ("time_out_of_range", "time outside range"),
 }
@@ -109,7 +109,9 @@ class InfluxDecoder:
         if not read.refused_lines:
             return Decoded(metrics=metrics, rejected=rejected, status=204)
         answer = _answer(read, request.path)
-        return Decoded(metrics=metrics, rejected=rejected, status=400, answer=answer, answer_type="application/json")
+        return Decoded(
+            metrics=metrics, rejected=rejected, status=400, answer=answer, answer_type="application/json"
+        )
 
     def _intern(self, read: _Read, body: bytes, source: str) -> NDArray[np.bool_]:
         """Give each unknown series its id; which rows are kept. A refused id is not remembered."""
@@ -138,7 +140,9 @@ class InfluxDecoder:
         self._table.insert(hashes[firsts], ids)
         return keep
 
-    def _series(self, first: list[int], keys: dict[tuple[int, int], Key | str], body: bytes, source: str) -> int | str:
+    def _series(
+        self, first: list[int], keys: dict[tuple[int, int], Key | str], body: bytes, source: str
+    ) -> int | str:
         span = (first[wire.KEY_START], first[wire.KEY_END])
         key = keys.get(span)
         if key is None:

@@ -2,9 +2,8 @@
 
 Specification: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/. As InfluxDB does it, a
 comma, an equals sign or a space is escaped when a backslash stands right before it; in a quoted text a
-backslash escapes a quote or a backslash, and a line may go on behind a newline.
-
-Numbers of up to 2^53 with a decimal exponent of up to 22 are exact here; spans of others are handed back.
+backslash escapes a quote or a backslash, and a line may go on behind a newline. Of
+numbers that cannot be read exactly here the spans are handed back.
 """
 
 from __future__ import annotations
@@ -12,10 +11,18 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from stormpetrel.ingest.influx_numbers import (
+    BAD,
+    INT64_MAX,
+    SPAN,
+    TEXT,
+    read_boolean,
+    read_digits,
+    read_number,
+)
 from stormpetrel.ingest.native import Number, compiled
 from stormpetrel.ingest.remote_write_table import UNKNOWN_ID, find
 from stormpetrel.ingest.remote_write_wire import hash128
-
 
 # Why a line is refused.
 NO_FAULT, NO_MEASUREMENT, NO_FIELDS, MALFORMED_FIELD, MALFORMED_VALUE, UNCLOSED_TEXT = range(6)
@@ -31,17 +38,10 @@ ROW, LINE, KEY_START, KEY_END, FIELD_START, FIELD_END, HASH_A, HASH_B = range(8)
 ROWS, UNKNOWN, SPANS, TEXTS, REFUSED = range(5)
 
 _TAB, _NEWLINE, _RETURN, _SPACE, _QUOTE, _HASH = 9, 10, 13, 32, 34, 35
-_PLUS, _COMMA, _MINUS, _POINT, _EQUALS, _BACKSLASH = 43, 44, 45, 46, 61, 92
-_SIGNED, _UNSIGNED, _SMALL_E, _LARGE_E = 105, 117, 101, 69
-_INT64_MAX = np.uint64((1 << 63) - 1)
+_COMMA, _MINUS, _EQUALS, _BACKSLASH = 44, 45, 61, 92
 
-# What a value is: refused, a number, a number that is not exact here, a text.
-_BAD, _NUMBER, _SPAN, _TEXT = 0, 1, 2, 3
-
-_EXACT = np.uint64(1 << 53)
-_POWERS = np.array([float(f"1e{power}") for power in range(23)])
-
-# Series, time, value; what is said of rows of unknown series [rows, 8]; numbers to be read elsewhere [rows, 3].
+# Series, time, value; what is said of rows of unknown series [rows, 8]; numbers to be read elsewhere
+# [rows, 3].
 _Columns = tuple[
     NDArray[np.uint32], NDArray[np.int64], NDArray[np.float64], NDArray[np.uint64], NDArray[np.int64]
 ]
@@ -156,10 +156,10 @@ def _field(
     if name_end == name or name_end >= end or buf[name_end] != _EQUALS:
         return name_end, MALFORMED_FIELD, 0
     at, kind, number = _value(buf, name_end + 1, end)
-    if kind == _BAD:
+    if kind == BAD:
         quoted = name_end + 1 < end and buf[name_end + 1] == _QUOTE
         return at, (UNCLOSED_TEXT if quoted else MALFORMED_VALUE), 0
-    if kind == _TEXT:
+    if kind == TEXT:
         counts[TEXTS] += 1
         return at, NO_FAULT, _newlines(buf, name_end, at)
     row = counts[ROWS]
@@ -167,7 +167,7 @@ def _field(
         return at, TOO_MANY_FIELDS, 0
     counts[ROWS] += 1
     columns[2][row] = number
-    if kind == _SPAN:
+    if kind == SPAN:
         span = columns[4][counts[SPANS]]
         span[0], span[1], span[2] = row, name_end + 1, at
         counts[SPANS] += 1
@@ -208,7 +208,7 @@ def _name_end(buf: NDArray[np.uint8], at: Number, end: Number, field: bool) -> N
             # What follows is part of the name, a further backslash excepted: it may escape in its turn.
             at += 1 if buf[at + 1] == _BACKSLASH else 2
             continue
-        if byte == _SPACE or byte == _NEWLINE or (field and (byte == _COMMA or byte == _EQUALS)):
+        if byte in (_SPACE, _NEWLINE) or (field and byte in (_COMMA, _EQUALS)):
             break
         at += 1
     return at
@@ -220,20 +220,24 @@ def _value(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Num
     if at < end and buf[at] == _QUOTE:
         at += 1
         while at < end and buf[at] != _QUOTE:
-            escapes = buf[at] == _BACKSLASH and at + 1 < end and (buf[at + 1] == _QUOTE or buf[at + 1] == _BACKSLASH)
+            escapes = (
+                buf[at] == _BACKSLASH
+                and at + 1 < end
+                and (buf[at + 1] == _QUOTE or buf[at + 1] == _BACKSLASH)
+            )
             at += 2 if escapes else 1
         if at >= end:
-            return end, _BAD, 0.0
+            return end, BAD, 0.0
         at += 1
-        return at, _TEXT if _ends(buf, at, end) else _BAD, 0.0
+        return at, TEXT if _ends(buf, at, end) else BAD, 0.0
     stop = at
     while not _ends(buf, stop, end):
         stop += 1
     if stop == at:
-        return at, _BAD, 0.0
-    kind, number = _number(buf, at, stop)
-    if kind == _BAD:
-        kind, number = _boolean(buf, at, stop)
+        return at, BAD, 0.0
+    kind, number = read_number(buf, at, stop)
+    if kind == BAD:
+        kind, number = read_boolean(buf, at, stop)
     return stop, kind, number
 
 
@@ -243,95 +247,7 @@ def _ends(buf: NDArray[np.uint8], at: Number, end: Number) -> bool:
     if at >= end:
         return True
     byte = buf[at]
-    return bool(byte == _COMMA or byte == _SPACE or byte == _NEWLINE or byte == _RETURN)
-
-
-@compiled
-def _number(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Number]:
-    """A number: (what it is, its value). `12i` and `12u` are whole ones."""
-    negative = buf[at] == _MINUS
-    at += negative or buf[at] == _PLUS
-    mantissa, digits, exponent, at = _digits(buf, at, end, np.uint64(0), 0, 0)
-    if at + 1 == end and digits > 0 and (buf[at] == _SIGNED or buf[at] == _UNSIGNED):
-        return _whole(mantissa, digits, negative, buf[at] == _SIGNED)
-    if at < end and buf[at] == _POINT:
-        mantissa, digits, exponent, at = _digits(buf, at + 1, end, mantissa, digits, -1)
-    if digits == 0:
-        return _BAD, 0.0
-    if at < end and (buf[at] == _SMALL_E or buf[at] == _LARGE_E):
-        power, at = _power(buf, at + 1, end)
-        exponent += power
-    if at != end:
-        return _BAD, 0.0
-    if digits > 19 or mantissa > _EXACT or exponent > 22 or exponent < -22:
-        return _SPAN, 0.0
-    value = np.float64(mantissa)
-    value = value / _POWERS[-exponent] if exponent < 0 else value * _POWERS[exponent]
-    return _NUMBER, (-value if negative else value)
-
-
-@compiled
-def _whole(mantissa: Number, digits: Number, negative: bool, signed: bool) -> tuple[Number, Number]:
-    """A number that says it is whole, within 64 bits. Twenty digits do not fit the sum of digits here."""
-    if digits == 20 and not signed and not negative:
-        return _SPAN, 0.0
-    most = _INT64_MAX + np.uint64(1) if negative else _INT64_MAX
-    if digits > 19 or (signed and mantissa > most) or (negative and not signed):
-        return _BAD, 0.0
-    return _NUMBER, (-np.float64(mantissa) if negative else np.float64(mantissa))
-
-
-@compiled
-def _digits(
-    buf: NDArray[np.uint8], at: Number, end: Number, mantissa: Number, digits: Number, step: Number
-) -> tuple[Number, Number, Number, Number]:
-    """Read digits on: (number, digits in all, exponent, next position). Beyond 19 digits the number is void."""
-    exponent = 0
-    while at < end and 48 <= buf[at] <= 57:
-        mantissa = mantissa * np.uint64(10) + np.uint64(buf[at] - 48)
-        digits += 1
-        exponent += step
-        at += 1
-    return mantissa, digits, exponent, at
-
-
-@compiled
-def _power(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Number]:
-    """The number behind an `e`: (power, end); end -1 where there is none. Beyond 9999 it is 9999."""
-    negative = at < end and buf[at] == _MINUS
-    if at < end and (negative or buf[at] == _PLUS):
-        at += 1
-    if at >= end:
-        return 0, -1
-    power = 0
-    while at < end and 48 <= buf[at] <= 57:
-        power = min(power * 10 + buf[at] - 48, 9999)
-        at += 1
-    return (-power if negative else power), at
-
-
-@compiled
-def _boolean(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Number]:
-    """t, T, true, True, TRUE and their opposites."""
-    size = end - at
-    true = buf[at] == 116 or buf[at] == 84
-    if not true and buf[at] != 102 and buf[at] != 70:
-        return _BAD, 0.0
-    word = _TRUE if true else _FALSE
-    if size == 1:
-        return _NUMBER, (1.0 if true else 0.0)
-    if size != len(word):
-        return _BAD, 0.0
-    small = buf[at] >= 97
-    lower, upper = True, True
-    for i in range(1, size):
-        lower = lower and buf[at + i] == word[i]
-        upper = upper and buf[at + i] == word[i] - 32
-    good = lower or (upper and not small)
-    return (_NUMBER if good else _BAD), (1.0 if true else 0.0)
-
-
-_TRUE, _FALSE = np.frombuffer(b"true", np.uint8), np.frombuffer(b"false", np.uint8)
+    return byte in (_COMMA, _SPACE, _NEWLINE, _RETURN)
 
 
 @compiled
@@ -344,11 +260,11 @@ def _time(
         return at + 1, NO_FAULT, clock[1]
     negative = buf[at] == _MINUS
     at += negative
-    number, digits, _, at = _digits(buf, at, end, np.uint64(0), 0, 0)
+    number, digits, _, at = read_digits(buf, at, end, np.uint64(0), 0, 0)
     stop = _skip(buf, at, end)
     if digits == 0 or (stop < end and buf[stop] != _NEWLINE):
         return stop, MALFORMED_TIME, np.int64(0)
-    if digits > 19 or number > _INT64_MAX // np.uint64(clock[0]):
+    if digits > 19 or number > INT64_MAX // np.uint64(clock[0]):
         return stop, TIME_OUT_OF_RANGE, np.int64(0)
     time = np.int64(number) * clock[0]
     return stop + 1, NO_FAULT, (-time if negative else time)

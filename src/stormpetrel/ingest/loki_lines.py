@@ -168,4 +168,6 @@ def _replaced(column: pa.Array, extras: dict[int, _Extra], part: int) -> pa.Arra
     mask = np.zeros(len(column), np.bool_)
     rows = sorted(extras)
     mask[rows] = True
-    return pc.replace_with_mask(column, pa.array(mask), pa.array([extras[row][part] for row in rows], pa.string()))
+    return pc.replace_with_mask(
+        column, pa.array(mask), pa.array([extras[row][part] for row in rows], pa.string())
+    )

@@ -81,7 +81,12 @@ def _read_unusual(body: bytes, tenant: str, tally: RejectTally) -> LokiLines:
 def _nanoseconds(times: NDArray[np.int64], tally: RejectTally) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Seconds and nanoseconds [rows, 2] as nanoseconds, and which of them can be."""
     seconds, nanos = times[:, 0], times[:, 1]
-    keep = (np.abs(seconds) < wire.MAX_SECONDS) & (nanos >= 0) & (nanos < NANOS_PER_SECOND)
+    keep = (
+        (seconds > -wire.MAX_SECONDS)
+        & (seconds < wire.MAX_SECONDS)
+        & (nanos >= 0)
+        & (nanos < NANOS_PER_SECOND)
+    )
     tally.add("time_out_of_range", len(keep) - int(keep.sum()))
     return np.where(keep, seconds, 0) * NANOS_PER_SECOND + np.where(keep, nanos, 0), keep
 
@@ -97,7 +102,9 @@ def read_json(body: bytes, tenant: str, tally: RejectTally) -> LokiLines:
     tree = parse_json(body)
     pushed = tree.get("streams") if isinstance(tree, dict) else None
     if not isinstance(pushed, list):
-        raise DecodeError('a Loki push is {"streams": [{"stream": {…}, "values": [["<ns>", "<line>"], …]}, …]}')
+        raise DecodeError(
+            'a Loki push is {"streams": [{"stream": {…}, "values": [["<ns>", "<line>"], …]}, …]}'
+        )
     streams: list[Stream | str] = []
     counts: list[int] = []
     columns = _Columns(tally)
@@ -112,7 +119,11 @@ def read_json(body: bytes, tenant: str, tally: RejectTally) -> LokiLines:
 
 def _stream(one: Any, tenant: str) -> tuple[Stream | str, list[Any]]:
     """A stream and its values, in either form."""
-    if isinstance(one, dict) and isinstance(one.get("values"), list) and isinstance(one.get("stream", {}), dict):
+    if (
+        isinstance(one, dict)
+        and isinstance(one.get("values"), list)
+        and isinstance(one.get("stream", {}), dict)
+    ):
         return describe(one.get("stream", {}), tenant), one["values"]
     if isinstance(one, dict) and isinstance(one.get("entries"), list) and isinstance(one.get("labels"), str):
         return describe_text(one["labels"], tenant), [_old_entry(entry) for entry in one["entries"]]
@@ -140,14 +151,18 @@ class _Columns:
         """Take the values of a stream; how many there are."""
         if set(map(type, values)) - {list} or set(map(len, values)) - {2, 3}:
             good = [value for value in values if isinstance(value, list) and len(value) in (2, 3)]
-            self._tally.add("malformed_value", len(values) - len(good), "a value is [time, line] or [time, line, {…}]")
+            self._tally.add(
+                "malformed_value", len(values) - len(good), "a value is [time, line] or [time, line, {…}]"
+            )
             values = good
         base = len(self.times)
         self.times.extend(map(itemgetter(0), values))
         self._lines.extend(map(itemgetter(1), values))
         if 3 in set(map(len, values)):
             self.metadata.update(
-                (base + row, value[2]) for row, value in enumerate(values) if len(value) == 3 and value[2] != {}
+                (base + row, value[2])
+                for row, value in enumerate(values)
+                if len(value) == 3 and value[2] != {}
             )
         return len(values)
 
@@ -157,7 +172,9 @@ class _Columns:
         line = _texts(self._lines)
         if line is None:
             good = [isinstance(line, str) for line in self._lines]
-            line = pa.array([line if fine else "" for line, fine in zip(self._lines, good, strict=True)], pa.string())
+            line = pa.array(
+                [line if fine else "" for line, fine in zip(self._lines, good, strict=True)], pa.string()
+            )
             self._refuse(keep, good, "line_not_text")
         stamps = _texts(self.times)
         time = None if stamps is None else _whole_numbers(stamps)
@@ -192,7 +209,12 @@ def _whole_numbers(texts: pa.Array) -> NDArray[np.int64] | None:
 
 def _whole_number(stamp: Any) -> int | None:
     """Nanoseconds as text or as a number."""
-    if isinstance(stamp, str) and len(stamp) <= 20 and stamp.removeprefix("-").isdecimal() and stamp.isascii():
+    if (
+        isinstance(stamp, str)
+        and len(stamp) <= 20
+        and stamp.removeprefix("-").isdecimal()
+        and stamp.isascii()
+    ):
         stamp = int(stamp)
     if isinstance(stamp, int) and not isinstance(stamp, bool) and _INT64_MIN <= stamp <= _INT64_MAX:
         return stamp

@@ -23,10 +23,10 @@ TENANT = "loki.tenant"
 _CACHED_BYTES = 1024
 
 _TEXT = r'"(?:[^"\\]|\\.)*"'
-_PAIR = re.compile(rf"\s*([a-zA-Z_:][\w:.\-/]*|{_TEXT})\s*=\s*({_TEXT}|`[^`]*`)\s*(,|$)", re.ASCII | re.DOTALL)
-_ESCAPE = re.compile(
-    r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL
+_PAIR = re.compile(
+    rf"\s*([a-zA-Z_:][\w:.\-/]*|{_TEXT})\s*=\s*({_TEXT}|`[^`]*`)\s*(,|$)", re.ASCII | re.DOTALL
 )
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL)
 _NAMED_ESCAPES = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 

@@ -37,7 +37,7 @@ def measure(buf: NDArray[np.uint8], length: Number) -> tuple[bool, Number, Numbe
     while at < length:
         tag = buf[at]
         start, at = _length(buf, at + 1, length)
-        if (tag != 0x0A and tag != 0x12) or start < 0:
+        if tag not in (0x0A, 0x12) or start < 0:
             return False, 0, 0
         if tag == 0x12:  # the format, a text
             continue
@@ -52,7 +52,7 @@ def measure(buf: NDArray[np.uint8], length: Number) -> tuple[bool, Number, Numbe
                 continue
             start, inner = _length(buf, inner + 1, at)
             # Labels (0a) once and first, then entries (12).
-            if start < 0 or (part != 0x0A and part != 0x12) or labelled == (part == 0x0A):
+            if start < 0 or part not in (0x0A, 0x12) or labelled == (part == 0x0A):
                 return False, 0, 0
             labelled = True
             entries += part == 0x12
@@ -132,10 +132,13 @@ def _timestamp(buf: NDArray[np.uint8], at: Number, end: Number, time: NDArray[np
     """Read seconds and nanoseconds; false when it is not a plain Timestamp."""
     while at < end:
         tag = buf[at]
-        if tag != 0x08 and tag != 0x10:
+        if tag not in (0x08, 0x10):
             return False
         value, at = varint64(buf, at + 1, end)
         if at < 0:
             return False
-        time[(tag >> 3) - 1] = value
+        if tag == 0x10:
+            time[1] = np.int64(np.int32(value))  # as protobuf reads a number that is too long for its field
+        else:
+            time[0] = value
     return True

@@ -36,7 +36,9 @@ _WORDS: dict[str, int] = {
         _FIELD | _BRACKET | _CAPITALS,
     ),
     **dict.fromkeys(("emerg", "panic", "severe"), _FIELD | _BRACKET | _CAPITALS),
-    **dict.fromkeys(("verbose", "dbg", "information", "informational", "wrn", "emergency", "failure"), _FIELD),
+    **dict.fromkeys(
+        ("verbose", "dbg", "information", "informational", "wrn", "emergency", "failure"), _FIELD
+    ),
     "alert": _FIELD | _BRACKET,
     **dict.fromkeys(("level", "lvl", "severity", "loglevel"), _NAME),
     "kernel": _KERNEL,
@@ -74,7 +76,9 @@ for _letter in range(97, 123):
 
 
 def fill_severities(lines: pa.Array, severities: NDArray[np.uint8]) -> None:
-    """Set the severities that are 0 to what the line says; 0 stays where it says nothing. 100 to 200 ns a line.
+    """Set the severities that are 0 to what the line says; 0 stays where it says nothing.
+
+    100 to 200 ns a line.
 
     Args:
         lines: a text column without nulls, text[n].
@@ -185,7 +189,7 @@ def _value(buf: NDArray[np.uint8], at: Number, end: Number) -> Number:
 def _bracketed(
     buf: NDArray[np.uint8], start: Number, before: tuple[Number, Number], word: tuple[Number, Number, Number]
 ) -> bool:
-    """Is the word in brackets, alone or behind another one and a colon? `word`: its start, end, the line's end."""
+    """Is the word in brackets, alone or behind another one and a colon?"""
     first, at, end = word
     if at >= end or not (buf[at] == _SQUARE[1] or buf[at] == _ANGLE[1] or buf[at] == _ROUND[1]):
         return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -47,7 +49,9 @@ def gather_text(buf: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray
     """
     total = int((ends - starts).sum())
     if total > MAX_TEXT_BYTES:
-        raise TooLargeError(f"the texts of the request have more than {MAX_TEXT_BYTES} bytes: send less at once")
+        raise TooLargeError(
+            f"the texts of the request have more than {MAX_TEXT_BYTES} bytes: send less at once"
+        )
     offsets = np.empty(len(starts) + 1, np.int32)
     out = np.empty(total, np.uint8)
     _gather(buf, starts, ends, offsets, out)
@@ -57,7 +61,7 @@ def gather_text(buf: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray
     except pa.ArrowInvalid:
         raw = out.tobytes()
         cuts = offsets.tolist()
-        texts = [raw[a:b].decode("utf-8", "replace") for a, b in zip(cuts[:-1], cuts[1:], strict=True)]
+        texts = [raw[a:b].decode("utf-8", "replace") for a, b in pairwise(cuts)]
         return pa.array(texts, pa.string())
     return column
 
@@ -75,6 +79,8 @@ def repeat_text(texts: list[str], counts: NDArray[np.int64], limit: int) -> pa.A
         TooLargeError: the column would exceed the limit.
     """
     column = pa.array(texts, pa.string())
+    if not texts:
+        return column
     lengths = np.diff(np.frombuffer(column.buffers()[1], np.int32)[: len(texts) + 1])
     total = int((lengths.astype(np.int64) * counts).sum())
     if total > min(limit, MAX_TEXT_BYTES):

@@ -24,7 +24,9 @@ DOCUMENT = {
 
 
 def ndjson(*lines: Any) -> bytes:
-    return b"".join((line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n" for line in lines)
+    return b"".join(
+        (line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n" for line in lines
+    )
 
 
 def push(body: bytes, path: str = "/elastic/_bulk", method: str = "POST") -> PushRequest:
@@ -57,9 +59,15 @@ def items(decoded: Decoded) -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_what_becomes_of_a_document() -> None:
-    record, late = rows(CREATE, DOCUMENT, {"index": {"_id": "x"}}, {"message": "ERROR late"}, path="/elastic/logs/_bulk")
+    record, late = rows(
+        CREATE, DOCUMENT, {"index": {"_id": "x"}}, {"message": "ERROR late"}, path="/elastic/logs/_bulk"
+    )
     assert (record["time_unix_nano"], record["observed_unix_nano"]) == (T, T + 9)
-    assert (record["entity"], record["severity_number"], record["body"]) == ("service:checkout", 17, "card refused")
+    assert (record["entity"], record["severity_number"], record["body"]) == (
+        "service:checkout",
+        17,
+        "card refused",
+    )
     assert (record["trace_id"], record["span_id"], record["source"]) == (TRACE, SPAN, "test")
     assert json.loads(record["attributes"]) == {
         "_index": "logs-shop", "log.level": "error", "log.offset": 7, "host.name": "web-1",
@@ -232,8 +240,8 @@ def test_questions(path: str, key: str) -> None:
     ("method", "path"),
     [
         ("GET", "logs/_search"), ("POST", ""), ("PUT", "_index_template/x"), ("PUT", "_ilm/policy/x"),
-        ("DELETE", "logs"), ("GET", "_bulk"), ("POST", "a/b/c/_bulk"), ("GET", "_nodes/http"), ("GET", "_ilm/policy"),
-        ("POST", "logs/_doc"),
+        ("DELETE", "logs"), ("GET", "_bulk"), ("POST", "a/b/c/_bulk"), ("GET", "_nodes/http"),
+        ("GET", "_ilm/policy"), ("POST", "logs/_doc"),
     ],
 )  # fmt: skip
 def test_what_is_not_spoken(method: str, path: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.ingest.decoders.test_loki import PROTOBUF, T, as_message
 
@@ -18,10 +18,13 @@ from stormpetrel.ingest.tally import RejectTally
 
 TEXTS = st.text(max_size=12)
 NAMES = st.text("abcxyz_", min_size=1, max_size=5)
+EDGES = st.integers(-loki_wire.MAX_SECONDS - 2, loki_wire.MAX_SECONDS + 2)
 LINES = st.tuples(
     st.integers(-(1 << 64), 1 << 64), st.text(max_size=300), st.dictionaries(TEXTS, TEXTS, max_size=3)
 )
-STREAMS = st.lists(st.tuples(st.dictionaries(NAMES, TEXTS, max_size=3), st.lists(LINES, max_size=5)), max_size=4)
+STREAMS = st.lists(
+    st.tuples(st.dictionaries(NAMES, TEXTS, max_size=3), st.lists(LINES, max_size=5)), max_size=4
+)
 
 
 def shown(read: LokiLines) -> Any:
@@ -62,18 +65,25 @@ def test_what_the_library_writes_is_usual_and_read_alike(streams: Any) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.binary(max_size=60) | st.builds(lambda a, b: PROTOBUF[:a] + PROTOBUF[b:], *[st.integers(0, 200)] * 2))
+@given(
+    st.binary(max_size=60) | st.builds(lambda a, b: PROTOBUF[:a] + PROTOBUF[b:], *[st.integers(0, 200)] * 2)
+)
 def test_damage_is_judged_alike(body: bytes) -> None:
     both(body)
 
 
-@given(st.integers(-(1 << 63), (1 << 63) - 1), st.integers(-(1 << 31), (1 << 31) - 1))
+@given(EDGES | st.integers(-(1 << 63), (1 << 63) - 1), st.integers(-(1 << 31), (1 << 31) - 1))
+@example(-(1 << 63), 0)
 @settings(max_examples=200, deadline=None)
 def test_times_at_every_edge(seconds: int, nanos: int) -> None:
     message = as_message([({"a": "b"}, [(T, "x", {})])])
     stamp = message.streams[0].entries[0].timestamp
     stamp.seconds, stamp.nanos = seconds, nanos
     both(message.SerializeToString())
+    read = loki_read.read_protobuf(message.SerializeToString(), "", RejectTally())
+    if read.keep[0]:
+        assert read.time_unix_nano[0] == seconds * 10**9 + nanos
+    assert read.keep[0] == (abs(seconds) < loki_wire.MAX_SECONDS and 0 <= nanos < 10**9)
 
 
 def test_senders_own_extras_are_usual() -> None:

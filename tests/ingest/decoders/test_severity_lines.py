@@ -71,7 +71,10 @@ def test_lines(line: str, severity: int) -> None:
 _WORDS = "trace|debug|info|notice|warn|warning|err|error|crit|critical|fatal|emerg|panic|severe"
 _RARE = "verbose|dbg|information|informational|wrn|alert|emergency|failure"
 _RULES = (
-    re.compile(rf"""(?<![\w])(?:level|lvl|severity|loglevel)["']? ?[=:] ?["']?({_WORDS}|{_RARE})(?!\w)""", re.I | re.A),
+    re.compile(
+        rf"""(?<![\w])(?:level|lvl|severity|loglevel)["']? ?[=:] ?["']?({_WORDS}|{_RARE})(?!\w)""",
+        re.I | re.A,
+    ),
     re.compile(rf"[\[<(](?:\w+:)?({_WORDS}|alert)[\]>)]", re.I | re.A),
     re.compile(rf"(?<!\w)({_WORDS.upper()})(?!\w)", re.A),
     re.compile(r"(?:^|[:\]] )(panic|fatal|error|warning)(?: error)?:|\bkernel.(panic)\b", re.I | re.A),
@@ -87,8 +90,8 @@ def plain_reading(line: str) -> int:
 
 
 PIECES = st.sampled_from(
-    ["level", "lvl", "severity", "=", ":", '"', "'", " ", "[", "]", "<", ">", "(", "error", "ERROR", "Warn", "INFO",
-     "fatal", "fatal error", "kernel", "panic", "x", "_", "7", "dbg", "alert", ": ", "] ", "core:"]
+    ["level", "lvl", "severity", "=", ":", '"', "'", " ", "[", "]", "<", ">", "(", "error", "ERROR", "Warn",
+     "INFO", "fatal", "fatal error", "kernel", "panic", "x", "_", "7", "dbg", "alert", ": ", "] ", "core:"]
 )  # fmt: skip
 
 
