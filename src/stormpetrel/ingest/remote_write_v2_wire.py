@@ -182,9 +182,7 @@ def _series(
                 return False, row, held, (good, a, b, meta)
             row += 1
         elif part == _HISTOGRAM:
-            place = histograms[held]
-            place[0], place[1], place[2], place[3] = span[0], end, start, inner
-            held += 1
+            held = put_line(histograms, held, (span[0], end, start, inner))
     for i in range(first, row):
         if columns[3][i] == 0:
             columns[3][i] = created

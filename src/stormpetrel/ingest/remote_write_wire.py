@@ -135,24 +135,36 @@ def measure(buf: NDArray[np.uint8], length: Number) -> tuple[bool, NDArray[np.in
 
 
 @compiled
-def sample(
-    buf: NDArray[np.uint8], at: Number, end: Number, values: NDArray[np.uint64], row: int
-) -> tuple[Number, Number]:
-    """Read one Sample message: (milliseconds, 0), or (0, -1) when it is not a plain one."""
-    millis = np.int64(0)
-    values[row] = np.uint64(0)
+def _sample(
+    buf: NDArray[np.uint8],
+    at: Number,
+    end: Number,
+    columns: tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.uint64]],
+    row: Number,
+) -> bool:
+    """Read one Sample message into a row; false when it is not a plain one."""
+    _, times, values = columns
+    times[row], values[row] = 0, np.uint64(0)
     while at < end:
         tag = buf[at]
         if tag == 0x09 and at + 9 <= end:
             values[row] = load64(buf, at + 1)
             at += 9
         elif tag == 0x10:
-            millis, at = varint64(buf, at + 1, end)
-            if at < 0:
-                return np.int64(0), -1
+            times[row], at = read_millis(buf, at + 1, end)
         else:
-            return np.int64(0), -1
-    return millis, 0
+            return False
+        if at < 0:
+            return False
+    return True
+
+
+@compiled
+def put_line(lines: NDArray[np.int64], row: Number, line: tuple[Number, ...]) -> Number:
+    """Write a line of whole numbers; the next row."""
+    for i in range(len(line)):
+        lines[row, i] = line[i]
+    return row + 1
 
 
 @compiled
@@ -171,7 +183,6 @@ def read(
     stay in milliseconds; values are bit patterns, so that no NaN loses its payload. `places` takes start
     and end of each metadata, and of each native histogram start and end of its labels and of itself.
     """
-    series, times, values = columns
     metadata, histograms = places
     at, row, missing, described, held = 0, 0, 0, 0, 0
     while at < length:
@@ -179,8 +190,7 @@ def read(
         size, start = read_size(buf, at + 1, length)
         at = start + size
         if is_metadata:
-            metadata[described, 0], metadata[described, 1] = start, at
-            described += 1
+            described = put_line(metadata, described, (start, at))
             continue
         inner, labels_end, first = start, start, row
         while inner < at:
@@ -190,17 +200,14 @@ def read(
             if part == 0x0A:
                 labels_end = inner
             elif part == 0x12:
-                times[row], bad = sample(buf, begin, inner, values, row)
-                if bad < 0:
+                if not _sample(buf, begin, inner, columns, row):
                     return False, 0
                 row += 1
             elif part == 0x22:
-                place = histograms[held]
-                place[0], place[1], place[2], place[3] = start, labels_end, begin, inner
-                held += 1
+                held = put_line(histograms, held, (start, labels_end, begin, inner))
         a, b = hash128(buf, start, labels_end)
         found = find(table[0], table[1], a, b) if row > first else np.int64(UNKNOWN_ID)
-        series[first:row] = found
+        columns[0][first:row] = found
         if found == UNKNOWN_ID:
             line = unknown[missing]
             line[0], line[1], line[2], line[3], line[4], line[5] = first, row, start, labels_end, a, b
