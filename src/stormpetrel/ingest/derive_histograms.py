@@ -122,6 +122,7 @@ class HistogramQuantiles:
         self._members: list[list[tuple[float, int]]] = [[] for _ in range(max_histograms)]
         self._series = np.zeros((max_histograms, len(_Q)), np.uint32)
         self._state = _empty(max_histograms)
+        self._now = 0
         self.refused = 0
 
     def __len__(self) -> int:
@@ -132,6 +133,7 @@ class HistogramQuantiles:
         batch = admitted.batch
         if not len(batch) or not self._most:
             return MetricBatch.empty()
+        self._now = max(self._now, int(batch.time_unix_nano.max()))
         self._look_at(batch.series)
         out = (
             np.zeros(len(batch) + 1, np.int64),
@@ -195,8 +197,9 @@ class HistogramQuantiles:
     def _silent(self) -> int | None:
         """The place of a histogram that was silent for long, given up; None when all speak."""
         state = self._state
-        oldest = int(np.argmin(state.time))
-        if state.time[oldest] > state.time.max() - _FORGET_NANOS:
+        spoken = np.where(state.time > 0, state.time, self._now)  # one may have entered just now
+        oldest = int(np.argmin(spoken))
+        if spoken[oldest] > self._now - _FORGET_NANOS:
             return None
         del self._groups[next(key for key, group in self._groups.items() if group == oldest)]
         for _, series in self._members[oldest]:

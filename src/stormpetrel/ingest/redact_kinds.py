@@ -27,7 +27,7 @@ class Mark:
     Attributes:
         text: the bytes; in small letters where `fold` is set.
         fold: whether capitals count as small letters.
-        assigned: it must be followed by `=` or `:`, with at most key characters, quotes and spaces between.
+        assigned: it must be followed by `=` or `:`, with at most key characters, quotes and white space between.
     """
 
     text: str
@@ -59,11 +59,16 @@ _LAST = r"[^\s\"'&,;<>\\)\]}]"
 _BARE = rf"(?:\[[a-z0-9_-]{{1,40}}\](?:{_INNER}*{_LAST})?|{_INNER}*{_LAST})"
 _WITH_DIGIT = rf"(?:\[[a-z0-9_-]{{1,40}}\]|{_INNER}*[0-9](?:{_INNER}*{_LAST})?)"
 
+_OPTION_WORDS = (
+    "passw", "passphrase", "passcode", "secret", "token", "apikey", "api-key", "api_key", "accesskey",
+    "access-key", "access_key",
+)  # fmt: skip
+
 _SECRET_MARKS = (
     *(Mark(word, True, True) for word in ("passw", "passphrase", "passcode", "pwd", "secret", "token")),
     Mark("credential", True, True),
     *(Mark(f"{of}{glue}key", True, True) for of in _KEY_OF for glue in ("", "_", "-", ".")),
-    *(Mark(f"--{word}", True) for word in ("passw", "passphrase", "secret", "token", "api", "access")),
+    *(Mark(f"-{word}", True) for word in _OPTION_WORDS),
 )
 
 _SECRET_RULES = (
@@ -79,7 +84,10 @@ _SECRET_RULES = (
     (rf"(?i)({_PASSWORDS}[\"']?\s*:[ \t]+){_BARE}", r"\1[secret]"),
     (rf"(?i)({_KEYS}[\"']?\s*:[ \t]+){_WITH_DIGIT}", r"\1[secret]"),
     # --password hunter2
-    (rf"(?i)(--[a-z-]{{0,20}}{_KEYS}[ \t]+){_BARE}", r"\1[secret]"),
+    (
+        rf"(?i)(--(?:[a-z]{{1,20}}-){{0,3}}(?:{_PASSWORDS}|secret|token|(?:api|access)[_-]?key)[ \t]+){_BARE}",
+        r"\1[secret]",
+    ),
     # pwd=… unless it is a directory
     (r"(?i)(pwd[\"']?\s*[=:]\s*[\"']?)[^\s/~.$\"'&,;<>()\[\]{}\\][^\s\"'&,;<>\\)\]}]*", r"\1[secret]"),
 )
