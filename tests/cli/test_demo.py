@@ -38,6 +38,7 @@ def test_its_configuration_takes_the_history_and_watches_nothing_else(tmp_path: 
     assert config.intake.late_seconds > HISTORY_SECONDS + 3600
     sources = config.sources
     assert [sources.host.enabled, sources.logs.journald, sources.own_metrics] == [False] * 3
+    assert not sources.smart.enabled
     assert sources.logs.files == []
     assert config.server.host == "127.0.0.1"
 

@@ -26,6 +26,8 @@ enabled = false
 [sources.logs]
 journald = false
 files = []
+[sources.smart]
+enabled = false
 [sources]
 own_metrics = false
 """

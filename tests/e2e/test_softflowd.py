@@ -22,8 +22,6 @@ pytestmark = [
 ]
 
 FLOWS_CONFIG = """
-[sources.smart]
-enabled = false
 [sources.flows]
 udp_port = {udp}
 """

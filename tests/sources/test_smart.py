@@ -179,6 +179,13 @@ def test_without_the_program_it_says_so(host: Host, running: Any, until: Any) ->
     with running(source, host.intake):
         until(host.intake.refusals)
     assert host.refusals() == [("absent", 0, "no-such-smartctl: no such program; install smartmontools")]
+
+
+def test_it_is_run_where_there_are_program_and_disk(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smart, "_DEVICES", host.folder)
+    assert not SmartSource.available(str(host.program))
+    (host.folder / "nvme0").touch()
+    assert SmartSource.available(str(host.program))
     assert not SmartSource.available("no-such-smartctl")
 
 

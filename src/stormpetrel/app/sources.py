@@ -122,7 +122,7 @@ def build_sources(
         sources.append(("netflow", NetflowSource(config.sources.flows, NetflowDecoder().decode, clock)))
     sources += _listeners(config, registry, clock, zone)
     smart = config.sources.smart
-    # A host without smartctl is nothing to complain of, unless somebody named the program.
+    # A host without smartctl or disks is nothing to complain of, unless somebody named the program.
     if smart.enabled and (smart.command != "smartctl" or SmartSource.available(smart.command)):
         sources.append(("smart", SmartSource(smart, SmartctlParser(registry).parse, clock, instance)))
     if config.sources.own_metrics:

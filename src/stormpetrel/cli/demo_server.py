@@ -35,6 +35,9 @@ enabled = false
 [sources.logs]
 journald = false
 files = []
+
+[sources.smart]
+enabled = false
 """
 
 

@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -27,6 +28,7 @@ TRIES = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)  # seconds between tries to hand a
 STORED_SECONDS = 60.0
 STALE = np.array([STALE_MARKER_BITS], np.int64).view(np.float64)[0]
 
+_DEVICES, _DEVICE_PATTERNS = Path("/dev"), ("sd[a-z]*", "nvme[0-9]*", "hd[a-z]*", "sg[0-9]*", "bus/[0-9]*")
 _OPEN_FAILED = 0b11  # bits of the exit status: nothing could be read, smartctl(8)
 _LOOK_SECONDS = 0.05
 
@@ -91,8 +93,10 @@ class SmartSource:
 
     @staticmethod
     def available(program: str) -> bool:
-        """Whether there is such a program here."""
-        return shutil.which(program) is not None
+        """Whether there is such a program here, and a device that it might read: none in most virtual hosts."""
+        return shutil.which(program) is not None and any(
+            next(_DEVICES.glob(pattern), None) is not None for pattern in _DEVICE_PATTERNS
+        )
 
     def run(self, intake: Intake, stop: threading.Event) -> None:
         """Read until `stop` is set; a run of smartctl under way is then ended."""
@@ -105,7 +109,7 @@ class SmartSource:
 
     def _round(self, intake: Intake, stop: threading.Event) -> MetricBatch:
         """The samples of all disks, as far as they could be read before the stop."""
-        if not self.available(self._config.command):
+        if shutil.which(self._config.command) is None:
             self._tell(intake, "absent", "", f"{self._config.command}: no such program; install smartmontools")
             return MetricBatch.empty()
         try:
