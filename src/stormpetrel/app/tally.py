@@ -16,6 +16,8 @@ from stormpetrel.model.view import SourceView
 
 # A source name comes from outside (token name, header): more than this many are counted as "other".
 MAX_SOURCES = 500
+# Of these silence is no fault: a log that says nothing, a network at rest, disks read once an hour.
+_BEATLESS = ("file", "journald", "netflow", "smart")
 _QUIET_SECONDS = 20.0  # no source is called quiet sooner
 # Batches closer than this are one message in pieces, or waited together for one insert.
 _BURST_SECONDS = 0.5
@@ -157,8 +159,8 @@ def _view(name: str, entry: _Source, now: int) -> SourceView:
     elif not entry.last:
         state = "waiting"
     else:
-        # A log file that says nothing is no fault: only sources with a beat can be quiet.
-        state = "quiet" if silence > quiet_after and entry.kind not in ("file", "journald") else "healthy"
+        # Only sources with a beat can be quiet.
+        state = "quiet" if silence > quiet_after and entry.kind not in _BEATLESS else "healthy"
     window = to_seconds(now - entry.window_start)
     rate = entry.rate or (entry.window_rows / window if window > 0 and entry.window_start else 0.0)
     return SourceView(
