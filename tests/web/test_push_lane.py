@@ -10,7 +10,10 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
+import httpx
 import pytest
+from tests.web.estate import Estate
+from tests.web.serve import run as serve
 
 from stormpetrel.errors import StoreError
 from stormpetrel.model.push import Decoded, Receipt
@@ -170,3 +173,20 @@ def test_the_threads_end_with_the_lane() -> None:
     while {thread.ident for thread in threading.enumerate()} - before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not {thread.name for thread in threading.enumerate() if thread.ident not in before}
+
+
+@pytest.mark.parametrize("status", [204, 400])
+def test_a_decoder_may_answer_with_headers_of_its_own(status: int) -> None:
+    estate = Estate()
+    decoded = Decoded(
+        status=status, answer=b"partly", answer_type="text/plain", answer_headers=(("X-Written", "7"),)
+    )
+    estate.receiver = lambda request: Receipt(decoded)
+
+    async def test(client: httpx.AsyncClient) -> None:
+        headers = {"Authorization": "Bearer ingest-token"}
+        answer = await client.post("/api/v1/write", content=b"x", headers=headers)
+        assert (answer.status_code, answer.headers["x-written"]) == (status, "7")
+        assert answer.content == (b"" if status == 204 else b"partly")
+
+    serve(test, estate)
