@@ -116,8 +116,11 @@ def test_bad_lists_are_refused_whole(text: bytes) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"a: b", b"- x", b"- targets: {a: b}", b"\t", b"\xff\xfe\x00", b"[" * 5000, b"- targets: [[a]]", b"!!x"],
-)
+    [
+        b"a: b", b"- x", b"- targets: {a: b}", b"\t", b"\xff\xfe\x00", b"- targets: [[a]]", b"!!x",
+        b"[" * 500_000, b"- " * 500_000, b"{" * 500_000, b"? " * 500_000,
+    ],
+)  # fmt: skip
 def test_bad_yaml_is_refused_whole(text: bytes) -> None:
     with pytest.raises(DiscoveryError):
         read_yaml(text, "the place")

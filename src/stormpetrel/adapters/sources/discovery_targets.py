@@ -20,6 +20,7 @@ from stormpetrel.errors import StormPetrelError
 
 # Targets read of one list, before the bound of the configuration: a list of a hostile author ends here.
 MAX_LISTED = 100_000
+MAX_DEPTH = 10
 MAX_LABELS = 64
 MAX_LABEL_BYTES = 16 << 10
 
@@ -66,11 +67,24 @@ def read_yaml(text: bytes, origin: str) -> list[Group]:
         DiscoveryError: naming the origin and what is wrong.
     """
     try:
+        _check_depth(text)
         # A loader that knows texts, lists and mappings only: nothing of the text is ever made an object.
         tree = yaml.load(text, Loader=_YAML_LOADER)  # noqa: S506 - BaseLoader is safer than safe_load
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise DiscoveryError(f"{origin} is not YAML: {error}; the targets known before stay") from None
     return _groups([] if tree in (None, "") else tree, origin)
+
+
+def _check_depth(text: bytes) -> None:
+    """The loader takes a step down the stack for each level; ValueError where there are too many."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_YAML_LOADER):
+        if isinstance(event, yaml.SequenceStartEvent | yaml.MappingStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.SequenceEndEvent | yaml.MappingEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            raise ValueError(f"it nests deeper than {MAX_DEPTH} levels")
 
 
 def _groups(tree: Any, origin: str) -> list[Group]:
