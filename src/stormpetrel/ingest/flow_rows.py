@@ -19,7 +19,7 @@ MAX_ROWS = 200_000  # of one request
 _GREATEST = (1 << 63) - 1
 # From IANA's list of protocol numbers, with the names that sensors write.
 _PROTOCOLS = {
-    "hopopt": 0, "icmp": 1, "igmp": 2, "ggp": 3, "ipip": 4, "ip": 4, "tcp": 6, "egp": 8, "igp": 9, "udp": 17,
+    "hopopt": 0, "icmp": 1, "igmp": 2, "ggp": 3, "ipip": 4, "tcp": 6, "egp": 8, "igp": 9, "udp": 17,
     "rdp": 27, "dccp": 33, "ipv6": 41, "rsvp": 46, "gre": 47, "esp": 50, "ah": 51, "mobile": 55,
     "ipv6-icmp": 58, "icmp6": 58, "icmpv6": 58, "eigrp": 88, "ospf": 89, "ospfigp": 89, "pim": 103,
     "vrrp": 112, "l2tp": 115, "sctp": 132, "udplite": 136,
