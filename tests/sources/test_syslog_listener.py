@@ -203,7 +203,7 @@ def test_an_address_in_use_is_told_of_and_tried_again(
         with runner:
             until(intake.refusals)
             refusal = intake.refusals()[0]
-            assert (refusal.reason, refusal.rows) == ("listen_failed", 0)
+            assert (refusal.reason, refusal.rows) == ("cannot_listen", 0)
             assert f"TCP 127.0.0.1:{port}" in refusal.example
             assert "another program" in refusal.example
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:  # the other port works

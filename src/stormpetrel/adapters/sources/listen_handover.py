@@ -77,7 +77,7 @@ class Handover(Generic[B]):
                 self._sent.append(sent)
                 continue
             error = sent.answer.exception()
-            if error is None:
+            if error is None or not getattr(error, "retryable", True):  # what cannot be stored is counted there
                 self._held_bytes -= sent.size_bytes
                 self._wait = FIRST_WAIT_SECONDS
             else:

@@ -54,7 +54,7 @@ class ListenLoop:
     """Reads several ports in one thread, and nothing while its consumer is full.
 
     While nothing is read, TCP senders wait: their window closes. UDP has no such thing; what the kernel's
-    buffer does not hold is lost, and counted as `udp_dropped`. A port that cannot be opened is told of and
+    buffer does not hold is lost, and counted as `kernel_dropped`. A port that cannot be opened is told of and
     tried again; the others work. After a stop, senders are told that no more is read (FIN), and what they
     have sent by then is read for 0.4 s.
     """

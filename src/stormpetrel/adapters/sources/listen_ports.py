@@ -65,7 +65,7 @@ class Door:
             remedy = _REMEDY.get(number or 0, "set the address, or the files, to what this host has")
             place = f"{self.kind} {self._host}:{self._port}"
             said = os.strerror(number) if number in _REMEDY else str(error)
-            self._hub.refusals.add("listen_failed", 0, f"{place}: {said}: {remedy}")
+            self._hub.refusals.add("cannot_listen", 0, f"{place}: {said}: {remedy}")
             self._not_before = now + self._wait
             self._wait = min(2 * self._wait, LONGEST_WAIT_SECONDS)
             return
@@ -117,7 +117,7 @@ class UdpDoor(Door):
         dropped = self._drops.more() if self._drops is not None and self._socket is not None else 0
         if dropped:
             self._hub.refusals.add(
-                "udp_dropped", dropped, "the receive buffer was full; raise net.core.rmem_max, or send by TCP"
+                "kernel_dropped", dropped, "the receive buffer was full; raise net.core.rmem_max, or send by TCP"
             )
 
     def close(self) -> None:
