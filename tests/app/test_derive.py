@@ -158,6 +158,7 @@ def test_live_they_are_stored_and_a_replay_derives_nothing_again(tmp_path: Path)
         deadline = threading.Event()
         while runtime.writer.stats.samples_total < 4 and not deadline.wait(0.05):
             clock.advance(0.001)
+        deadline.wait(0.2)  # counted right after it is handed over
         text = runtime.service.own_metrics().decode()
     finally:
         runtime.stop()

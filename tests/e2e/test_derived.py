@@ -54,7 +54,7 @@ def sums(rows: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def test_an_sdks_spans_give_exact_red_counts(petrel: Petrel, tmp_path: Path) -> None:
-    petrel.config = CONFIG + "[derive]\nstep_seconds = 1\nlate_seconds = 3\n"
+    petrel.config = CONFIG + "[derive]\nstep_seconds = 1\nlate_seconds = 6\n"
     petrel.start()
     time.sleep(1.1)  # the window in which it started is not told
     program = tmp_path / "program.py"
@@ -66,7 +66,7 @@ def test_an_sdks_spans_give_exact_red_counts(petrel: Petrel, tmp_path: Path) -> 
         return sum(float(line.split()[1]) for line in text.splitlines() if line.startswith("petrel_derived_samples"))
 
     wait_until(lambda: derived() > 0, 30)
-    time.sleep(6)
+    time.sleep(9)
     assert petrel.stop() == 0
     found = sums(exported(petrel, "samples", tmp_path / "samples.parquet"))
 

@@ -7,6 +7,7 @@ from stormpetrel.app.inserts import Signals
 from stormpetrel.ingest.redact import Redactor
 from stormpetrel.ingest.redact_text import OwnPattern
 from stormpetrel.ingest.trace_ids import with_trace_ids
+from stormpetrel.model.columns import build_logs
 from stormpetrel.model.signal import LogBatch, MetricBatch
 
 
@@ -25,6 +26,10 @@ class Prepare:
 
     def __init__(self, config: RedactConfig) -> None:
         self.redactor = build_redactor(config)
+        # Compiled now (or read from the cache), not while the first sender waits.
+        first = with_trace_ids(build_logs([1], ["a@b.example trace_id=0"], source=""))
+        if self.redactor is not None:
+            Redactor().batch(first)
 
     def __call__(self, batch: Signals) -> Signals:
         """The batch as it is to be stored."""

@@ -141,7 +141,13 @@ class HistogramQuantiles:
             np.zeros((len(batch) + 1, len(_Q))),
             np.zeros((len(batch) + 1, len(_Q)), np.uint8),
         )
-        count = _take(batch.series, batch.time_unix_nano, admitted.signal, self._state, out)
+        # One compiled form: contiguous and writable, whatever the sender's columns are.
+        rows = (
+            np.require(batch.series, np.uint32, ["C", "W"]),
+            np.require(batch.time_unix_nano, np.int64, ["C", "W"]),
+            np.require(admitted.signal, np.float64, ["C", "W"]),
+        )
+        count = _take(*rows, self._state, out)
         group, time, value, what = (column[:count] for column in out)
         value[what == _ENDED] = STALE
         told = (what > 0).ravel()

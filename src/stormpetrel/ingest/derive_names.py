@@ -14,7 +14,6 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _PLACEHOLDER = re.compile(r"\{[^{}/ ]{0,40}\}|<[^<>/ ]{0,40}>")
 
 
-@lru_cache(maxsize=16_384)
 def operation_of(name: str) -> str:
     """The name of a span as the name of its operation.
 
@@ -27,7 +26,12 @@ def operation_of(name: str) -> str:
     >>> operation_of("GET /api/v2/s3/{bucket}"), operation_of("order-1234 checked")
     ('GET /api/v2/s3/{bucket}', 'order-{id} checked')
     """
-    text = re.split(r"[?#;]", name[: 4 * MOST_LETTERS], maxsplit=1)[0]
+    return _operation_of(name[: 4 * MOST_LETTERS])
+
+
+@lru_cache(maxsize=16_384)
+def _operation_of(name: str) -> str:
+    text = re.split(r"[?#;]", name, maxsplit=1)[0]
     kept: list[str] = []
     at = 0
     for match in _PLACEHOLDER.finditer(text):

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from stormpetrel.ingest.derive_names import OTHER, operation_of
+from stormpetrel.ingest.derive_names import MOST_LETTERS, OTHER, operation_of
 from stormpetrel.ingest.derive_series import KeyedSeries
 from stormpetrel.ingest.derive_windows import Rows, WindowGrid
 from stormpetrel.model.signal import MetricBatch, SpanBatch
@@ -108,7 +108,7 @@ def service_of(entity: str) -> str:
     >>> service_of("service:checkout"), service_of("host:web-1")
     ('checkout', 'host:web-1')
     """
-    return entity.removeprefix("service:")
+    return entity.removeprefix("service:")[:MOST_LETTERS]
 
 
 def _coded(column: pa.Array) -> tuple[NDArray[np.int64], list[str]]:

@@ -206,9 +206,12 @@ def text_buffers(column: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int32]
     if not pa.types.is_string(column.type):
         raise ValueError(f"a column of {column.type} is no column of texts")
     _, places, content = column.buffers()
-    if places is None or len(column) == 0:
-        return np.zeros(1, np.uint8), np.zeros(len(column) + 1, np.int32)
-    offsets = np.frombuffer(places, np.int32, len(column) + 1, 4 * column.offset)
-    size = 0 if content is None else content.size
-    text = np.frombuffer(content, np.uint8, size) if size else np.zeros(1, np.uint8)
+    offsets = np.zeros(len(column) + 1, np.int32)
+    if places is not None and len(column):
+        offsets = np.frombuffer(places, np.int32, len(column) + 1, 4 * column.offset)
+    text = np.zeros(1, np.uint8)
+    if content is not None and content.size:
+        text = np.frombuffer(content, np.uint8, content.size)
+    # Buffers may be writable or not: for compiled code that would be two types, compiled one after the other.
+    offsets.flags.writeable = text.flags.writeable = False
     return text, offsets

@@ -31,14 +31,18 @@ Visit = Callable[[str], str]
 Name = Callable[[str, Any], Any]
 
 
-@lru_cache(maxsize=8192)
 def kind_of_key(key: str) -> str:
     """What a key says of its value: "secret", "authorization", or "" for nothing.
 
     >>> kind_of_key("db.Password"), kind_of_key("http.request.header.authorization"), kind_of_key("tokens")
     ('secret', 'authorization', '')
     """
-    letters = "".join(filter(str.isalnum, key[-64:].lower()))
+    return _kind_of_end(key[-64:])
+
+
+@lru_cache(maxsize=8192)
+def _kind_of_end(key: str) -> str:
+    letters = "".join(filter(str.isalnum, key.lower()))
     if letters.endswith(AUTHORIZATION_NAMES):
         return "authorization"
     return "secret" if letters.endswith(SECRET_NAMES) else ""

@@ -51,11 +51,12 @@ def _plain(*texts: str) -> tuple[Mark, ...]:
 _KEY_OF = ("api", "access", "secret", "private", "auth", "account", "encryption", "signing", "master", "client")
 _PASSWORDS = r"(?:pass(?:word|wd|phrase|code))"
 _KEYS = rf"(?:{_PASSWORDS[3:-1]}|secret|token|credentials?|(?:{'|'.join(_KEY_OF)})[_.-]?key)"
-_SEPARATED = r"[\"']?(?:\s*(?:=>|:=)\s*|\s+=\s+|[=:])"
-# A bare value ends at a quote, `&`, `,`, `;`, an angle bracket or white space, and before closing brackets.
+# A quoted key before a colon is JSON: there a bare value is a number, or nothing secret.
+_SEPARATED = r"(?:[\"']?(?:\s*(?:=>|:=)\s*|\s+=\s+|=)|:)"
+# A bare value ends at a quote, `&`, `,`, `;`, an angle bracket or white space, and before brackets at its end.
 # Its first form is what redaction itself puts there.
 _INNER = r"(?:[^\s\"'&,;<>\\]|\\[^\"'\s])"
-_LAST = r"[^\s\"'&,;<>\\)\]}]"
+_LAST = r"[^\s\"'&,;<>\\()\[\]{}]"
 _BARE = rf"(?:\[[a-z0-9_-]{{1,40}}\](?:{_INNER}*{_LAST})?|{_INNER}*{_LAST})"
 _WITH_DIGIT = rf"(?:\[[a-z0-9_-]{{1,40}}\]|{_INNER}*[0-9](?:{_INNER}*{_LAST})?)"
 
@@ -81,8 +82,8 @@ _SECRET_RULES = (
     (rf"(?i)({_KEYS}\"\s*:\s*)-?[0-9][0-9.]*", r'\1"[secret]"'),
     (rf"(?i)({_KEYS}{_SEPARATED}){_BARE}", r"\1[secret]"),
     # "password: hunter2" in prose, and of the other words only what has a digit: "invalid token: expired"
-    (rf"(?i)({_PASSWORDS}[\"']?\s*:[ \t]+){_BARE}", r"\1[secret]"),
-    (rf"(?i)({_KEYS}[\"']?\s*:[ \t]+){_WITH_DIGIT}", r"\1[secret]"),
+    (rf"(?i)({_PASSWORDS}\s*:[ \t]+){_BARE}", r"\1[secret]"),
+    (rf"(?i)({_KEYS}\s*:[ \t]+){_WITH_DIGIT}", r"\1[secret]"),
     # --password hunter2
     (
         rf"(?i)(--(?:[a-z]{{1,20}}-){{0,3}}(?:{_PASSWORDS}|secret|token|(?:api|access)[_-]?key)[ \t]+){_BARE}",
@@ -153,7 +154,7 @@ KINDS: tuple[Kind, ...] = (
         _plain("xoxa-", "xoxb-", "xoxe-", "xoxe.", "xoxo-", "xoxp-", "xoxr-", "xoxs-", "xoxc-", "xoxd-",
                "xapp-", "hooks.slack.com/"),
         (
-            (r"\b(?:xox[a-eo-s][-.][\w.%-]{10,}|xapp-[0-9]-[\w-]{10,})", "[slack_token]"),
+            (r"\b(?:xox(?:[abcdeoprs]-|e\.)[\w.%-]{10,}|xapp-[0-9]-[\w-]{10,})", "[slack_token]"),
             (r"(hooks\.slack\.com/(?:services|workflows|triggers)/)[\w/+-]{20,}", r"\1[slack_token]"),
         ),
     ),

@@ -114,7 +114,7 @@ def has_credentials(text: Bytes, start: int, at: int) -> bool:
     k = at - 1
     while k > start and at - k < _MOST_CREDENTIALS:
         c = text[k]
-        if c <= 32 or c == 34 or c == 39:
+        if 9 <= c <= 13 or c == 32 or c == 34 or c == 39 or c == 92:
             return False
         if c == 47:
             return colon and k - start >= 2 and text[k - 1] == 47 and text[k - 2] == 58

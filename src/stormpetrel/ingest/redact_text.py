@@ -182,7 +182,8 @@ class TextRedactor:
                 cut = _without(text, pattern, mark)
                 self.count(name, int(cut != text))
                 new[place] = cut
-        return replaced(texts, rows, pa.array(new, pa.binary()).cast(pa.string())) if len(rows) else texts
+        # A pattern may ask for single bytes (\\C) and cut a character in two.
+        return replaced(texts, rows, pa.array([text.decode("utf-8", "replace") for text in new], pa.string()))
 
 
 def _prefilters(regexes: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import random
 
 import pytest
 from hypothesis import given
@@ -41,14 +42,14 @@ def text(metric: str, client: str, server: str) -> str:
 
 @given(CALLS, st.randoms(use_true_random=False), st.lists(st.integers(0, 30), max_size=4))
 def test_edges_are_exact_in_any_order_and_any_batches(
-    calls: list[tuple[str, str, bool, bool, int]], rnd: object, cuts: list[int]
+    calls: list[tuple[str, str, bool, bool, int]], rnd: random.Random, cuts: list[int]
 ) -> None:
     spans = [
         span
         for number, (client, server, one, other, end) in enumerate(calls, 1)
         for span in pair(number, client, server, end, client_failed=one, server_failed=other)
     ]
-    rnd.shuffle(spans)  # type: ignore[attr-defined]  # hypothesis gives a Random
+    rnd.shuffle(spans)
     places = [0, *sorted(min(cut, len(spans)) for cut in cuts), len(spans)]
     got, edges, _ = run([spans[a:b] for a, b in zip(places, places[1:], strict=False) if b > a])
     for window in (0, 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import numpy as np
 import pytest
 from hypothesis import given
@@ -41,9 +42,9 @@ def text(metric: str, service: str, operation: str) -> str:
 
 
 @given(SPANS, st.randoms(use_true_random=False), st.lists(st.integers(0, 40), max_size=4))
-def test_counts_are_exact_in_any_order_and_any_batches(spans: list[Span], rnd: object, cuts: list[int]) -> None:
+def test_counts_are_exact_in_any_order_and_any_batches(spans: list[Span], rnd: random.Random, cuts: list[int]) -> None:
     shuffled = list(spans)
-    rnd.shuffle(shuffled)  # type: ignore[attr-defined]  # hypothesis gives a Random
+    rnd.shuffle(shuffled)
     edges = [0, *sorted(min(cut, len(spans)) for cut in cuts), len(spans)]
     got = run([shuffled[a:b] for a, b in zip(edges, edges[1:], strict=False) if b > a])
     assert got == pytest.approx(run([spans] if spans else []), nan_ok=True)
