@@ -78,6 +78,7 @@ class FailingStore(ClickHouseStore):
             raise StoreError("away")
 
     def insert_series(self, series: Sequence[SeriesInfo]) -> None:
+        self._refuse([info.metric for info in series])
         self._passing("series", lambda: super(FailingStore, self).insert_series(series))
 
     def insert_samples(self, batch: MetricBatch, token: str) -> None:

@@ -211,14 +211,14 @@ def test_series_samples_and_tokens_are_known_after_a_restart(spill: Spill) -> No
     assert seconds == [5, 9]
 
 
-def test_samples_whose_series_nobody_describes_are_set_aside(spill: Spill) -> None:
+def test_samples_whose_series_nobody_describes_keep_a_place(spill: Spill) -> None:
     spill.append(sample_insert("a", samples([1], [0], [1.0]), info(1)))
-    spill.append(sample_insert("b", samples([1, 2], [1, 1], [1.0, 1.0]), info(2)))
+    spill.append(sample_insert("b", samples([1, 3], [1, 1], [1.0, 1.0]), info(2)))
     spill.append(RecordInsert("c", logs(77, ["x"])))
     (spill._directory / "000000000000.spill").unlink()
     after = Spill(spill._directory, 1 << 20)
     infos, tokens = recover(after, [info(0)], QualityGate())
-    assert [one.series for one in infos] == [0]
+    assert [one.series for one in infos] == [0, 1, 2, 3]
+    assert [one.metric for one in infos] == ["m", "unknown_series", "m", "unknown_series"]
     assert tokens.tolist() == [77]
-    assert (len(after), after.aside_total) == (1, 1)
-    assert names(spill._directory) == ["000000000001.aside", "000000000002.spill"]
+    assert (len(after), after.aside_total) == (2, 0)

@@ -172,3 +172,13 @@ def test_a_batch_that_cannot_be_prepared_is_not_kept(intake: Intake, failing: Fa
     intake.writer._prepare = None
     done(intake.writer.logs(logs(2, ["a"]), "t"))
     assert stored_bodies(failing) == ["a"]
+
+
+def test_a_series_that_cannot_be_stored_holds_up_no_samples(intake: Intake, failing: FailingStore) -> None:
+    failing.refused = {"poison"}
+    names = ["a", "b", "poison", "c", "d"]
+    ids = [intake.series(name) for name in names]
+    done(intake.writer.metrics(samples(ids, [0] * 5, [1.0] * 5), "t"))
+    done(intake.writer.metrics(samples(ids, [1] * 5, [1.0] * 5), "t"))
+    assert len(stored_samples(failing)) == 10
+    assert [one.metric for one in failing.all_series()] == ["a", "b", "unknown_series", "c", "d"]

@@ -11,7 +11,14 @@ from collections.abc import Callable
 
 import structlog
 
-from stormpetrel.app.inserts import Insert, is_stored, perform, perform_rest
+from stormpetrel.app.inserts import (
+    Insert,
+    SampleInsert,
+    is_stored,
+    perform,
+    perform_rest,
+    perform_series,
+)
 from stormpetrel.app.spill import Spill
 from stormpetrel.errors import StoreError, StoreFullError
 from stormpetrel.ports.clock import Clock
@@ -169,8 +176,7 @@ class SpillDrain:
                 reason, text = "defect", f"{type(error).__name__}: {error}"
                 faults += 1
             if faults >= _TRIES:
-                self._in_doubt = False
-                self.spill.set_aside_oldest(f"{reason}: {text}")
+                self._set_aside(insert, f"{reason}: {text}")
                 return None
             with self._changed:
                 self._refused = reason
@@ -188,6 +194,16 @@ class SpillDrain:
         self._in_doubt = False
         perform(insert, self._store)
         return True
+
+    def _set_aside(self, insert: Insert, why: str) -> None:
+        """Out of the way of all others, but for its series: what comes later may use them."""
+        self._in_doubt = False
+        if isinstance(insert, SampleInsert):
+            try:
+                perform_series(insert.series, self._store)
+            except StoreError as error:  # then `recover` gives them a name at the next start
+                log.error("series_not_stored", series=len(insert.series), reason=error.reason)
+        self.spill.set_aside_oldest(why)
 
     def _gone(self, insert: Insert, new: bool) -> None:
         self._in_doubt = False

@@ -6,16 +6,21 @@ next one after a crash, and is in the store once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import structlog
 
 from stormpetrel.app.tokens import distinct_tokens
+from stormpetrel.errors import StoreError
 from stormpetrel.model.quality import Quarantined
 from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
 from stormpetrel.model.signal import AdmittedMetrics, LogBatch, MetricBatch, SeriesInfo, SpanBatch
 from stormpetrel.model.time import from_seconds
 from stormpetrel.ports.store import TelemetryStore
+
+log = structlog.get_logger(__name__)
 
 # How far back the store is asked for the tokens of an insert in doubt: more than clocks ever disagree.
 _DOUBT_SECONDS = 3600.0
@@ -103,8 +108,7 @@ def perform(insert: Insert, store: TelemetryStore) -> None:
         StoreError: nothing of it is stored, or any part, or all. Perform it again, or ask `is_stored`.
     """
     if isinstance(insert, SampleInsert):
-        if insert.series:
-            store.insert_series(insert.series)
+        perform_series(insert.series, store)
         good = [batch for batch in (insert.admitted.batch, insert.late) if len(batch)]
         if good:
             store.insert_samples(MetricBatch.concat(good), insert.token)
@@ -115,6 +119,33 @@ def perform(insert: Insert, store: TelemetryStore) -> None:
         store.insert_spans(insert.batch, insert.token)
     else:
         store.insert_records(insert.batch, insert.token)
+
+
+def perform_series(series: Sequence[SeriesInfo], store: TelemetryStore) -> None:
+    """Store series; one that the store's client cannot digest is stored without its labels.
+
+    Raises:
+        StoreError: any of them may be stored; perform them again.
+    """
+    try:
+        if series:
+            store.insert_series(series)
+    except StoreError:
+        raise
+    # New series are stored with the samples of everybody: a single one must not hold up all others.
+    except Exception:  # logged, and met with a name that is sure to pass
+        log.exception("series_not_stored", series=len(series))
+        if len(series) == 1:
+            store.insert_series([unknown_series(series[0].series)])
+            return
+        half = len(series) // 2
+        perform_series(series[:half], store)
+        perform_series(series[half:], store)
+
+
+def unknown_series(series: int) -> SeriesInfo:
+    """Stands for a series whose description is lost, so that ids stay without a gap."""
+    return SeriesInfo(series, "unknown_series", (("series", str(series)),), "unknown", "unknown")
 
 
 def perform_rest(insert: Insert, store: TelemetryStore) -> None:

@@ -147,8 +147,7 @@ class Spill:
     def recover(self) -> Iterator[Insert]:
         """Take up what an earlier process left; gives each insert once, in order, and keeps its file.
 
-        To be read to its end before anything else is called. What cannot be read is set aside. An
-        insert that the caller cannot use is set aside with `reject_recovered` before the next is asked for.
+        To be read to its end before anything else is called. What cannot be read is set aside.
         """
         if not self._directory.is_dir():
             return
@@ -172,13 +171,6 @@ class Spill:
                 continue
             self._add(_File(path, len(insert), size))
             yield insert
-
-    def reject_recovered(self, why: str) -> None:
-        """The insert that `recover` gave last cannot be used."""
-        with self._lock:
-            file = self._files.pop()
-            self._rows -= file.rows
-        self._rename_aside(file.path, why)
 
 
 def _write_durably(path: Path, content: bytes) -> None:

@@ -59,6 +59,14 @@ def decode(content: bytes) -> Insert:
     body = memoryview(content)[_CHECKSUM + 1 :]
     if content[: _CHECKSUM + 1] != b"%016x\n" % xxhash.xxh3_64_intdigest(body):
         raise SpillDamagedError("the checksum does not fit")
+    try:
+        return _read_checked(content)
+    except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
+        # The bytes are what was written: the columns have changed since.
+        raise SpillDamagedError(f"not what this version writes: {error}") from error
+
+
+def _read_checked(content: bytes) -> Insert:
     line = content.index(b"\n", _CHECKSUM + 1)
     head: dict[str, Any] = orjson.loads(content[_CHECKSUM + 1 : line])
     if head["version"] != VERSION:
@@ -68,11 +76,7 @@ def decode(content: bytes) -> Insert:
     for name, length in head["sections"]:
         sections[name] = content[at : at + length]
         at += length
-    try:
-        return _insert_of(head["kind"], head["token"], sections)
-    except (KeyError, TypeError, ValueError, pa.ArrowException) as error:
-        # The bytes are what was written: the columns have changed since.
-        raise SpillDamagedError(f"not what this version writes: {error}") from error
+    return _insert_of(head["kind"], head["token"], sections)
 
 
 def _insert_of(kind: str, token: str, sections: Sections) -> Insert:

@@ -210,7 +210,7 @@ class StoreWriter:
             if error.retryable:
                 self._fail(members, error)
                 return []
-            failure = error
+            failure = StoreError(str(error))
         # A defect in admission or in the store's client must not end the only writer, nor fail a whole
         # group for one batch in it.
         except Exception as error:  # logged, counted; the sender is answered

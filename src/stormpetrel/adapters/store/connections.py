@@ -17,7 +17,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from stormpetrel.errors import StoreError, StoreFullError
+from stormpetrel.errors import StoreError, StoreFullError, UnstorableError
 
 Parameters = Mapping[str, Any]
 Answer = TypeVar("Answer")
@@ -40,6 +40,8 @@ _ATTEMPTS = 4
 _FULL_CODES = frozenset({243})  # NOT_ENOUGH_SPACE
 _FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FULL_TEXTS = ("No space left on device", "NOT_ENOUGH_SPACE", "Disk quota exceeded", "errno: 28")
+# Rows that do not fit: cannot be parsed, converted or held by the type of their column, or are too large.
+_UNFIT_CODES = frozenset({6, 26, 27, 53, 69, 70, 72, 117, 128, 131, 321, 349})
 # Worth asking a server again: too many queries, read-only for the moment, time-outs, network, Keeper.
 _PASSING_CODES = frozenset({159, 202, 209, 210, 242, 252, 319, 425, 999})
 
@@ -97,10 +99,20 @@ class Connections:
         self._run(lambda client: client.command(sql))
 
     def insert(self, table: str, rows: pa.Table, token: str = "") -> None:
-        """Insert rows as one block; the same token again within the table's window is no insert."""
+        """Insert rows as one block; the same token again within the table's window is no insert.
+
+        Raises:
+            UnstorableError: these rows are at fault, by what the engine or its client says.
+            StoreError: see above.
+        """
         self._before_insert()
         settings = {"insert_deduplication_token": token} if token else {}
-        self._run(lambda client: client.insert_arrow(table, rows, settings=settings))
+        try:
+            self._run(lambda client: client.insert_arrow(table, rows, settings=settings))
+        except StoreError as error:
+            if _blames_rows(error.__cause__):
+                raise UnstorableError(str(error)) from error
+            raise
 
     def close(self) -> None:
         """Refuse further calls, wait up to half a minute for those under way, and close every client."""
@@ -170,6 +182,11 @@ class Connections:
     def _give_up(client: Client) -> None:
         with suppress(ClickHouseError):
             client.close()
+
+
+def _blames_rows(cause: BaseException | None) -> bool:
+    unfit = isinstance(cause, (UnicodeError, pa.ArrowInvalid, pa.ArrowTypeError))
+    return unfit or getattr(cause, "code", None) in _UNFIT_CODES
 
 
 def explain(error: Exception, name: str) -> StoreError:
