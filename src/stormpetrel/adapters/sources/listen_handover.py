@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from stormpetrel.adapters.sources.listen import Refusals
-from stormpetrel.errors import OverloadedError
+from stormpetrel.errors import StormPetrelError
 from stormpetrel.model.signal import LogBatch, MetricBatch
 
 MAX_BYTES = 64 << 20  # parsed and not acknowledged
@@ -30,7 +30,7 @@ class Handover(Generic[B]):
     """Batches on their way: handed over in order, again after an overload or a failed insert.
 
     One thread calls everything. `full` says to read no more: too much is not acknowledged, or the intake
-    takes nothing. A batch is forgotten only when it is stored.
+    takes nothing. A batch is forgotten only when it is stored, or can never be.
 
     Args:
         hand: `Intake.logs` or `Intake.metrics` with the source's name.
@@ -85,12 +85,18 @@ class Handover(Generic[B]):
                 failed.append(sent)
         self._todo.extendleft(reversed(failed))
         while self._todo and now_seconds >= self._not_before:
+            sent = self._todo[0]
             try:
-                self._todo[0].answer = self._hand(self._todo[0].batch)
-            except OverloadedError as error:
-                self._put_off(error.reason, str(error), now_seconds)
-                return
-            self._sent.append(self._todo.popleft())
+                sent.answer = self._hand(sent.batch)
+            except StormPetrelError as error:
+                if error.retryable:
+                    self._put_off(error.reason, str(error), now_seconds)
+                    return
+                self._refusals.add(error.reason, len(sent.batch), str(error))
+                self._held_bytes -= sent.size_bytes
+            else:
+                self._sent.append(sent)
+            self._todo.popleft()
 
     def _put_off(self, reason: str, text: str, now_seconds: float) -> None:
         self._refusals.add(reason, 0, text)

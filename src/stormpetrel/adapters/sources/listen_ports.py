@@ -243,7 +243,7 @@ class Connection(asyncio.Protocol):
         if messages:
             self._hub.take(messages, self._peer)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, _error: Exception | None) -> None:
         """The stream is at its end; a last message without its end counts."""
         rest = self._frames.finish()
         if rest:

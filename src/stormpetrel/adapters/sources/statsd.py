@@ -139,7 +139,7 @@ class _Summing:
     def full(self) -> bool:
         return self._handover.full
 
-    def take(self, messages: Sequence[bytes], peer: str) -> None:
+    def take(self, messages: Sequence[bytes], _peer: str) -> None:
         now = self._clock.now_unix_nano()
         for message in messages:
             self._windows.add(message, now)

@@ -200,7 +200,8 @@ class _Waiting:
             return
         self._batches += 1
         token = xxhash.xxh64_intdigest(f"syslog {self._began} {self._batches}".encode()) or 1
-        batch = self._parse(self._messages, self._peers, self._received, token)
-        self._messages, self._peers = [], []
+        messages, self._messages = self._messages, []
+        peers, self._peers = self._peers, []
+        batch = self._parse(messages, peers, self._received, token)
         if len(batch):
             self._handover.put(batch, batch.records.nbytes, time.monotonic())
