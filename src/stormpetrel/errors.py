@@ -8,7 +8,7 @@
     ├── StoreError             the store refused or failed                 (retryable)
     │   ├── StoreFullError     no room left on the device                  (retryable)
     │   ├── StoreLockedError   another process owns the data directory     (not retryable)
-    │   └── UnstorableError    this batch alone cannot be stored           (not retryable)
+    │   └── UnstorableError    these rows cannot be stored, others can     (not retryable)
     ├── OverloadedError        a bounded queue is full, come back later    (retryable)
     ├── AuthError              who are you / you may not                   (not retryable)
     ├── NotFoundError          the named thing does not exist              (not retryable)
@@ -71,7 +71,7 @@ class StoreLockedError(StoreError):
 
 
 class UnstorableError(StoreError):
-    """A batch that cannot be stored by itself while others beside it can; do not send it again."""
+    """Rows that cannot be stored, by what they are, while others can; do not send them again."""
 
     retryable = False
     reason = "unstorable"

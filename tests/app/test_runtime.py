@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +11,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stormpetrel.app.config import Config, load_config
+from stormpetrel.app.inserts import RecordInsert
 from stormpetrel.app.runtime import Runtime
+from stormpetrel.app.spill import Spill
 from stormpetrel.errors import AuthError, DecodeError, NotFoundError, StoreLockedError
 from stormpetrel.model.access import Caller, Role
+from stormpetrel.model.columns import build_logs
 from stormpetrel.model.push import PushRequest
 from stormpetrel.model.query import LogQuery
 from stormpetrel.model.signal import MetricKind
@@ -174,3 +178,39 @@ def test_only_a_responder_acts(runtime: Runtime) -> None:
     runtime.service.release_quarantine(0, Caller("bob", Role.RESPONDER))
     with pytest.raises(NotFoundError):
         runtime.service.release_quarantine(99, Caller("bob", Role.RESPONDER))
+
+
+def test_the_intake_is_bounded_as_configured(config: Config) -> None:
+    bounds = {"queue_rows": 20_000, "source_share": 0.25, "batch_rows": 200, "spill_bytes": 12_345}
+    chosen = config.model_copy(update={"intake": config.intake.model_copy(update=bounds)})
+    runtime = Runtime(chosen)
+    runtime.start()
+    try:
+        queue, spill = runtime.writer.queue, runtime.writer.spill
+        assert (queue.capacity_rows, queue.source_share, queue.batch_rows) == (20_000, 0.25, 200)
+        assert spill is not None
+        assert spill.limit_bytes == 12_345
+        families = {f.name: f for f in text_string_to_metric_families(runtime.service.own_metrics().decode())}
+        assert families["petrel_spill_limit_bytes"].samples[0].value == 12_345
+        assert families["petrel_queue_wait_seconds"].samples[0].value == 0
+    finally:
+        runtime.stop()
+
+
+def test_what_an_earlier_process_spilled_is_stored_and_shown(config: Config) -> None:
+    spill = Spill(config.data_dir / "spill", 1 << 20)
+    now = time.time_ns()
+    record = build_logs([now], ["it broke"], source="shop", request_token=7)
+    spill.append(RecordInsert("left", record))
+    runtime = Runtime(config)
+    assert runtime.service.about().spill_rows == 1
+    runtime.start()
+    try:
+        deadline = time.monotonic() + 20
+        while runtime.service.about().spill_rows and time.monotonic() < deadline:
+            time.sleep(0.02)
+        query = LogQuery(Window(now - STEP, now + STEP), text="broke")
+        assert [r.body for r in runtime.service.logs(query)] == ["it broke"]
+        assert runtime.service.about().log_records_total == 1
+    finally:
+        runtime.stop()

@@ -115,6 +115,13 @@ def test_not_ready_says_why() -> None:
     assert body["error"] == {"reason": "not_ready", "message": "the store is being opened", "retryable": True}
 
 
+def test_ready_says_what_is_degraded() -> None:
+    estate = Estate()
+    assert get("/readyz", estate) == (200, {"status": "ready"})
+    estate.is_ready = (True, "7 rows wait on disk")
+    assert get("/readyz", estate) == (200, {"status": "ready", "degraded": "7 rows wait on disk"})
+
+
 def test_the_live_stream_tells_topics() -> None:
     async def test(client: httpx.AsyncClient) -> None:
         await sign_in(client, "vera")

@@ -130,10 +130,10 @@ def perform_series(series: Sequence[SeriesInfo], store: TelemetryStore) -> None:
     try:
         if series:
             store.insert_series(series)
-    except StoreError:
-        raise
     # New series are stored with the samples of everybody: a single one must not hold up all others.
-    except Exception:  # logged, and met with a name that is sure to pass
+    except Exception as error:  # a store that is away is raised; the rest is logged, and goes by another name
+        if isinstance(error, StoreError) and error.retryable:
+            raise
         log.exception("series_not_stored", series=len(series))
         if len(series) == 1:
             store.insert_series([unknown_series(series[0].series)])

@@ -236,8 +236,9 @@ class StoreWriter:
 
     def _fail(self, members: list[Waiting], error: StoreError) -> None:
         self.stats.failed_inserts_total += 1
-        self._failing += 1
-        self._last_failure = error.reason
+        if error.retryable:  # else the store is well, and the batch is not
+            self._failing += 1
+            self._last_failure = error.reason
         log.warning("insert_refused", reason=error.reason, error=str(error), batches=len(members))
         for one in members:
             self._tally.rejected(one.source, error.reason, len(one.batch), str(error))
