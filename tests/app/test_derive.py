@@ -16,6 +16,7 @@ from stormpetrel.app.config import Config, DeriveConfig, load_config
 from stormpetrel.app.derive import Deriver
 from stormpetrel.app.replay import replay
 from stormpetrel.app.runtime import Runtime
+from stormpetrel.app.tally import SourceTally
 from stormpetrel.errors import OverloadedError
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.signal import AdmittedMetrics, LogBatch, MetricBatch, SpanBatch
@@ -69,7 +70,7 @@ def registry() -> SeriesRegistry:
 
 @pytest.fixture
 def deriver(registry: SeriesRegistry, clock: FakeClock, intake: Intake) -> Iterator[Deriver]:
-    one = Deriver(DeriveConfig(), registry, clock, intake)
+    one = Deriver(DeriveConfig(), registry, clock, intake, SourceTally())
     yield one
     one.stop()
 
@@ -135,7 +136,7 @@ def test_a_defect_ends_nothing(
 
 
 def test_switched_off_nothing_is_derived(registry: SeriesRegistry, clock: FakeClock, intake: Intake) -> None:
-    one = Deriver(DeriveConfig(enabled=False), registry, clock, intake)
+    one = Deriver(DeriveConfig(enabled=False), registry, clock, intake, SourceTally())
     one.start()
     one.put(batch([Span("a")]))
     one.stop()

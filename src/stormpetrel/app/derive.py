@@ -15,6 +15,7 @@ from collections import Counter
 import structlog
 
 from stormpetrel.app.config import DeriveConfig
+from stormpetrel.app.tally import SourceTally
 from stormpetrel.errors import OverloadedError
 from stormpetrel.ingest.derive_edges import EdgeSeries
 from stormpetrel.ingest.derive_histograms import HistogramQuantiles
@@ -46,15 +47,24 @@ class Deriver:
         registry: the series.
         clock: moves the windows.
         intake: takes the derived samples.
+        tally: is told of the source `derived` once there is one.
     """
 
-    def __init__(self, config: DeriveConfig, registry: SeriesRegistry, clock: Clock, intake: Intake) -> None:
+    def __init__(
+        self,
+        config: DeriveConfig,
+        registry: SeriesRegistry,
+        clock: Clock,
+        intake: Intake,
+        tally: SourceTally,
+    ) -> None:
         grid = WindowGrid(from_seconds(config.step_seconds), from_seconds(config.late_seconds))
         limits = DeriveLimits(grid, config.max_series, config.max_operations)
         now = clock.now_unix_nano()
         self._enabled = config.enabled
         self._clock = clock
         self._intake = intake
+        self._tally = tally
         self._red = RedSeries(registry, limits, now)
         self._edges = EdgeSeries(registry, limits, now)
         self._histograms = HistogramQuantiles(registry, config.max_histograms)
@@ -130,6 +140,8 @@ class Deriver:
     def _hand_over(self, batch: MetricBatch) -> None:
         if not len(batch):
             return
+        if not self.samples_total:
+            self._tally.expect(DERIVED_SOURCE, "derived")
         try:
             # Nobody can send it again: when the insert fails, its samples are missing and counted as such.
             self._intake.metrics(batch, DERIVED_SOURCE)

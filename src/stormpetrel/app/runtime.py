@@ -127,7 +127,7 @@ class Runtime:
         self.writer = StoreWriter(
             self.pipeline, self._store, clock, self._tally, self._stored, self._prepare
         )
-        self._deriver = Deriver(config.derive, self.registry, clock, self.writer)
+        self._deriver = Deriver(config.derive, self.registry, clock, self.writer, self._tally)
         self._set_bounds(self.writer.queue)
         # The engine in this process shares its disk with the spill: no room there is none here.
         self.writer.spill_to(spill, when_full=bool(config.store.url))

@@ -22,7 +22,7 @@ class SourceView:
     """
 
     name: str
-    kind: str  # "host" | "file" | "journald" | "scrape" | "remote_write" | "otlp" | "self"
+    kind: str  # "host" | "file" | "journald" | "scrape" | "remote_write" | "otlp" | "derived" | "self"
     state: str
     rows_total: int
     rows_per_second: float
