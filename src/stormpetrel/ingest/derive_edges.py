@@ -80,7 +80,8 @@ class EdgeSeries:
         ends = records.column("end_unix_nano").to_numpy()
         self.series.hear(records.column("source"), ends)
         kinds = records.column("kind").to_numpy()
-        rows = np.flatnonzero((kinds >= SERVER) & (kinds <= CONSUMER) & self.series.windows.is_open(ends))
+        rows = np.flatnonzero((kinds >= SERVER) & (kinds <= CONSUMER))
+        rows = rows[self.series.windows.refuse(ends[rows])]
         if not len(rows):
             return
         some = records.take(pa.array(rows))

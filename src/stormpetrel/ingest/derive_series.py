@@ -188,5 +188,6 @@ class KeyedSeries:
             del self._keys[row.labels]
             self.held[row.labels[0][1]] -= 1
             self._free.append(number)
-            for series in (row.requests, row.errors):
+            given = [series for series, given in zip(row.quantiles, row.given, strict=True) if given]
+            for series in (row.requests, row.errors, *given):
                 samples.add(series, grid.end(last), STALE)

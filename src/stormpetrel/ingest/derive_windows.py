@@ -122,13 +122,18 @@ class CountWindows:
         result: NDArray[np.bool_] = (cells > self._closed) & (cells <= self._newest)
         return result
 
+    def refuse(self, time_unix_nano: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """`is_open`, and counts those that are not as dropped."""
+        good = self.is_open(time_unix_nano)
+        late = int(np.count_nonzero(time_unix_nano // self.grid.step_nanos <= self._closed))
+        self.dropped.late += late
+        self.dropped.future += len(good) - late - int(np.count_nonzero(good))
+        return good
+
     def add(self, rows: Rows) -> None:
         """Count rows; those too late or too far ahead are dropped and counted as such."""
-        good = self.is_open(rows.time_unix_nano)
+        good = self.refuse(rows.time_unix_nano)
         cells = rows.time_unix_nano // self.grid.step_nanos
-        late = int(np.count_nonzero(cells <= self._closed))
-        self.dropped.late += late
-        self.dropped.future += len(cells) - late - int(np.count_nonzero(good))
         for cell in np.unique(cells[good]).tolist():
             self._count(cell, rows, np.flatnonzero(good & (cells == cell)))
 
