@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stormpetrel.ingest.trace_ids import with_trace_ids
@@ -79,13 +79,19 @@ def test_a_batch_without_ids_is_the_same_batch() -> None:
         assert with_trace_ids(batch) is batch
 
 
-@given(st.lists(st.sampled_from([f"trace_id={TRACE}", f"span_id={SPAN}", "x", f"a trace_id={TRACE} span_id={SPAN}"])))
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.sampled_from([f"trace_id={TRACE}", f"span_id={SPAN}", "x", f"a trace_id={TRACE} span_id={SPAN}"])
+    )
+)
 def test_rows_do_not_mix(bodies: list[str]) -> None:
     records = with_trace_ids(build_logs([1] * len(bodies), bodies, source="t")).records
     assert records.column("trace_id").to_pylist() == [TRACE if TRACE in b else "" for b in bodies]
     assert records.column("span_id").to_pylist() == [SPAN if SPAN in b else "" for b in bodies]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_any_text_is_taken(text: str) -> None:
     text = text.encode("utf-8", "replace").decode()

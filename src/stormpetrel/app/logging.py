@@ -97,9 +97,7 @@ def configure_logging(level: str, clean: Callable[[str], str] = str) -> None:
         clean: takes out of each text what must not be written (see `app.prepare`).
     """
 
-    def cleaned(
-        _logger: Any, _method: str, fields: structlog.typing.EventDict
-    ) -> structlog.typing.EventDict:
+    def cleaned(_logger: Any, _method: str, fields: structlog.typing.EventDict) -> structlog.typing.EventDict:
         return {key: clean(value) if isinstance(value, str) else value for key, value in fields.items()}
 
     # Texts of senders go into lines: shown as Python writes them, they cannot steer the terminal.

@@ -122,7 +122,9 @@ class OwnMetrics:
         yield GaugeMetricFamily(
             "petrel_spill_rows", "Acknowledged rows on disk that wait for the store.", value=spill.rows
         )
-        yield GaugeMetricFamily("petrel_spill_bytes", "Bytes that the spill takes on disk.", value=spill.bytes)
+        yield GaugeMetricFamily(
+            "petrel_spill_bytes", "Bytes that the spill takes on disk.", value=spill.bytes
+        )
         yield GaugeMetricFamily(
             "petrel_spill_limit_bytes", "Bytes that the spill may take.", value=spill.limit_bytes
         )

@@ -33,7 +33,14 @@ _COLUMNS = (
 )  # fmt: skip
 
 # Attributes that name what is called, the best first; those of the resource begin with `resource.`.
-_PEERS = ("peer.service", "db.system.name", "db.system", "messaging.system", "server.address", "net.peer.name")
+_PEERS = (
+    "peer.service",
+    "db.system.name",
+    "db.system",
+    "messaging.system",
+    "server.address",
+    "net.peer.name",
+)
 # An address says little and there are many: only names are taken.
 _ADDRESS = r"^[0-9.]+$|:"
 _ROOM_FOR_RECEIVERS = 64  # spans of one message that wait for its sender

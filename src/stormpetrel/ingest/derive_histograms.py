@@ -195,7 +195,9 @@ class HistogramQuantiles:
             group = found
         self._groups[(name, labels)] = group
         self._series[group] = [
-            self._registry.intern(f"{name}:p{round(100 * q)}", labels, DERIVED_SOURCE, MetricKind.GAUGE, "", entity)
+            self._registry.intern(
+                f"{name}:p{round(100 * q)}", labels, DERIVED_SOURCE, MetricKind.GAUGE, "", entity
+            )
             for q in QUANTILES
         ]
         return group

@@ -149,7 +149,9 @@ class CountWindows:
         held = 0 if window is None else len(window.requests)
         if window is None or held < size:
             room = min(self.max_keys, max(size, 2 * held, 16))
-            more = _Open(np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros((room, BINS), np.uint32))
+            more = _Open(
+                np.zeros(room, np.int64), np.zeros(room, np.int64), np.zeros((room, BINS), np.uint32)
+            )
             if window is not None:
                 more.requests[:held], more.failures[:held] = window.requests, window.failures
                 more.bins[:held] = window.bins

@@ -146,9 +146,7 @@ def bits_at(text: NDArray[np.uint8], start: int, at: int, end: int, table: Liter
 
 
 @njit(nogil=True, cache=True)
-def _same(
-    text: NDArray[np.uint8], begin: int, literal: NDArray[np.uint8], length: int, fold: bool
-) -> bool:
+def _same(text: NDArray[np.uint8], begin: int, literal: NDArray[np.uint8], length: int, fold: bool) -> bool:
     for k in range(length):
         c = text[begin + k]
         if fold and 65 <= c <= 90:

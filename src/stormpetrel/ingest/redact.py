@@ -56,17 +56,16 @@ class Redactor:
 
     def batch(self, batch: Records) -> Records:
         """The batch, redacted; the very same one when nothing was found."""
-        columns: dict[str, pa.Array] = {}
         kind: type[Records] = type(batch)
+        before = {name: batch.records.column(name) for name in batch.records.schema.names}
+        after = dict(before)
         for name in TEXTS[kind]:
-            columns[name] = self._text_column(batch, name)
+            after[name] = self._text_column(batch, before[name])
         for name in JSONS[kind]:
-            columns[name] = self._jsons.column(batch.records.column(name))
-        records = batch.records
-        if all(column is records.column(name) for name, column in columns.items()):
+            after[name] = self._jsons.column(before[name])
+        if all(after[name] is column for name, column in before.items()):
             return batch
-        arrays = [columns.get(name, records.column(name)) for name in records.schema.names]
-        return kind(pa.RecordBatch.from_arrays(arrays, schema=records.schema))
+        return kind(pa.RecordBatch.from_arrays(list(after.values()), schema=batch.records.schema))
 
     def text(self, text: str) -> str:
         """One text, redacted."""
@@ -76,8 +75,7 @@ class Redactor:
         """Texts by what was taken out of them, since the start."""
         return self._texts.counts()
 
-    def _text_column(self, batch: Records, name: str) -> pa.Array:
-        column = batch.records.column(name)
+    def _text_column(self, batch: Records, column: pa.Array) -> pa.Array:
         found = self._texts.scan(column)
         key = BIT_OF["private_key"]
         if not isinstance(batch, LogBatch) or not self._texts.wanted & key:

@@ -97,9 +97,7 @@ class JsonRedactor:
             if tree is not None and new != tree:
                 changed.append(row)
                 made.append(orjson.dumps(new))
-        return replaced(
-            column, np.array(changed, np.int64), pa.array(made, pa.binary()).cast(pa.string())
-        )
+        return replaced(column, np.array(changed, np.int64), pa.array(made, pa.binary()).cast(pa.string()))
 
     def _whole(self, key: str, value: Any) -> Any:
         """What stands for the value of a telling key; the value itself where the key tells nothing."""

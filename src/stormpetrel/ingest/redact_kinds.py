@@ -48,7 +48,18 @@ def _plain(*texts: str) -> tuple[Mark, ...]:
     return tuple(Mark(text) for text in texts)
 
 
-_KEY_OF = ("api", "access", "secret", "private", "auth", "account", "encryption", "signing", "master", "client")
+_KEY_OF = (
+    "api",
+    "access",
+    "secret",
+    "private",
+    "auth",
+    "account",
+    "encryption",
+    "signing",
+    "master",
+    "client",
+)
 _PASSWORDS = r"(?:pass(?:word|wd|phrase|code))"
 _KEYS = rf"(?:{_PASSWORDS[3:-1]}|secret|token|credentials?|(?:{'|'.join(_KEY_OF)})[_.-]?key)"
 # A quoted key before a colon is JSON: there a bare value is a number, or nothing secret.

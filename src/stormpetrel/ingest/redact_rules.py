@@ -25,7 +25,9 @@ def compiled(name: str, regex: str) -> Any:
     except (re2.error, UnicodeEncodeError) as error:
         said = error.args[0] if error.args else error
         text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
-        raise ValueError(f"is no RE2 expression: {text}; see https://github.com/google/re2/wiki/Syntax") from None
+        raise ValueError(
+            f"is no RE2 expression: {text}; see https://github.com/google/re2/wiki/Syntax"
+        ) from None
     if expression.search(b"") is not None:
         raise ValueError("matches the empty text, so that it would match everywhere; ask for one character")
     if expression.search(f"[{name}]".encode()) is not None:

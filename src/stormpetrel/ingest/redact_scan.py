@@ -83,9 +83,7 @@ def scan_kinds(column: pa.Array) -> NDArray[np.uint32]:
 
 
 @njit(nogil=True, cache=True)
-def _spans(
-    text: NDArray[np.uint8], offsets: NDArray[np.int32], wanted: int, out: NDArray[np.int64]
-) -> int:
+def _spans(text: NDArray[np.uint8], offsets: NDArray[np.int32], wanted: int, out: NDArray[np.int64]) -> int:
     """Write (row, start, end, bit) of every mail, card and account; returns how many there are in all."""
     count = 0
     for row in range(len(offsets) - 1):
@@ -110,9 +108,7 @@ def _spans(
 
 
 @njit(nogil=True, cache=True)
-def _number_span(
-    text: NDArray[np.uint8], start: int, at: int, end: int, wanted: int
-) -> tuple[int, int, int]:
+def _number_span(text: NDArray[np.uint8], start: int, at: int, end: int, wanted: int) -> tuple[int, int, int]:
     stop = iban_end(text, start, at, end) if wanted & _IBAN else 0
     if stop:
         return at - 2, stop, _IBAN

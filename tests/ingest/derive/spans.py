@@ -58,5 +58,7 @@ def told(registry: SeriesRegistry, samples: MetricBatch) -> dict[tuple[str, int]
     seconds = ((samples.time_unix_nano - T0) // SECOND).tolist()
     return {
         (registry.info(series).text(), second): value
-        for series, second, value in zip(samples.series.tolist(), seconds, samples.value.tolist(), strict=True)
+        for series, second, value in zip(
+            samples.series.tolist(), seconds, samples.value.tolist(), strict=True
+        )
     }

@@ -7,15 +7,28 @@ import json
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.ingest.derive.spans import CLIENT, CONSUMER, LIMITS, PRODUCER, SECOND, SERVER, T0, Span, batch, told
+from tests.ingest.derive.spans import (
+    CLIENT,
+    CONSUMER,
+    LIMITS,
+    PRODUCER,
+    SECOND,
+    SERVER,
+    T0,
+    Span,
+    batch,
+    told,
+)
 
 from stormpetrel.ingest.derive_edges import EdgeSeries
 from stormpetrel.ingest.series import SeriesRegistry
 
 CALLS = st.lists(
-    st.tuples(st.sampled_from("ab"), st.sampled_from("bcd"), st.booleans(), st.booleans(), st.integers(0, 19_000)),
+    st.tuples(
+        st.sampled_from("ab"), st.sampled_from("bcd"), st.booleans(), st.booleans(), st.integers(0, 19_000)
+    ),
     max_size=15,
 )
 
@@ -24,7 +37,15 @@ def pair(number: int, client: str, server: str, end: int = 10_500, **more: bool)
     """A call of twenty milliseconds that took its server ten."""
     return [
         Span(client, kind=CLIENT, span=number, end=end + 5, took=20, failed=more.get("client_failed", False)),
-        Span(server, kind=SERVER, span=1000 + number, parent=number, end=end, took=10, failed=more.get("server_failed", False)),
+        Span(
+            server,
+            kind=SERVER,
+            span=1000 + number,
+            parent=number,
+            end=end,
+            took=10,
+            failed=more.get("server_failed", False),
+        ),
     ]
 
 
@@ -40,6 +61,7 @@ def text(metric: str, client: str, server: str) -> str:
     return f'service_edge_{metric}{{client="{client}",server="{server}"}}'
 
 
+@settings(deadline=None)
 @given(CALLS, st.randoms(use_true_random=False), st.lists(st.integers(0, 30), max_size=4))
 def test_edges_are_exact_in_any_order_and_any_batches(
     calls: list[tuple[str, str, bool, bool, int]], rnd: random.Random, cuts: list[int]
@@ -67,7 +89,13 @@ def test_edges_are_exact_in_any_order_and_any_batches(
 def test_the_duration_is_the_callers_and_of_a_message_the_receivers() -> None:
     calls = [span for number in range(1, 21) for span in pair(number, "a", "b")]
     sent = [
-        dataclasses.replace(span, kind=PRODUCER if span.kind == CLIENT else CONSUMER, service=span.service + "q", span=span.span + 5000, parent=span.parent and span.parent + 5000)
+        dataclasses.replace(
+            span,
+            kind=PRODUCER if span.kind == CLIENT else CONSUMER,
+            service=span.service + "q",
+            span=span.span + 5000,
+            parent=span.parent and span.parent + 5000,
+        )
         for span in calls
     ]
     got, _, _ = run([calls + sent])

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -52,6 +52,7 @@ def test_no_quantile_without_infinity_or_with_one_bucket() -> None:
     assert math.isnan(quantile(0.5, [math.inf], [1]))
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.0, 4.9), min_size=1, max_size=300), st.sampled_from([0.5, 0.9, 0.99]))
 def test_within_a_bucket_of_numpy(values: list[float], q: float) -> None:
     counts = [sum(v <= bound for v in values) for bound in BOUNDS]
@@ -109,12 +110,16 @@ def test_quantiles_of_what_came_between_two_scrapes() -> None:
         total += counts
         got = sender.send(turn * STEP, ids, (5.0 + total).tolist())
         assert got == pytest.approx(
-            {f'd:p{name}{{job="x"}}': quantile(q, list(BOUNDS), counts.tolist()) for name, q in ((50, 0.5), (90, 0.9), (99, 0.99))}
+            {
+                f'd:p{name}{{job="x"}}': quantile(q, list(BOUNDS), counts.tolist())
+                for name, q in ((50, 0.5), (90, 0.9), (99, 0.99))
+            }
         )
     info = sender.registry.info(sender.last.series[0])
     assert (info.kind, info.source) == (MetricKind.GAUGE, "derived")
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=3), st.permutations(range(6)))
 def test_buckets_may_come_in_any_order_and_any_batches(sizes: list[int], order: list[int]) -> None:
     whole, cut = Sender(), Sender()
@@ -130,7 +135,10 @@ def test_buckets_may_come_in_any_order_and_any_batches(sizes: list[int], order: 
                 got |= cut.send(at, [b[k] for k in rows], [counts[k] for k in rows])
     # Cut at the first time, the deriver knows not all buckets yet; from the second on it waits for them.
     third = [20.0, 60.0, 140.0, 160.0, 190.0, 200.0]
-    want, got = whole.send(2 * STEP, a, third), cut.send(2 * STEP, [b[k] for k in order], [third[k] for k in order])
+    want, got = (
+        whole.send(2 * STEP, a, third),
+        cut.send(2 * STEP, [b[k] for k in order], [third[k] for k in order]),
+    )
     assert got == want != {}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.ingest.derive.spans import CLIENT, CONSUMER, GRID, LIMITS, SECOND, T0, Span, batch, told
 
@@ -41,8 +41,11 @@ def text(metric: str, service: str, operation: str) -> str:
     return f'{metric}{{operation="{operation}",service="{service}"}}'
 
 
+@settings(deadline=None)
 @given(SPANS, st.randoms(use_true_random=False), st.lists(st.integers(0, 40), max_size=4))
-def test_counts_are_exact_in_any_order_and_any_batches(spans: list[Span], rnd: random.Random, cuts: list[int]) -> None:
+def test_counts_are_exact_in_any_order_and_any_batches(
+    spans: list[Span], rnd: random.Random, cuts: list[int]
+) -> None:
     shuffled = list(spans)
     rnd.shuffle(shuffled)
     edges = [0, *sorted(min(cut, len(spans)) for cut in cuts), len(spans)]
@@ -52,14 +55,19 @@ def test_counts_are_exact_in_any_order_and_any_batches(spans: list[Span], rnd: r
     for window in range(4):
         inside = [s for s in entered if window * 10_000 <= s.end < (window + 1) * 10_000]
         for s in inside:
-            same = [o for o in inside if (o.service, operation_of(o.name)) == (s.service, operation_of(s.name))]
+            same = [
+                o for o in inside if (o.service, operation_of(o.name)) == (s.service, operation_of(s.name))
+            ]
             at = (window + 1) * 10
             assert got[(text("span_requests", s.service, operation_of(s.name)), at)] == len(same)
-            assert got[(text("span_errors", s.service, operation_of(s.name)), at)] == sum(o.failed for o in same)
+            assert got[(text("span_errors", s.service, operation_of(s.name)), at)] == sum(
+                o.failed for o in same
+            )
     requests = sum(value for (series, _), value in got.items() if series.startswith("span_requests"))
     assert requests == len(entered)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(1e-4, 1000.0), min_size=10, max_size=400))
 def test_quantiles_are_within_a_bin_of_numpys(seconds: list[float]) -> None:
     took = [round(1000 * s) or 1 for s in seconds]
@@ -69,7 +77,10 @@ def test_quantiles_are_within_a_bin_of_numpys(seconds: list[float]) -> None:
         if len(took) * (1 - q) < 1 - 1e-9:
             assert value is None, "too few requests: unknown"
             continue
-        low, high = np.quantile(np.array(took) / 1000, q, method="lower"), np.quantile(np.array(took) / 1000, q, method="higher")
+        low, high = (
+            np.quantile(np.array(took) / 1000, q, method="lower"),
+            np.quantile(np.array(took) / 1000, q, method="higher"),
+        )
         assert value is not None
         assert low / 1.07 <= value <= high * 1.07
 
@@ -81,7 +92,9 @@ def test_too_few_requests_have_no_quantile_and_a_pause_ends_it() -> None:
     samples = red.advance(T0 + 90 * SECOND)
     got = told(registry, samples)
     quantiles = {series: value for (series, at), value in got.items() if "quantile" in series and at == 20}
-    assert sorted(quantiles) == [f'span_duration_seconds{{operation="op",quantile="{q}",service="a"}}' for q in ("0.5", "0.9")]
+    assert sorted(quantiles) == [
+        f'span_duration_seconds{{operation="op",quantile="{q}",service="a"}}' for q in ("0.5", "0.9")
+    ]
     ended = samples.value[(samples.time_unix_nano == T0 + 30 * SECOND) & np.isnan(samples.value)]
     assert ended.view(np.uint64).tolist() == [STALE_MARKER_BITS] * 2
 
@@ -150,7 +163,14 @@ def test_only_what_enters_a_service_is_a_request_and_the_series_say_what_they_ar
 def test_memory_is_bounded_as_declared() -> None:
     red = RedSeries(SeriesRegistry(), DeriveLimits(GRID, max_keys=50, max_operations=100), T0)
     for second in range(0, 110):
-        red.take(batch([Span("a", name=f"op {'abcdefghij'[k % 10]}{'abcdefghij'[k // 10]}", end=1000 * second) for k in range(100)]))
+        red.take(
+            batch(
+                [
+                    Span("a", name=f"op {'abcdefghij'[k % 10]}{'abcdefghij'[k // 10]}", end=1000 * second)
+                    for k in range(100)
+                ]
+            )
+        )
     windows = red.series.windows
     held = sum(w.bins.nbytes + w.requests.nbytes + w.failures.nbytes for w in windows._open.values())
     assert 0 < held <= windows.bytes_most

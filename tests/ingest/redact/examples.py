@@ -15,7 +15,7 @@ GONE: list[tuple[str, str]] = [
     (f"got {JWT} from web", "got [jwt] from web"),
     ("id AKIA" + "IOSFODNN7EXAMPLE used", "id [aws_key] used"),
     ("aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "aws_secret_access_key = [secret]"),
-    ("AIza" + "SyA-" + "b" * 32, "[google_key]"),
+    ("AIza" + "SyA-" + "b" * 31, "[google_key]"),
     ("ya29." + "a0Af_b-" * 4, "[google_key]"),
     ("abc8Q~" + "x" * 34, "[azure_key]"),
     ("https://x.blob/y?se=1&sig=" + "aB3%2F" * 6, "https://x.blob/y?se=1&sig=[azure_key]"),

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.ingest.redact.examples import GONE, PEM, STAYS
 
@@ -24,7 +24,11 @@ TEXT = st.sampled_from([text for text, _ in GONE] + STAYS) | st.text(max_size=10
 )
 KEYS = st.sampled_from(["password", "a", "user.name", "Authorization", "x-api-key", "tokens"]) | TEXT
 TREES: Any = st.recursive(
-    TEXT | st.integers(-(2**53), 2**53) | st.booleans() | st.none() | st.floats(allow_nan=False, allow_infinity=False),
+    TEXT
+    | st.integers(-(2**53), 2**53)
+    | st.booleans()
+    | st.none()
+    | st.floats(allow_nan=False, allow_infinity=False),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
     max_leaves=8,
 )
@@ -44,6 +48,7 @@ def shape(tree: Any) -> Any:
     return ""
 
 
+@settings(deadline=None)
 @given(st.dictionaries(KEYS, TREES, max_size=4))
 def test_json_stays_json_of_the_same_shape_and_twice_is_once(tree: dict[str, Any]) -> None:
     once = redacted(tree)
@@ -51,6 +56,7 @@ def test_json_stays_json_of_the_same_shape_and_twice_is_once(tree: dict[str, Any
     assert redacted(once) == once
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40))
 def test_a_string_value_is_redacted_like_a_text(text: str) -> None:
     text = text.encode("utf-8", "replace").decode()
@@ -64,7 +70,10 @@ def test_a_string_value_is_redacted_like_a_text(text: str) -> None:
         ({"password": "x"}, {"password": "[secret]"}),
         ({"db.Password": 1234}, {"db.Password": "[secret]"}),
         ({"credentials": {"user": "a", "key": "b"}}, {"credentials": "[secret]"}),
-        ({"http.request.header.authorization": ["Bearer x"]}, {"http.request.header.authorization": "[authorization]"}),
+        (
+            {"http.request.header.authorization": ["Bearer x"]},
+            {"http.request.header.authorization": "[authorization]"},
+        ),
         ({"x-api-key": "abc"}, {"x-api-key": "[secret]"}),
         ({"password": None, "token": True, "secret": ""}, {"password": None, "token": True, "secret": ""}),
         ({"tokens": 512, "token_count": 3}, {"tokens": 512, "token_count": 3}),
@@ -78,7 +87,12 @@ def test_what_goes_inside_json(tree: Any, left: Any) -> None:
 
 
 def test_a_clean_row_keeps_its_bytes_and_an_escaped_one_is_understood() -> None:
-    rows = ['{ "a" : 1.50 , "b":"x@y" }', '{"a":"bob\\u0040example.org"}', "no json password=x", '{"tokens": 1}']
+    rows = [
+        '{ "a" : 1.50 , "b":"x@y" }',
+        '{"a":"bob\\u0040example.org"}',
+        "no json password=x",
+        '{"tokens": 1}',
+    ]
     out = JsonRedactor(TextRedactor()).column(pa.array(rows, pa.string())).to_pylist()
     assert out == [rows[0], '{"a":"[mail]"}', "no json password=[secret]", rows[3]]
 
@@ -88,7 +102,7 @@ def test_nesting_beyond_the_bound_is_replaced() -> None:
     (out,) = JsonRedactor(TextRedactor()).column(pa.array([deep], pa.string())).to_pylist()
     assert "bob" not in out
     assert json.loads(out)
-    assert out.count("[") == MOST_DEPTH
+    assert out == "[" * MOST_DEPTH + '"[too_deep]"' + "]" * MOST_DEPTH
 
 
 def test_own_patterns_reach_into_json() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from stormpetrel.ingest.redact_mail import has_credentials, mail_span
@@ -34,12 +34,14 @@ def iban(text: str) -> int:
 VISA = st.text(alphabet="0123456789", min_size=14, max_size=14).map(lambda tail: "4" + tail)
 
 
+@settings(deadline=None)
 @given(VISA)
 def test_a_right_check_digit_and_no_other(stem: str) -> None:
     right = luhn(stem)
     assert [card(f"{stem}{digit}") for digit in range(10)] == [16 if d == right else 0 for d in range(10)]
 
 
+@settings(deadline=None)
 @given(VISA, st.sampled_from([" ", "-"]))
 def test_groups_by_one_sign(stem: str, glue: str) -> None:
     number = f"{stem}{luhn(stem)}"
@@ -87,6 +89,7 @@ def test_accounts_that_the_registry_gives_as_examples(number: str) -> None:
     assert iban(number[:-1]) == 0
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789", min_size=18, max_size=18), st.integers(0, 99))
 def test_an_account_is_one_only_with_its_check_digits(account: str, check: int) -> None:
     right = 98 - int(f"{account}131400") % 97  # D is 13, E is 14
@@ -95,7 +98,12 @@ def test_an_account_is_one_only_with_its_check_digits(account: str, check: int) 
     assert iban(f"DE{right:02d}{account}") == 22
 
 
-@given(st.from_regex(r"[a-z][a-z0-9._+-]{0,20}[a-z0-9]@[a-z][a-z0-9-]{0,10}[a-z0-9]\.(org|com|info)", fullmatch=True))
+@settings(deadline=None)
+@given(
+    st.from_regex(
+        r"[a-z][a-z0-9._+-]{0,20}[a-z0-9]@[a-z][a-z0-9-]{0,10}[a-z0-9]\.(org|com|info)", fullmatch=True
+    )
+)
 def test_an_address_is_found_whole(address: str) -> None:
     assume(".." not in address)
     text = f"to <{address}>."
@@ -105,7 +113,19 @@ def test_an_address_is_found_whole(address: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["@", "a@", "@b.org", "a@b", "a@b.c", "a@b.1x", "a.@b.org", "a@.org", "user@1000.service", "a@b.png", "a@-"],
+    [
+        "@",
+        "a@",
+        "@b.org",
+        "a@b",
+        "a@b.c",
+        "a@b.1x",
+        "a.@b.org",
+        "a@.org",
+        "user@1000.service",
+        "a@b.png",
+        "a@-",
+    ],
 )
 def test_what_is_no_address(text: str) -> None:
     assert mail_span(as_bytes(text), 0, text.index("@"), len(text)) == (0, 0)

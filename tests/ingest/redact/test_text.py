@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.ingest.redact.examples import GONE, STAYS
 
@@ -28,7 +28,7 @@ def column(texts: list[str]) -> pa.Array:
 @pytest.mark.parametrize(("text", "left"), GONE, ids=lambda value: value[:40])
 def test_what_must_go_goes(text: str, left: str) -> None:
     assert ALL.text(text) == left
-    assert ALL.text(f"10:15 web-1 {text}\nnext line") .startswith("10:15 web-1 ")
+    assert ALL.text(f"10:15 web-1 {text}\nnext line").startswith("10:15 web-1 ")
 
 
 @pytest.mark.parametrize("text", STAYS, ids=lambda value: value[:40])
@@ -60,6 +60,7 @@ def test_nulls_stay_nulls() -> None:
     assert ALL.column(texts).to_pylist() == [None, "password=[secret]", None]
 
 
+@settings(deadline=None)
 @given(st.lists(MIXED, max_size=6))
 def test_redacting_twice_changes_nothing(texts: list[str]) -> None:
     texts = [text.encode("utf-8", "replace").decode() for text in texts]
@@ -67,6 +68,7 @@ def test_redacting_twice_changes_nothing(texts: list[str]) -> None:
     assert ALL.column(once).to_pylist() == once.to_pylist()
 
 
+@settings(deadline=None)
 @given(st.lists(MIXED, min_size=1, max_size=6), st.integers(0, 5))
 def test_a_row_does_not_depend_on_its_neighbours(texts: list[str], place: int) -> None:
     texts = [text.encode("utf-8", "replace").decode() for text in texts]
@@ -74,6 +76,7 @@ def test_a_row_does_not_depend_on_its_neighbours(texts: list[str], place: int) -
     assert ALL.column(column(texts))[row].as_py() == ALL.text(texts[row])
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="0123456789abcdef-", max_size=60))
 def test_hexadecimal_ids_stay(text: str) -> None:
     # A run of digits alone may have the form of a card; a hexadecimal letter beside it says that it is none.
@@ -81,12 +84,14 @@ def test_hexadecimal_ids_stay(text: str) -> None:
     assert ALL.text(f"id {guarded}f") == f"id {guarded}f"
 
 
+@settings(deadline=None)
 @given(st.uuids(), st.datetimes(), st.ip_addresses(), st.integers(0, 10**12))
 def test_identifiers_times_and_addresses_stay(uuid: object, time: object, address: object, n: int) -> None:
     text = f"{uuid} {time} {address} #{n} n={n} {n}ms"
     assert ALL.text(text) == text
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_the_scan_misses_nothing_that_a_rule_would_change(text: str) -> None:
     text = text.encode("utf-8", "replace").decode()
@@ -94,6 +99,7 @@ def test_the_scan_misses_nothing_that_a_rule_would_change(text: str) -> None:
     assert ALL.column_where(column([text]), forced).to_pylist() == [ALL.text(text)]
 
 
+@settings(deadline=None)
 @given(MIXED)
 def test_the_scan_misses_nothing_in_mixed_texts(text: str) -> None:
     text = text.encode("utf-8", "replace").decode()
@@ -106,7 +112,9 @@ def test_every_kind_has_an_example_and_is_counted() -> None:
     redactor.column(column([text for text, _ in GONE] + ["@"]))
     assert set(redactor.counts()) == set(KIND_NAMES)
     assert min(redactor.counts().values()) >= 1
-    assert {mark.text for kind in KINDS for mark in kind.marks if mark.fold and mark.text != mark.text.lower()} == set()
+    assert {
+        mark.text for kind in KINDS for mark in kind.marks if mark.fold and mark.text != mark.text.lower()
+    } == set()
 
 
 def test_counts_are_texts_not_finds() -> None:
