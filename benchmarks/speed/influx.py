@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -79,7 +80,7 @@ def through(to: Server, lines: int, per_request: int, ticks: int, connections: i
     ):
         report(
             to, "petrel_samples_total", name, "samples",
-            lambda bodies=bodies: post_all(to, PATH, {"Content-Type": "text/plain"}, bodies, connections),
+            partial(post_all, to, PATH, {"Content-Type": "text/plain"}, bodies, connections),
         )  # fmt: skip
 
 

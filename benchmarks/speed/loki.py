@@ -15,6 +15,7 @@ import json
 import re
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +162,7 @@ def through(to: Server, requests: list[Lines], connections: int) -> None:
         bodies = list(map(encode, rest))
         report(
             to, "petrel_log_records_total", name, "lines",
-            lambda kind=kind, bodies=bodies: post_all(to, PATH, {"Content-Type": kind}, bodies, connections),
+            partial(post_all, to, PATH, {"Content-Type": kind}, bodies, connections),
         )  # fmt: skip
 
 

@@ -71,7 +71,9 @@ def loki(petrel: Petrel, directory: Path, start: int) -> Sent:
     sent = Sent("loki", f"{petrel.url}/loki/api/v1/push", ["--user", f"x:{petrel.token}"], directory)
     sent.options += ["-H", "Content-Type: application/x-protobuf", "-H", "X-Scope-OrgID: blue"]
     for n in range(REQUESTS):
-        lines = [(start + n * ROWS + k, f"loki {n} {k}", {}) for k in range(ROWS)]
+        lines: list[tuple[int, str, dict[str, str]]] = [
+            (start + n * ROWS + k, f"loki {n} {k}", {}) for k in range(ROWS)
+        ]
         sent.add(
             n, bytes(cramjam.snappy.compress_raw(as_message([({"host": "a"}, lines)]).SerializeToString()))
         )

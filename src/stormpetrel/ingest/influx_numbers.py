@@ -41,8 +41,8 @@ def read_number(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number
         return BAD, 0.0
     if digits > 19 or mantissa > _EXACT or exponent > 22 or exponent < -22:
         return SPAN, 0.0
-    value = np.float64(mantissa)
-    value = value / _POWERS[-exponent] if exponent < 0 else value * _POWERS[exponent]
+    exact = np.float64(mantissa)
+    value = exact / _POWERS[-exponent] if exponent < 0 else exact * _POWERS[exponent]
     return NUMBER, (-value if negative else value)
 
 
@@ -81,7 +81,7 @@ def _power(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Num
         return 0, -1
     power = 0
     while at < end and 48 <= buf[at] <= 57:
-        power = min(power * 10 + buf[at] - 48, 9999)
+        power = min(power * 10 + int(buf[at]) - 48, 9999)
         at += 1
     return (-power if negative else power), at
 

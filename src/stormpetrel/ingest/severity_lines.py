@@ -20,7 +20,7 @@ from stormpetrel.ingest.severity import severity_of
 
 SEARCHED_BYTES = 240
 
-_FIELD, _BRACKET, _CAPITALS, _PLAIN, _NAME, _KERNEL = 1, 2, 4, 8, 16, 32
+_FIELD, _BRACKET, _CAPITALS, _PLAIN, _NAME, _KERNEL, _PANIC = 1, 2, 4, 8, 16, 32, 64
 _NO_RULE = 5  # weaker than the weakest
 _SLOTS = 256
 _SPACE, _DOUBLE, _SINGLE, _COLON, _EQUALS = 32, 34, 39, 58, 61
@@ -43,8 +43,9 @@ _WORDS: dict[str, int] = {
     **dict.fromkeys(("level", "lvl", "severity", "loglevel"), _NAME),
     "kernel": _KERNEL,
 }
-for _word in ("panic", "fatal", "error", "warning"):
-    _WORDS[_word] |= _PLAIN
+for _leading in ("panic", "fatal", "error", "warning"):
+    _WORDS[_leading] |= _PLAIN
+_WORDS["panic"] |= _PANIC
 
 
 def _hash(word: str) -> int:
@@ -134,7 +135,9 @@ def _line(buf: NDArray[np.uint8], start: Number, end: Number, tables: _Tables) -
                 rule = 2
             elif kinds & _CAPITALS and capitals:
                 rule = 3
-            elif kinds & _PLAIN and (first == kernel_end + 1 or _leads(buf, start, (first, at, end))):
+            elif kinds & _PLAIN and _leads(buf, start, (first, at, end)):
+                rule = 4
+            elif kinds & _PANIC and first == kernel_end + 1 and buf[kernel_end] == _SPACE:
                 rule = 4
             if rule < best:
                 best, level = rule, tables[3][slot]

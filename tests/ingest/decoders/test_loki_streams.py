@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stormpetrel.ingest.loki_streams import Stream, describe_text, level_of, parse_labels
@@ -37,12 +37,14 @@ def test_label_texts(text: str, labels: dict[str, str] | None) -> None:
     assert parse_labels(text) == labels
 
 
-@given(st.text(st.characters(exclude_categories=("Cs",)), max_size=40))
+@settings(deadline=None)
+@given(st.text(max_size=40))
 def test_any_value_survives_quoting(value: str) -> None:
     # JSON's escapes are Go's as well, but for surrogate pairs.
     assert parse_labels(f"{{a={json.dumps(value, ensure_ascii=False)}}}") == {"a": value}
 
 
+@settings(deadline=None)
 @given(st.text('{}a="\\`, b', max_size=30))
 def test_any_text_is_labels_or_none(text: str) -> None:
     found = parse_labels(text)

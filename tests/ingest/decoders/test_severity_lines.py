@@ -77,7 +77,9 @@ _RULES = (
     ),
     re.compile(rf"[\[<(](?:\w+:)?({_WORDS}|alert)[\]>)]", re.I | re.A),
     re.compile(rf"(?<!\w)({_WORDS.upper()})(?!\w)", re.A),
-    re.compile(r"(?:^|[:\]] )(panic|fatal|error|warning)(?: error)?:|\bkernel.(panic)\b", re.I | re.A),
+    re.compile(
+        r"(?:^|[:\]] )(panic|fatal|error|warning)(?: error)?:|(?<!\w)kernel (panic)(?!\w)", re.I | re.A
+    ),
 )
 
 
@@ -95,7 +97,7 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(st.lists(PIECES, max_size=9).map("".join))
 def test_against_a_plain_reading(line: str) -> None:
     assert found(line) == [plain_reading(line)]

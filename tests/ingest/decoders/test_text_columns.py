@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stormpetrel.errors import DecodeError, TooLargeError
@@ -15,6 +15,7 @@ from stormpetrel.ingest.request_token import request_token
 from stormpetrel.ingest.text_columns import gather_text, repeat_text
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=8))
 def test_spans_become_texts(body: bytes, spans: list[tuple[int, int]]) -> None:
     inside = [(min(a, b, len(body)), min(max(a, b), len(body))) for a, b in spans]
@@ -31,6 +32,7 @@ def test_texts_are_repeated_as_often_as_is_said() -> None:
         repeat_text(["abcd"], np.array([2]), 7)
 
 
+@settings(deadline=None)
 @given(st.recursive(st.text() | st.integers(-(1 << 63), 1 << 63) | st.none(), st.lists, max_leaves=8))
 def test_json_says_what_was_said(value: object) -> None:
     assert parse_json(json.dumps(value).encode()) == value
