@@ -26,9 +26,6 @@ _SLOTS = 256
 _SPACE, _DOUBLE, _SINGLE, _COLON, _EQUALS = 32, 34, 39, 58, 61
 _SQUARE, _ANGLE, _ROUND = (91, 93), (60, 62), (40, 41)
 
-# Letter of each byte, hash of each slot's word, its rules, its severity.
-_Tables = tuple[NDArray[np.uint8], NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint8]]
-
 # Which rules a word counts for. Rare words count only where a field is named level.
 _WORDS: dict[str, int] = {
     **dict.fromkeys(
@@ -74,6 +71,10 @@ _CLASS = np.zeros(256, np.uint8)
 _CLASS[[*range(48, 58), 95, *range(128, 256)]] = 1
 for _letter in range(97, 123):
     _CLASS[_letter] = _CLASS[_letter - 32] = _letter
+# Whether a word may begin with two letters, by their numbers in the alphabet: most words may not.
+_LIKELY = np.zeros(1 << 10, np.uint8)
+for _leading in _WORDS:
+    _LIKELY[(ord(_leading[0]) & 31) << 5 | ord(_leading[1]) & 31] = 1
 
 
 def fill_severities(lines: pa.Array, severities: NDArray[np.uint8]) -> None:
@@ -95,66 +96,68 @@ def fill_severities(lines: pa.Array, severities: NDArray[np.uint8]) -> None:
     _, offsets, text = lines.buffers()
     starts = np.frombuffer(offsets, np.int32)[lines.offset : lines.offset + len(lines) + 1]
     buf = np.frombuffer(text, np.uint8) if text is not None else np.empty(0, np.uint8)
-    _fill(buf, starts, severities, (_CLASS, _KEYS, _RULES, _LEVELS))
+    _fill(buf, starts, severities)
 
 
 @compiled
-def _fill(
-    buf: NDArray[np.uint8], starts: NDArray[np.int32], severities: NDArray[np.uint8], tables: _Tables
-) -> None:
+def _fill(buf: NDArray[np.uint8], starts: NDArray[np.int32], severities: NDArray[np.uint8]) -> None:
     for i in range(len(severities)):
         if severities[i] == 0:
             start = np.int64(starts[i])
             end = min(np.int64(starts[i + 1]), start + SEARCHED_BYTES)
-            severities[i] = _line(buf, start, end, tables)
+            severities[i] = _line(buf, start, end)
 
 
 @compiled
-def _line(buf: NDArray[np.uint8], start: Number, end: Number, tables: _Tables) -> Number:
+def _line(buf: NDArray[np.uint8], start: Number, end: Number) -> Number:
     """The severity of one line."""
-    best, level = _NO_RULE, np.uint8(0)
+    best = _NO_RULE
+    level: Number = np.uint8(0)
     at = start
     value_at, kernel_end = np.int64(-1), np.int64(-2)
     before = (start, np.int64(-1))  # the last word
     while at < end:
-        if tables[0][buf[at]] == 0:
+        if _CLASS[buf[at]] == 0:
             at += 1
             continue
         first = at
-        at, slot, capitals = _word(buf, at, end, tables[0], tables[1])
-        kinds = tables[2][slot] if slot >= 0 else np.uint8(0)
+        at, slot, capitals = _word(buf, at, end)
+        kinds = _RULES[slot] if slot >= 0 else np.uint8(0)
         if kinds & _NAME:
             value_at = _value(buf, at, end)
         elif kinds & _KERNEL:
             kernel_end = at
         elif kinds:
             if kinds & _FIELD and first == value_at:
-                return tables[3][slot]
+                return _LEVELS[slot]
             rule = _NO_RULE
             if kinds & _BRACKET and _bracketed(buf, start, before, (first, at, end)):
                 rule = 2
             elif kinds & _CAPITALS and capitals:
                 rule = 3
-            elif kinds & _PLAIN and _leads(buf, start, (first, at, end)):
-                rule = 4
-            elif kinds & _PANIC and first == kernel_end + 1 and buf[kernel_end] == _SPACE:
-                rule = 4
+            elif kinds & _PLAIN:
+                panic = kinds & _PANIC and first == kernel_end + 1 and buf[kernel_end] == _SPACE
+                if panic or _leads(buf, start, (first, at, end)):
+                    rule = 4
             if rule < best:
-                best, level = rule, tables[3][slot]
+                best, level = rule, _LEVELS[slot]
         before = (first, at)
     return level
 
 
 @compiled
-def _word(
-    buf: NDArray[np.uint8], at: Number, end: Number, classes: NDArray[np.uint8], keys: NDArray[np.uint64]
-) -> tuple[Number, Number, bool]:
+def _word(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Number, bool]:
     """The word at a place: its end, its slot in the table or -1, whether it is all capitals."""
+    following = _CLASS[buf[at + 1]] if at + 1 < end else np.uint8(0)
+    if not _LIKELY[np.int64(_CLASS[buf[at]] & 31) << 5 | np.int64(following & 31)]:
+        while at < end and _CLASS[buf[at]]:
+            at += 1
+        return at, np.int64(-1), False
     number = np.uint64(0)
     first = at
     letters, capitals = True, True
     while at < end:
-        kind = classes[buf[at]]
+        kind = _CLASS[buf[at]]
         if kind == 0:
             break
         letters = letters and kind != 1
@@ -162,13 +165,13 @@ def _word(
         number = number * np.uint64(0x100000001B3) ^ np.uint64(kind)
         at += 1
     if not letters or at - first < 3 or at - first > 13:
-        return at, -1, False
-    slot = number & np.uint64(255)
-    while keys[slot] != 0:
-        if keys[slot] == number:
-            return at, np.int64(slot), capitals
-        slot = (slot + np.uint64(1)) & np.uint64(255)
-    return at, -1, False
+        return at, np.int64(-1), False
+    slot = np.int64(number & np.uint64(_SLOTS - 1))
+    while _KEYS[slot] != 0:
+        if _KEYS[slot] == number:
+            return at, slot, capitals
+        slot = (slot + 1) % _SLOTS
+    return at, np.int64(-1), False
 
 
 @compiled
