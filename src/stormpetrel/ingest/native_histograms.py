@@ -14,7 +14,7 @@ metrics data model, whose bucket `i` is bucket `i + 1` here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,8 +36,6 @@ EXPONENTS = (*range(-20, -10, 2), *range(-10, 11), *range(12, 31, 2))
 STALE = float(np.array([STALE_MARKER_BITS], np.uint64).view(np.float64)[0])
 
 _EXPONENTS = np.array(EXPONENTS, np.int64)
-_NO_INDICES = np.empty(0, np.int64)
-_NO_COUNTS = np.empty(0, np.float64)
 
 
 def bound_text(bound: float) -> str:
@@ -68,8 +66,8 @@ class Buckets:
         count: float64[n], not negative.
     """
 
-    index: NDArray[np.int64] = _NO_INDICES
-    count: NDArray[np.float64] = _NO_COUNTS
+    index: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+    count: NDArray[np.float64] = field(default_factory=lambda: np.empty(0, np.float64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +78,8 @@ class NativeHistogram:
     count: float
     zero_count: float = 0.0
     zero_threshold: float = 0.0
-    positive: Buckets = Buckets()
-    negative: Buckets = Buckets()
+    positive: Buckets = field(default_factory=Buckets)
+    negative: Buckets = field(default_factory=Buckets)
     bounds: tuple[float, ...] = ()
 
 

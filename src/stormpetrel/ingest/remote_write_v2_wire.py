@@ -13,7 +13,13 @@ from numpy.typing import NDArray
 from stormpetrel.ingest.native import Number, compiled
 from stormpetrel.ingest.protobuf_wire import read_size, varint64
 from stormpetrel.ingest.remote_write_table import UNKNOWN_ID, find
-from stormpetrel.ingest.remote_write_wire import hash128, hash_block, hash_end, load64
+from stormpetrel.ingest.remote_write_wire import (
+    hash128,
+    hash_block,
+    hash_end,
+    load64,
+    put_line,
+)
 
 # What `measure` counts.
 SYMBOLS, SERIES, SAMPLES, HISTOGRAMS = 0, 1, 2, 3

@@ -151,7 +151,7 @@ def _sample(
             values[row] = load64(buf, at + 1)
             at += 9
         elif tag == 0x10:
-            times[row], at = read_millis(buf, at + 1, end)
+            times[row], at = varint64(buf, at + 1, end)
         else:
             return False
         if at < 0:

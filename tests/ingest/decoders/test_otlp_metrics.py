@@ -213,7 +213,5 @@ def test_json_says_the_same_as_protobuf(
     fill_json(again, text.body)
     assert again.SerializeToString(deterministic=True) == message.SerializeToString(deterministic=True)
     (one, ours), (two, theirs) = decode(binary), decode(text)
-    assert one.metrics is not None
-    assert two.metrics is not None
     assert same(Decoded(one.metrics, rejected=one.rejected), Decoded(two.metrics, rejected=two.rejected))
     assert [ours.info(i) for i in range(len(ours))] == [theirs.info(i) for i in range(len(theirs))]

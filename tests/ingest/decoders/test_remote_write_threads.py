@@ -38,4 +38,4 @@ def test_senders_of_the_same_new_series_agree_on_their_ids() -> None:
         for done in [pool.submit(work, 2 * turn) for turn in range(THREADS)]:
             done.result()
     assert len(registry) == SERIES
-    assert len(decoder._table) == SERIES
+    assert len(decoder._v1._table) == SERIES
