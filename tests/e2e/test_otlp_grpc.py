@@ -72,7 +72,10 @@ class Sender:
         program.write_text(PROGRAM)
         arguments = [f"http://127.0.0.1:{port}", petrel.token, str(rounds), str(pause_seconds)]
         self.process = subprocess.Popen(
-            [sys.executable, str(program), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [sys.executable, str(program), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def acknowledged(self) -> dict[str, list[int]]:

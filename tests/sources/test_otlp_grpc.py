@@ -78,7 +78,9 @@ def test_partial_success(intake: MemoryIntake, opened: Any) -> None:
         ((*TOKEN, ("x-storm-petrel-source", "a/b")), Code.INVALID_ARGUMENT, "letters"),
     ],
 )
-def test_strangers_are_refused(intake: MemoryIntake, opened: Any, metadata: Any, code: Any, words: str) -> None:
+def test_strangers_are_refused(
+    intake: MemoryIntake, opened: Any, metadata: Any, code: Any, words: str
+) -> None:
     error = refused(opened, request("one"), metadata)
     assert error.code() == code
     assert words in error.details()

@@ -80,7 +80,7 @@ def write_whole(value: Number, out: NDArray[np.uint8], at: Number) -> Number:
 def write_hex(
     source: NDArray[np.uint8], starts: NDArray[np.int64], width: Number, out: NDArray[np.uint8]
 ) -> NDArray[np.int32]:
-    """Write `width` bytes from each start in hexadecimal, nothing where it is -1; the offsets of the texts."""
+    """Write `width` bytes from each start in hexadecimal, nothing where it is -1; the texts' offsets."""
     offsets = np.zeros(len(starts) + 1, np.int32)
     at = 0
     for row in range(len(starts)):

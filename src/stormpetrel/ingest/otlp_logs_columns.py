@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from stormpetrel.ingest import otlp_logs_wire as wire
 from stormpetrel.ingest import otlp_record_wire as record
-from stormpetrel.ingest.json_wire import REAL_BYTES, write_hex, write_slices
+from stormpetrel.ingest.json_wire import write_hex, write_slices
 from stormpetrel.ingest.otlp_logs_rows import LogColumns, LogRow, row_of
 from stormpetrel.ingest.otlp_record_json import write_attributes
 from stormpetrel.ingest.otlp_record_wire import Bytes, Numbers
@@ -109,7 +109,7 @@ def _tell_severity(rows: Numbers, texts: list[str]) -> None:
     named = np.flatnonzero(rows[:, record.SAID] >= 0)
     said = codes[rows[named, record.SAID]]
     number[named] = np.where(number[named] == 0, said, number[named])
-    rows[named[number[named] == said], record.SAID] = -1
+    rows[named[(number[named] == said) & (said > 0)], record.SAID] = -1
 
 
 def _with_odd(buf: Bytes, rows: Numbers, scopes: Sequence[Scope]) -> Bytes:
@@ -170,4 +170,5 @@ def _ids(source: Bytes, starts: Numbers, width: int) -> Any:
 
 def _array(offsets: NDArray[np.int32], out: Bytes) -> Any:
     """A text column over buffers; what was not needed of `out` is not part of it."""
-    return pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(out[: offsets[-1]]))
+    texts = pa.py_buffer(out[: offsets[-1]])
+    return pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), texts)

@@ -131,7 +131,7 @@ _TYPES: dict[str, type] = {"stringValue": str, "boolValue": bool, "intValue": in
 
 def _signed(raw: Any) -> int:
     """A 64-bit number as itself or as decimal digits."""
-    if type(raw) is str and len(raw) < 19 and raw.isdecimal():
+    if type(raw) is str and len(raw) < 19 and raw.removeprefix("-").isdecimal():
         return int(raw)
     if type(raw) is not int or not -INT64_MAX - 1 <= raw <= INT64_MAX:
         raise TypeError

@@ -36,9 +36,8 @@ class LogColumns:
 def columns_of(rows: Sequence[LogRow]) -> LogColumns:
     """Rows, of which there is at least one, as columns."""
     time, observed, entity, severity, body, attributes, trace, span = zip(*rows, strict=True)
-    return LogColumns(
-        np.array(time, np.uint64), np.array(observed, np.uint64), entity, severity, body, attributes, trace, span
-    )  # fmt: skip
+    times, seen = np.array(time, np.uint64), np.array(observed, np.uint64)
+    return LogColumns(times, seen, entity, severity, body, attributes, trace, span)
 
 
 def message_rows(message: Any) -> list[LogRow]:
@@ -75,7 +74,7 @@ def completed(attributes: dict[str, Any], number: int, text: str, event_name: st
     if text:
         said = severity_of(text)
         severity = severity or said
-        if severity != said:
+        if not said or severity != said:
             attributes["severity_text"] = text
     if event_name:
         attributes["event.name"] = event_name

@@ -118,10 +118,10 @@ def _text(buf: Bytes, start: Number, end: Number, tag: Number, row: Numbers) -> 
 
 @compiled
 def _any(buf: Bytes, start: Number, end: Number) -> bool:
-    for i in range(start, end):
-        if buf[i] != 0:
-            return True
-    return False
+    """Whether a byte is not zero."""
+    while start < end and buf[start] == 0:
+        start += 1
+    return start < end
 
 
 @compiled
@@ -143,10 +143,10 @@ def _distinct(buf: Bytes, row: Numbers, tables: Tables) -> bool:
 
 @compiled
 def _same(buf: Bytes, one: Number, other: Number, size: Number) -> bool:
-    for i in range(size):
-        if buf[one + i] != buf[other + i]:
-            return False
-    return True
+    done = 0
+    while done < size and buf[one + done] == buf[other + done]:
+        done += 1
+    return done == size
 
 
 @compiled
@@ -196,10 +196,10 @@ def _reserved(buf: Bytes, start: Number, end: Number) -> bool:
 def _spells(buf: Bytes, start: Number, end: Number, name: Bytes) -> bool:
     if end - start != len(name):
         return False
-    for i in range(len(name)):
-        if buf[start + i] != name[i]:
-            return False
-    return True
+    done = 0
+    while done < len(name) and buf[start + done] == name[done]:
+        done += 1
+    return done == len(name)
 
 
 @compiled

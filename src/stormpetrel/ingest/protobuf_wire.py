@@ -14,9 +14,9 @@ from stormpetrel.ingest.native import Number, compiled
 
 @compiled
 def varint(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Number]:
-    """A varint below 2^56, such as a tag or a length: (value, next position); position -1 where there is none.
+    """A varint below 2^56, such as a tag or a length: (value, next position).
 
-    So short that it can be added to a position without running over.
+    Position -1 where there is none. So short that it can be added to a position without running over.
     """
     value = np.int64(0)
     shift = 0

@@ -1,4 +1,4 @@
-"""What OTLP senders are answered: nothing on success, counts and a reason on partial success; and all of a span."""
+"""What OTLP senders are answered: nothing on success, counts and reasons otherwise; and all of a span."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ def test_full_success_leaves_partial_success_unset(
 
 @pytest.mark.parametrize("content_type", TYPES)
 @pytest.mark.parametrize("signal", SIGNALS)
-def test_partial_success_counts_and_explains(build: Build, push: Push, signal: str, content_type: str) -> None:
+def test_partial_success_counts_and_explains(
+    build: Build, push: Push, signal: str, content_type: str
+) -> None:
     decoded = decode(signal, push(spoilt(signal, build[signal]()), content_type))
     assert (decoded.status, decoded.answer_type) == (200, content_type)
     _, response, field = SIGNALS[signal]

@@ -1,4 +1,4 @@
-"""One text that is not UTF-8 costs itself, not the request; and what rows share is bounded before it is made."""
+"""A text that is not UTF-8 costs itself, not the request; and what rows share is bounded beforehand."""
 
 from __future__ import annotations
 
@@ -95,7 +95,9 @@ def test_what_rows_would_repeat_is_bounded(
 
 
 @pytest.mark.parametrize("records", [0, 1])
-def test_a_long_resource_with_very_many_scopes_is_no_bomb(records: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_resource_with_very_many_scopes_is_no_bomb(
+    records: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(otlp_scopes, "MAX_SHARED", 16 << 20)
     message: Any = ExportLogsServiceRequest()
     group = message.resource_logs.add()

@@ -59,7 +59,13 @@ class OtlpExport:
     """
 
     def __init__(  # what one request needs on its way; no options
-        self, name: str, decode: Decode, caller_of: CallerOf, clock: Clock, intake: Intake, stop: threading.Event
+        self,
+        name: str,
+        decode: Decode,
+        caller_of: CallerOf,
+        clock: Clock,
+        intake: Intake,
+        stop: threading.Event,
     ) -> None:
         self._name = name
         self._decode = decode
