@@ -37,7 +37,8 @@ def version_9() -> list[bytes]:
     for _ in range(DATAGRAMS):
         head = struct.pack("!HHIIII", 9, FLOWS + 1, 10_000_000, NOW, 1, 0)
         records = b"".join(
-            rng.bytes(8) + struct.pack("!II", 9_000_000, 9_900_000) + rng.bytes(width - 16) for _ in range(FLOWS)
+            rng.bytes(8) + struct.pack("!II", 9_000_000, 9_900_000) + rng.bytes(width - 16)
+            for _ in range(FLOWS)
         )
         found.append(head + template + one_set(256, records))
     return found
@@ -83,7 +84,7 @@ def main() -> None:
         ]
         rate = DATAGRAMS * FLOWS / min(one for one, _ in pairs)
         ratio = float(np.median([other / one for one, other in pairs]))
-        print(f"version {version}: {rate:,.0f} flows/s to batches, {ratio:.1f} times the library netflow to objects")
+        print(f"version {version}: {rate:,.0f} flows/s to batches, {ratio:.1f} times netflow's to objects")
 
 
 if __name__ == "__main__":

@@ -33,7 +33,12 @@ def write_capture(path: Path, packets: list[Packet]) -> None:
 def _frame(packet: Packet) -> bytes:
     six = ":" in packet.source[0]
     head = 40 if six else 20
-    return bytes(12) + (b"\x86\xdd" if six else b"\x08\x00") + _ip(packet, six) + _rest(packet, packet.size - head)
+    return (
+        bytes(12)
+        + (b"\x86\xdd" if six else b"\x08\x00")
+        + _ip(packet, six)
+        + _rest(packet, packet.size - head)
+    )
 
 
 def _ip(packet: Packet, six: bool) -> bytes:

@@ -80,7 +80,9 @@ def test_what_was_received_is_handed_over_at_the_stop(monkeypatch: pytest.Monkey
     assert flow_rows(intake)
 
 
-def test_much_is_handed_over_before_its_time(monkeypatch: pytest.MonkeyPatch, running: Any, until: Any) -> None:
+def test_much_is_handed_over_before_its_time(
+    monkeypatch: pytest.MonkeyPatch, running: Any, until: Any
+) -> None:
     monkeypatch.setattr(netflow, "FLUSH_SECONDS", 3600.0)
     monkeypatch.setattr(netflow, "FLUSH_DATAGRAMS", 10)
     port, intake = free_port(), MemoryIntake()
@@ -112,7 +114,9 @@ def test_refusals_of_the_decoder_are_passed_on(running: Any, until: Any) -> None
     assert {refusal.reason for refusal in intake.refusals()} == {"unsupported"}
 
 
-def test_a_port_that_is_taken_is_tried_again(monkeypatch: pytest.MonkeyPatch, running: Any, until: Any) -> None:
+def test_a_port_that_is_taken_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, running: Any, until: Any
+) -> None:
     monkeypatch.setattr(netflow, "FIRST_WAIT_SECONDS", 0.05)
     port, intake = free_port(), MemoryIntake()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
@@ -170,9 +174,9 @@ def test_flows_that_cannot_be_handed_over_are_counted(
 
 @pytest.mark.parametrize("network", ["10.0.0.0/33", "router", ""])
 def test_a_network_that_is_none_is_refused(network: str) -> None:
-    with pytest.raises(ValueError, match="network|address"):
+    with pytest.raises(ValueError, match=r"network|address"):
         FlowsConfig(allow=[network])
-    with pytest.raises(ValueError, match="network|address"):
+    with pytest.raises(ValueError, match=r"network|address"):
         AllowList([network])
 
 

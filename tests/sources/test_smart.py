@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,9 @@ class Host:
     def read(self, source: SmartSource, until: Any, rounds: int = 1) -> None:
         """Let a source read some rounds."""
         for _ in range(rounds):
-            batch = source._round(self.intake, smart.threading.Event())
+            batch = source._round(self.intake, threading.Event())
             if len(batch):
-                source._hand_over(batch, self.intake, smart.threading.Event())
+                source._hand_over(batch, self.intake, threading.Event())
 
     def refusals(self) -> list[tuple[str, int, str]]:
         return [(one.reason, one.rows, one.example) for one in self.intake.refusals()]
@@ -162,7 +163,7 @@ def test_a_program_that_hangs_is_ended(host: Host, until: Any, monkeypatch: pyte
 def test_the_stop_does_not_wait_for_the_program(host: Host, running: Any, until: Any) -> None:
     (host.folder / "scan.json").unlink()
     with running(host.source(), host.intake):
-        until(lambda: (host.folder / "calls").exists())
+        until((host.folder / "calls").exists)
     assert host.intake.refusals() == []
 
 
@@ -182,9 +183,12 @@ def test_without_the_program_it_says_so(host: Host, running: Any, until: Any) ->
 
 
 def test_it_is_run_where_there_are_program_and_disk(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smart, "_DEVICES", host.folder)
+    devices = host.folder / "dev"
+    devices.mkdir()
+    monkeypatch.setattr(smart, "_DEVICES", devices)
+    (devices / "vda").touch()
     assert not SmartSource.available(str(host.program))
-    (host.folder / "nvme0").touch()
+    (devices / "nvme0").touch()
     assert SmartSource.available(str(host.program))
     assert not SmartSource.available("no-such-smartctl")
 

@@ -9,12 +9,14 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from stormpetrel.ingest.timestamps import parse_rfc3339
-from stormpetrel.ingest.webhook import MAX_AHEAD_NANOS, RowRefusedError, shown
+from stormpetrel.ingest.webhook_values import RowRefusedError, shown
 from stormpetrel.model.record_columns import build_flows
 from stormpetrel.model.records import FlowBatch
 from stormpetrel.model.time import NANOS_PER_MILLISECOND, NANOS_PER_SECOND
 
 MAX_ROWS = 200_000  # of one request
+# A sensor's clock may be wrong; what lies further ahead would stay the newest for ever.
+MAX_AHEAD_NANOS = 86_400 * NANOS_PER_SECOND
 
 _GREATEST = (1 << 63) - 1
 # From IANA's list of protocol numbers, with the names that sensors write.
@@ -134,7 +136,9 @@ def moment_of(value: object, received_unix_nano: int) -> int:
     if time is None or not 0 < time <= _GREATEST:
         raise RowRefusedError("bad_time", f"{shown(value)} is no time")
     if time > received_unix_nano + MAX_AHEAD_NANOS:
-        raise RowRefusedError("time_in_future", f"{shown(value)} is more than a day ahead of this host's clock")
+        raise RowRefusedError(
+            "time_in_future", f"{shown(value)} is more than a day ahead of this host's clock"
+        )
     return time
 
 
@@ -151,8 +155,8 @@ def _number_moment(value: float) -> int | None:
         return None
     whole = int(value)
     unit = _unit(whole)
-    micros = max(unit // 1000, 1)
-    return whole * unit + round((value - whole) * (unit / micros)) * micros
+    step = min(unit, 1000)  # a float of seconds tells microseconds, and no more
+    return whole * unit + round((value - whole) * unit / step) * step
 
 
 def _text_moment(text: str) -> int | None:
@@ -172,7 +176,13 @@ def nanos_of(value: object, unit_nanos: int = NANOS_PER_SECOND) -> int:
     """
     if isinstance(value, str):
         whole, _, fraction = value.strip().partition(".")
-        if whole.isascii() and whole.isdigit() and len(whole) < 16 and fraction.isascii() and fraction.isdigit():
+        if (
+            whole.isascii()
+            and whole.isdigit()
+            and len(whole) < 16
+            and fraction.isascii()
+            and fraction.isdigit()
+        ):
             return int(whole) * unit_nanos + int(fraction[:9].ljust(9, "0")) * unit_nanos // NANOS_PER_SECOND
         try:
             value = float(value)

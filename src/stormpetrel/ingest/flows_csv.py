@@ -25,14 +25,16 @@ from stormpetrel.ingest.request_token import request_token
 from stormpetrel.ingest.sensor_rows import MAX_LINE_BYTES, entity_of_sensor, lines_of, open_body
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.ingest.tally import RejectTally
-from stormpetrel.ingest.webhook import RowRefusedError
+from stormpetrel.ingest.webhook_values import RowRefusedError
 from stormpetrel.model.push import Decoded, PushRequest
 
 _DELIMITERS = ",;\t"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _VALUE_LETTERS = 512
 # 03/07/2017 08:55:58.25 PM; seconds, fraction and half of the day may be missing.
-_SLASHED = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(?: ?([AaPp])[Mm])?")
+_SLASHED = re.compile(
+    r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(?: ?([AaPp])[Mm])?"
+)
 
 
 class FlowsCsvDecoder:
@@ -93,7 +95,9 @@ def _split(line: bytes, delimiter: str) -> list[str]:
         RowRefusedError: `line_too_long`; `bad_row`: a value is longer than the csv module takes (128 KiB).
     """
     if len(line) > MAX_LINE_BYTES:
-        raise RowRefusedError("line_too_long", f"a line has {len(line)} bytes, at most {MAX_LINE_BYTES} are taken")
+        raise RowRefusedError(
+            "line_too_long", f"a line has {len(line)} bytes, at most {MAX_LINE_BYTES} are taken"
+        )
     try:
         return next(csv.reader([line.decode("utf-8", "replace")], delimiter=delimiter))
     except csv.Error as error:

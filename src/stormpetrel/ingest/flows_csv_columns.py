@@ -24,7 +24,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     ),
     "destination_address": (
         "destination_address", "dst_ip", "destination_ip", "dstip", "dip", "dest_ip", "dst_addr", "dstaddr",
-        "da", "dst", "daddr", "ipv4_dst_addr", "ipv6_dst_addr", "destinationipv4address", "id_resp_h", "ip_dst",
+        "da", "dst", "daddr", "ipv4_dst_addr", "ipv6_dst_addr", "destinationipv4address", "id_resp_h",
+        "ip_dst",
     ),
     "source_port": (
         "source_port", "src_port", "srcport", "sport", "sp", "l4_src_port", "sourcetransportport",
@@ -37,7 +38,8 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "protocol": ("protocol", "proto", "pr", "ip_protocol", "protocolidentifier", "ip_proto"),
     "start": (
         "start_time", "start", "ts", "stime", "starttime", "firstseen", "first_seen", "date_first_seen",
-        "flow_start_milliseconds", "flowstartmilliseconds", "first_switched", "timestamp", "time", "date_time",
+        "flow_start_milliseconds", "flowstartmilliseconds", "first_switched", "timestamp", "time",
+        "date_time",
     ),
     "end": (
         "end_time", "end", "te", "etime", "ltime", "endtime", "lasttime", "lastseen", "last_seen",
@@ -126,10 +128,12 @@ def find_columns(header: Sequence[str]) -> Columns:
         if needed not in places:
             names = ", ".join(ALIASES[needed][:4])
             raise DecodeError(
-                f"no column of the header {', '.join(header[:8])[:200]!r} is a {needed}: name it {names} or alike"
+                f"no column of {', '.join(header[:8])[:200]!r} is a {needed}: name it {names} or alike"
             )
     named = next((name for name in DURATIONS if name in numbers), None)
     duration = None if named is None else (numbers[named], DURATIONS[named])
     taken = {*places.values(), *((duration[0],) if duration else ())}
-    others = tuple((name.strip()[:128], n) for n, name in enumerate(header) if n not in taken and name.strip())
+    others = tuple(
+        (name.strip()[:128], n) for n, name in enumerate(header) if n not in taken and name.strip()
+    )
     return Columns(places, duration, others, len(header))

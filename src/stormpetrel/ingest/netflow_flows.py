@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from stormpetrel.errors import DecodeError
 from stormpetrel.ingest.netflow_columns import Numbers, Records
 from stormpetrel.ingest.netflow_packet import (
+    NO_UPTIME,
     REVERSE,
     V5_LAYOUT,
     Header,
@@ -178,7 +179,8 @@ def _heed_options(exporter: Exporter, records: Records) -> None:
 def _origin(address: str, received: int, header: Header, exporter: Exporter) -> _Origin:
     export = header.export_unix_nano
     uptime = header.uptime_ms
-    if uptime < 0 and exporter.boot_unix_nano >= 0:
+    if uptime == NO_UPTIME and exporter.boot_unix_nano >= 0:
+        # Little below 0 while the export, told in whole seconds, seems to be before the boot.
         uptime = (export - exporter.boot_unix_nano) // NANOS_PER_MILLISECOND
     shift = received - export if abs(received - export) > CLOCK_NANOS else 0
     return _Origin(address, received, export, shift, uptime, header.sampling or exporter.sampling)

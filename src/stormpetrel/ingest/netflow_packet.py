@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from stormpetrel.errors import DecodeError, UnsupportedError
-from stormpetrel.model.time import NANOS_PER_MILLISECOND, NANOS_PER_SECOND
+from stormpetrel.model.time import NANOS_PER_SECOND
 
 MAX_FIELDS = 512  # of one template
 VARIABLE = 0xFFFF  # as a field's length in IPFIX: the length stands before each value
@@ -21,6 +21,7 @@ SLOT_BYTES = 64  # what is kept of a value of variable length
 
 REVERSE = 29305  # the enterprise number of the other direction of a flow, RFC 5103
 SCOPE = 1 << 32  # stands for the enterprise of NetFlow 9's scope fields, which have numbers of their own
+NO_UPTIME = -(1 << 62)
 
 _PADDING = 210  # IANA paddingOctets
 _V5_RECORD = 48
@@ -77,7 +78,7 @@ V5_LAYOUT = Layout(tuple(Field(element, 0, length) for element, length in _V5_FI
 
 
 class Header(NamedTuple):
-    """What a datagram says of itself. `uptime_ms` is -1 where the version has none (IPFIX)."""
+    """What a datagram says of itself. `uptime_ms` is `NO_UPTIME` where the version has none (IPFIX)."""
 
     version: int
     export_unix_nano: int
@@ -111,7 +112,7 @@ def read_packet(payload: bytes) -> Packet:
             return Packet(header, *_read_sets(payload, 20, len(payload)))
         if version == 10:
             length, seconds, _, domain = struct.unpack_from("!HIII", payload, 2)
-            header = Header(10, seconds * NANOS_PER_SECOND, -1, domain)
+            header = Header(10, seconds * NANOS_PER_SECOND, NO_UPTIME, domain)
             sets, whole = _read_sets(payload, 16, min(length, len(payload)))
             return Packet(header, sets, whole and length == len(payload))
     except struct.error:
@@ -220,9 +221,9 @@ def fixed_records(layout: Layout, content: bytes) -> tuple[bytes, bool]:
     at = 0
     while len(content) - at >= layout.least:
         record: list[bytes] = []
-        for _, _, length in layout.fields:
-            slot = length
-            if length == VARIABLE:
+        for _, _, told in layout.fields:
+            length, slot = told, told
+            if told == VARIABLE:
                 length, at = _value_length(content, at)
                 slot = SLOT_BYTES
             record.append(content[at : at + min(length, slot)].ljust(slot, b"\0"))

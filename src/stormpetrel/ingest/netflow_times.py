@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormpetrel.ingest.netflow_columns import Numbers, Records
+from stormpetrel.ingest.netflow_packet import NO_UPTIME
 from stormpetrel.model.time import NANOS_PER_MILLISECOND, NANOS_PER_SECOND
 
 Nanos: TypeAlias = NDArray[np.int64]
@@ -23,7 +24,7 @@ _DURATIONS = ((161, NANOS_PER_MILLISECOND), (162, 1000))
 
 class Moments(NamedTuple):
     """Of each record: when it was exported (int64, UTC nanoseconds), and its exporter's uptime then in
-    milliseconds (int64), -1 where that is not known."""
+    milliseconds (int64), `NO_UPTIME` where that is not known."""
 
     export_unix_nano: Nanos
     uptime_ms: Nanos
@@ -86,7 +87,7 @@ def _by_uptime(records: Records, moments: Moments) -> tuple[Nanos, Nanos]:
     if first is None or last is None:  # one of them has more than 8 bytes
         return moments.export_unix_nano, moments.export_unix_nano
     # Without an uptime all that is known is how long the flow took: it ends with the export.
-    uptime = np.where(moments.uptime_ms >= 0, moments.uptime_ms, last.astype(np.int64))
+    uptime = np.where(moments.uptime_ms != NO_UPTIME, moments.uptime_ms, last.astype(np.int64))
     export = moments.export_unix_nano
     return _since(export, uptime, first), _since(export, uptime, last)
 

@@ -11,7 +11,7 @@ import orjson
 from stormpetrel.errors import TooLargeError
 from stormpetrel.ingest.body import unpack
 from stormpetrel.ingest.flow_rows import MAX_ROWS
-from stormpetrel.ingest.webhook import NAME_LETTERS, TEXT_LETTERS, text_of
+from stormpetrel.ingest.webhook_values import NAME_LETTERS, TEXT_LETTERS, text_of
 from stormpetrel.model.columns import build_logs
 from stormpetrel.model.push import PushRequest
 from stormpetrel.model.signal import LogBatch
@@ -126,7 +126,9 @@ def entity_of_sensor(sensor: object, source: str) -> str:
     return f"job:{source.partition('/')[0]}"
 
 
-def readable(kind: str, record: Flat, names: Sequence[str], ends: tuple[str, str], quiet: frozenset[str]) -> str:
+def readable(
+    kind: str, record: Flat, names: Sequence[str], ends: tuple[str, str], quiet: frozenset[str]
+) -> str:
     """One line for people: the kind, the values that matter, and from where to where.
 
     Args:

@@ -13,7 +13,7 @@ from stormpetrel.ingest.sensor_rows import open_body
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.ingest.smartctl_readings import OPEN_FAILED, readings_of
 from stormpetrel.ingest.tally import RejectTally
-from stormpetrel.ingest.webhook import RowRefusedError, dig, shown, text_at
+from stormpetrel.ingest.webhook_values import RowRefusedError, dig, shown, text_at
 from stormpetrel.model.push import Decoded, PushRequest
 from stormpetrel.model.signal import MetricBatch
 from stormpetrel.model.time import NANOS_PER_SECOND
@@ -114,7 +114,9 @@ class SmartctlDecoder:
         decoded = self._parser.parse_dated(body, request.received_unix_nano, request.source, host)
         if decoded.metrics is None:
             told = "; ".join(f"{one.reason}: {one.example}" for one in decoded.rejected)
-            raise DecodeError(f"the request tells of no disk: {told or 'send the output of smartctl --json -a'}")
+            raise DecodeError(
+                f"the request tells of no disk: {told or 'send the output of smartctl --json -a'}"
+            )
         return decoded
 
 

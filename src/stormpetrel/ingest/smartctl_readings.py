@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from stormpetrel.ingest.webhook import dig, text_of
+from stormpetrel.ingest.webhook_values import dig, text_of
 from stormpetrel.model.signal import MetricKind
 
 GAUGE, COUNTER = MetricKind.GAUGE, MetricKind.COUNTER
@@ -49,6 +49,7 @@ class _Told(NamedTuple):
     kind: MetricKind = GAUGE
     unit: str = ""
     scale: float = 1.0
+    per: float = 1.0  # divides: a hundredth as a factor would not be exact
 
 
 _HEALTH_LOG = "nvme_smart_health_information_log"
@@ -59,8 +60,12 @@ _TOLD = (
     _Told("smart_power_cycles_total", ("power_cycle_count",), COUNTER),
     _Told("smart_capacity_bytes", ("user_capacity", "bytes"), GAUGE, "By"),
     _Told("smart_self_test_passed", ("ata_smart_data", "self_test", "status", "passed")),
-    _Told("smart_self_test_errors_total", ("ata_smart_self_test_log", "standard", "error_count_total"), COUNTER),
-    _Told("smart_self_test_errors_total", ("ata_smart_self_test_log", "extended", "error_count_total"), COUNTER),
+    _Told(
+        "smart_self_test_errors_total", ("ata_smart_self_test_log", "standard", "error_count_total"), COUNTER
+    ),
+    _Told(
+        "smart_self_test_errors_total", ("ata_smart_self_test_log", "extended", "error_count_total"), COUNTER
+    ),
     _Told("smart_errors_logged_total", ("ata_smart_error_log", "summary", "count"), COUNTER),
     _Told("smart_errors_logged_total", ("ata_smart_error_log", "extended", "count"), COUNTER),
     _Told("smart_life_used_percent", (_HEALTH_LOG, "percentage_used"), GAUGE, "%"),
@@ -77,12 +82,18 @@ _TOLD = (
         ("scsi_start_stop_cycle_counter", "accumulated_load_unload_cycles"),
         COUNTER,
     ),
+    _Told("smart_nvme_available_spare_ratio", (_HEALTH_LOG, "available_spare"), GAUGE, "1", per=100.0),
+    _Told(
+        "smart_nvme_available_spare_threshold_ratio",
+        (_HEALTH_LOG, "available_spare_threshold"),
+        GAUGE,
+        "1",
+        per=100.0,
+    ),
     *(
         _Told(f"smart_nvme_{metric}", (_HEALTH_LOG, name), kind, unit, scale)
         for metric, name, kind, unit, scale in (
             ("critical_warning", "critical_warning", GAUGE, "", 1.0),
-            ("available_spare_ratio", "available_spare", GAUGE, "1", 0.01),
-            ("available_spare_threshold_ratio", "available_spare_threshold", GAUGE, "1", 0.01),
             ("media_errors_total", "media_errors", COUNTER, "", 1.0),
             ("errors_logged_total", "num_err_log_entries", COUNTER, "", 1.0),
             ("unsafe_shutdowns_total", "unsafe_shutdowns", COUNTER, "", 1.0),
@@ -139,7 +150,7 @@ def _all(document: Mapping[str, Any]) -> Iterator[SmartReading]:
     for told in _TOLD:
         value = number_at(document, *told.path)
         if value is not None:
-            yield SmartReading(told.metric, value * told.scale, told.kind, told.unit)
+            yield SmartReading(told.metric, value * told.scale / told.per, told.kind, told.unit)
     yield from _problems(document)
     yield from _attributes(document)
     yield from _self_tests(document)
@@ -147,7 +158,9 @@ def _all(document: Mapping[str, Any]) -> Iterator[SmartReading]:
     sensors = dig(document, _HEALTH_LOG, "temperature_sensors")
     for place, sensor in enumerate(sensors[:MAX_SENSORS] if isinstance(sensors, list) else [], 1):
         if isinstance(sensor, int | float):
-            yield SmartReading("smart_nvme_sensor_celsius", float(sensor), GAUGE, "Cel", (("sensor", str(place)),))
+            yield SmartReading(
+                "smart_nvme_sensor_celsius", float(sensor), GAUGE, "Cel", (("sensor", str(place)),)
+            )
 
 
 def _problems(document: Mapping[str, Any]) -> Iterator[SmartReading]:
@@ -163,7 +176,10 @@ def _attributes(document: Mapping[str, Any]) -> Iterator[SmartReading]:
         number = dig(row, "id")
         if not isinstance(number, int):
             continue
-        labels = (("attribute_id", str(number)), ("name", text_of(dig(row, "name"), 64) or f"attribute_{number}"))
+        labels = (
+            ("attribute_id", str(number)),
+            ("name", text_of(dig(row, "name"), 64) or f"attribute_{number}"),
+        )
         for metric, path in _ATTRIBUTE:
             value = number_at(row, *path)
             if value is not None:
@@ -177,7 +193,10 @@ def _self_tests(document: Mapping[str, Any]) -> Iterator[SmartReading]:
     """Whether the newest self-test that NVMe and SCSI disks list found nothing."""
     table = dig(document, "nvme_self_test_log", "table")
     newest = table[0] if isinstance(table, list) and table else None
-    for result in (dig(newest, "self_test_result", "value"), dig(document, "scsi_self_test_0", "result", "value")):
+    for result in (
+        dig(newest, "self_test_result", "value"),
+        dig(document, "scsi_self_test_0", "result", "value"),
+    ):
         if isinstance(result, int):
             yield SmartReading("smart_self_test_passed", float(result == 0))
 

@@ -10,7 +10,7 @@ from stormpetrel.ingest.sensor_rows import MAX_LINE_BYTES, LogRow, flat, lines_o
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.ingest.suricata_rows import AlertRow, alert_batch, alert_row, flow_row, kind_of, log_row
 from stormpetrel.ingest.tally import RejectTally
-from stormpetrel.ingest.webhook import RowRefusedError, shown
+from stormpetrel.ingest.webhook_values import RowRefusedError, shown
 from stormpetrel.model.push import Decoded, PushRequest
 
 
@@ -53,7 +53,7 @@ class SuricataDecoder:
                 if kind in ("flow", "netflow"):
                     flows.append(flow_row(kind, record, source, received))
                 elif kind == "alert":
-                    alerts.append(alert_row(record, source, received))
+                    alerts.append(alert_row(record, received))
                 else:
                     logs.append(log_row(kind, record, source, received))
             except DecodeError as error:
@@ -71,7 +71,9 @@ class SuricataDecoder:
 
 def _record(line: bytes) -> dict[str, object]:
     if len(line) > MAX_LINE_BYTES:
-        raise RowRefusedError("line_too_long", f"a line has {len(line)} bytes, at most {MAX_LINE_BYTES} are taken")
+        raise RowRefusedError(
+            "line_too_long", f"a line has {len(line)} bytes, at most {MAX_LINE_BYTES} are taken"
+        )
     record = parse_json(line, "a line")
     if not isinstance(record, dict):
         raise RowRefusedError("malformed", f"{shown(line)} is no JSON object")

@@ -13,9 +13,9 @@ import xxhash
 
 from stormpetrel.ingest.flow_rows import FlowRow, address_of, count_of, moment_of, port_of, protocol_of
 from stormpetrel.ingest.sensor_rows import Flat, LogRow, attributes_of, entity_of_sensor, readable
-from stormpetrel.ingest.webhook import RowRefusedError, text_of
-from stormpetrel.model.records import AlertBatch
+from stormpetrel.ingest.webhook_values import RowRefusedError, text_of
 from stormpetrel.model.record_columns import build_alerts
+from stormpetrel.model.records import AlertBatch
 from stormpetrel.model.signal import SEVERITY_DEBUG, SEVERITY_ERROR, SEVERITY_INFO, SEVERITY_WARN
 
 # A rule's priority; 1 is the gravest.
@@ -25,7 +25,11 @@ _NO_APPLICATION = frozenset({"failed", "unknown"})
 _IN_FLOW = frozenset(
     {"timestamp", "event_type", "src_ip", "src_port", "dest_ip", "dest_port", "proto", "app_proto", "host"}
     | {f"flow.{name}" for name in ("pkts_toserver", "pkts_toclient", "bytes_toserver", "bytes_toclient")}
-    | {f"{kind}.{name}" for kind in ("flow", "netflow") for name in ("start", "end", "state", "pkts", "bytes")}
+    | {
+        f"{kind}.{name}"
+        for kind in ("flow", "netflow")
+        for name in ("start", "end", "state", "pkts", "bytes")
+    }
 )
 _IN_LABELS = ("src_ip", "src_port", "dest_ip", "dest_port", "proto", "app_proto")
 _ENDS = ("src_ip", "dest_ip")
@@ -105,7 +109,7 @@ def flow_row(kind: str, record: Flat, source: str, received_unix_nano: int) -> F
     )
 
 
-def alert_row(record: Flat, source: str, received_unix_nano: int) -> AlertRow:
+def alert_row(record: Flat, received_unix_nano: int) -> AlertRow:
     """An alert. One fingerprint for all alerts of one rule between the same two addresses.
 
     Raises:
@@ -139,7 +143,7 @@ def _annotations(record: Flat) -> str:
 
 
 def _concerned(record: Flat, here: str, there: str) -> str:
-    """The address that the alert is about: the rule's target, else the only private one, else the destination."""
+    """Whom the alert is about: the rule's target, else the only private address, else the destination."""
     target = record.get("alert.target.ip")
     if isinstance(target, str) and target in (here, there):
         return target

@@ -12,7 +12,7 @@ from stormpetrel.ingest.request_token import request_token
 from stormpetrel.ingest.sensor_rows import MAX_LINE_BYTES, LogRow, flat, lines_of, log_batch, open_body
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.ingest.tally import RejectTally
-from stormpetrel.ingest.webhook import RowRefusedError, shown
+from stormpetrel.ingest.webhook_values import RowRefusedError, shown
 from stormpetrel.ingest.zeek_rows import CONN, conn_row, log_row, path_of
 from stormpetrel.ingest.zeek_tsv import ZeekHeader
 from stormpetrel.model.push import Decoded, PushRequest
@@ -75,7 +75,9 @@ class _Reading:
     def take(self, line: bytes) -> None:
         """Read a line; DecodeError with the reason of its refusal."""
         if len(line) > MAX_LINE_BYTES:
-            raise RowRefusedError("line_too_long", f"a line has {len(line)} bytes, at most {MAX_LINE_BYTES} are taken")
+            raise RowRefusedError(
+                "line_too_long", f"a line has {len(line)} bytes, at most {MAX_LINE_BYTES} are taken"
+            )
         if line.startswith(b"#"):
             self._header.feed(line)
             return

@@ -16,7 +16,7 @@ from stormpetrel.ingest.flow_rows import (
 )
 from stormpetrel.ingest.sensor_rows import Flat, LogRow, attributes_of, entity_of_sensor, readable
 from stormpetrel.ingest.severity import severity_of
-from stormpetrel.ingest.webhook import text_of
+from stormpetrel.ingest.webhook_values import text_of
 from stormpetrel.model.signal import SEVERITY_ERROR, SEVERITY_INFO, SEVERITY_WARN
 
 CONN = "conn"
@@ -61,7 +61,7 @@ _SIGNS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def path_of(record: Flat, said: str) -> str:
-    """Which log a record is of: what it says itself, what the sender says, else by its fields, else `zeek`."""
+    """Which log a record is of: as it says itself, as the sender says, else by its fields, else `zeek`."""
     own = record.get("_path")
     if isinstance(own, str) and own:
         return own[:64]
@@ -113,11 +113,13 @@ def log_row(path: str, record: Flat, source: str, received_unix_nano: int) -> Lo
     time = moment_of(record.get("ts"), received_unix_nano)
     body = readable(path, record, _SHOWN.get(path, ()), _ENDS, _QUIET)
     entity = entity_of_sensor(record.get("_system_name"), source)
-    return LogRow(time, entity, _severity(path, record), body, attributes_of({"zeek.log": path, **record}, _IN_LOG))
+    return LogRow(
+        time, entity, _severity(path, record), body, attributes_of({"zeek.log": path, **record}, _IN_LOG)
+    )
 
 
 def _severity(path: str, record: Flat) -> int:
-    """A notice is a warning, an error where Zeek was told to alarm, page or mail; a weird one mostly a notice."""
+    """A notice is a warning, an error where Zeek was told to alarm, page or mail; `weird` mostly a notice."""
     if path.startswith("notice"):
         actions = text_of(record.get("actions"))
         loud = any(action in actions for action in ("ACTION_ALARM", "ACTION_PAGE", "ACTION_EMAIL"))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from stormpetrel.ingest.sensor_rows import MAX_NAMES
-from stormpetrel.ingest.webhook import RowRefusedError, shown
+from stormpetrel.ingest.webhook_values import RowRefusedError, shown
 
 _ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})")
 _NUMBERS = {"count": int, "int": int, "port": int, "double": float, "interval": float}
@@ -42,7 +42,9 @@ class ZeekHeader:
             return
         name, *values = text[1:].split(self._separator)
         if len(values) > MAX_NAMES:
-            raise RowRefusedError("bad_header", f"#{name[:20]} has {len(values)} fields, at most {MAX_NAMES} are taken")
+            raise RowRefusedError(
+                "bad_header", f"#{name[:20]} has {len(values)} fields, at most {MAX_NAMES} are taken"
+            )
         value = values[0] if values else ""
         if name == "set_separator":
             self._set_separator = _unescape(value) or ","
@@ -65,10 +67,14 @@ class ZeekHeader:
             RowRefusedError: `no_header`, `field_count`.
         """
         if not self._fields:
-            raise RowRefusedError("no_header", f"{shown(line)} stands before any #fields line: send whole log files")
+            raise RowRefusedError(
+                "no_header", f"{shown(line)} stands before any #fields line: send whole log files"
+            )
         values = line.decode("utf-8", "replace").split(self._separator)
         if len(values) != len(self._fields):
-            raise RowRefusedError("field_count", f"{len(values)} fields under a header of {len(self._fields)}")
+            raise RowRefusedError(
+                "field_count", f"{len(values)} fields under a header of {len(self._fields)}"
+            )
         return {
             name: read(value)
             for name, value, read in zip(self._fields, values, self._readers, strict=True)
@@ -111,6 +117,7 @@ def _unescape(text: str) -> str:
     """
     packed = _ESCAPE.sub(lambda found: chr(0xDC00 + int(found[1], 16)), text)
     plain = b"".join(
-        bytes([ord(letter) - 0xDC00]) if 0xDC00 <= ord(letter) <= 0xDCFF else letter.encode() for letter in packed
+        bytes([ord(letter) - 0xDC00]) if 0xDC00 <= ord(letter) <= 0xDCFF else letter.encode()
+        for letter in packed
     )
     return plain.decode("utf-8", "replace")

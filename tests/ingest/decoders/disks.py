@@ -27,7 +27,7 @@ ATA: dict[str, Any] = {
     "model_name": "ACME HDD 4000", "serial_number": "AC-1234",
     "user_capacity": {"blocks": {"value": 7814037168}, "bytes": 4000787030016},
     "smart_status": {"passed": False},
-    "ata_smart_data": {"self_test": {"status": {"value": 0, "string": "completed without error", "passed": True}}},
+    "ata_smart_data": {"self_test": {"status": {"value": 0, "string": "completed", "passed": True}}},
     "ata_smart_attributes": {
         "revision": 16,
         "table": [
@@ -50,9 +50,10 @@ NVME: dict[str, Any] = {
     "smart_status": {"passed": True, "nvme": {"value": 0}},
     "nvme_smart_health_information_log": {
         "critical_warning": 4, "temperature": 41, "available_spare": 95, "available_spare_threshold": 10,
-        "percentage_used": 116, "data_units_read": 2, "data_units_written": 3, "host_reads": 10, "host_writes": 11,
-        "controller_busy_time": 5, "power_cycles": 6, "power_on_hours": 7, "unsafe_shutdowns": 8, "media_errors": 9,
-        "num_err_log_entries": 12, "warning_temp_time": 1, "critical_comp_time": 2, "temperature_sensors": [41, 52],
+        "percentage_used": 116, "data_units_read": 2, "data_units_written": 3, "host_reads": 10,
+        "host_writes": 11, "controller_busy_time": 5, "power_cycles": 6, "power_on_hours": 7,
+        "unsafe_shutdowns": 8, "media_errors": 9, "num_err_log_entries": 12, "warning_temp_time": 1,
+        "critical_comp_time": 2, "temperature_sensors": [41, 52],
     },
     "temperature": {"current": 41}, "power_cycle_count": 6, "power_on_time": {"hours": 7},
     "nvme_self_test_log": {"table": [{"self_test_result": {"value": 7, "string": "failed"}}]},
@@ -64,10 +65,16 @@ SCSI: dict[str, Any] = {
     "device": {"name": "/dev/bus/0", "info_name": "/dev/bus/0 [megaraid_disk_01]", "type": "megaraid,1"},
     "model_name": "ACME SAS", "serial_number": "  SC-5 ", "smart_status": {"passed": True},
     "scsi_grown_defect_list": 3, "scsi_percentage_used_endurance_indicator": 2,
-    "scsi_start_stop_cycle_counter": {"accumulated_start_stop_cycles": 21, "accumulated_load_unload_cycles": 22},
+    "scsi_start_stop_cycle_counter": {
+        "accumulated_start_stop_cycles": 21, "accumulated_load_unload_cycles": 22,
+    },
     "scsi_error_counter_log": {
-        "read": {"total_errors_corrected": 374, "total_uncorrected_errors": 1, "gigabytes_processed": "2657.347"},
-        "verify": {"total_errors_corrected": 0, "total_uncorrected_errors": 0, "gigabytes_processed": "0.000"},
+        "read": {
+            "total_errors_corrected": 374, "total_uncorrected_errors": 1, "gigabytes_processed": "2657.347",
+        },
+        "verify": {
+            "total_errors_corrected": 0, "total_uncorrected_errors": 0, "gigabytes_processed": "0.000",
+        },
     },
     "scsi_self_test_0": {"result": {"value": 0, "string": "Completed"}},
 }  # fmt: skip

@@ -26,11 +26,12 @@ NFDUMP = """ts,te,td,sa,da,sp,dp,pr,flg,ipkt,ibyt,opkt,obyt
 Summary
 flows,bytes,packets
 """
-NETFLOW = """IPV4_SRC_ADDR;L4_SRC_PORT;IPV4_DST_ADDR;L4_DST_PORT;PROTOCOL;IN_BYTES;OUT_BYTES;IN_PKTS;OUT_PKTS;\
-FLOW_START_MILLISECONDS;FLOW_DURATION_MILLISECONDS;Attack
+NETFLOW = """IPV4_SRC_ADDR;L4_SRC_PORT;IPV4_DST_ADDR;L4_DST_PORT;PROTOCOL;IN_BYTES;OUT_BYTES;\
+IN_PKTS;OUT_PKTS;FLOW_START_MILLISECONDS;FLOW_DURATION_MILLISECONDS;Attack
 10.0.0.5;49152;192.0.2.80;443;6;1500;9000;12;10;1700000000000;2500;Benign
 """
-ARGUS = """StartTime\tDur\tProto\tSrcAddr\tSport\tDir\tDstAddr\tDport\tState\tTotPkts\tTotBytes\tSrcBytes\tsrcpkts
+ARGUS = """StartTime\tDur\tProto\tSrcAddr\tSport\tDir\tDstAddr\tDport\tState\tTotPkts\t\
+TotBytes\tSrcBytes\tsrcpkts
 2023/11/14 22:13:20.000000\t2.5\ttcp\t10.0.0.5\t49152\t->\t192.0.2.80\t443\tFSPA_FSPA\t22\t10500\t1500\t12
 """
 VPC = """srcaddr,dstaddr,srcport,dstport,protocol,packets,bytes,start,end,action
@@ -56,14 +57,21 @@ def rows(decoded: Decoded) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("body", "received", "state"),
-    [(CIC, 9000, ""), (NFDUMP, 9000, ""), (NETFLOW, 9000, ""), (ARGUS, 9000, "FSPA_FSPA"), (VPC, 0, "ACCEPT")],
+    [
+        (CIC, 9000, ""),
+        (NFDUMP, 9000, ""),
+        (NETFLOW, 9000, ""),
+        (ARGUS, 9000, "FSPA_FSPA"),
+        (VPC, 0, "ACCEPT"),
+    ],
 )
 def test_one_flow_told_by_five_tools(body: str, received: int, state: str) -> None:
     (flow,) = rows(decode(body))
     assert flow.pop("request_token") != 0
     del flow["attributes"]
     assert flow == {
-        "start_unix_nano": NOW, "end_unix_nano": NOW + 2_500_000_000, "entity": "job:edge", "source": "edge/flows_csv",
+        "start_unix_nano": NOW, "end_unix_nano": NOW + 2_500_000_000, "entity": "job:edge",
+        "source": "edge/flows_csv",
         "source_address": "10.0.0.5", "source_port": 49152, "destination_address": "192.0.2.80",
         "destination_port": 443, "protocol": 6, "bytes_sent": 1500, "bytes_received": received,
         "packets_sent": 12, "packets_received": 10 if received else 0, "state": state, "application": "",
@@ -131,7 +139,9 @@ def test_a_row_that_cannot_be_read_is_refused_alone(row: str, reason: str) -> No
         decode(f"{header}{row}\n")
 
 
-@pytest.mark.parametrize("body", ["", "\n\n", "a,b,c\n1,2,3\n", "src_ip,bytes\n10.0.0.1,2\n", ",".join("x" * 300)])
+@pytest.mark.parametrize(
+    "body", ["", "\n\n", "a,b,c\n1,2,3\n", "src_ip,bytes\n10.0.0.1,2\n", ",".join("x" * 300)]
+)
 def test_a_table_without_a_usable_header_is_refused(body: str) -> None:
     with pytest.raises(DecodeError):
         decode(body)
@@ -139,9 +149,8 @@ def test_a_table_without_a_usable_header_is_refused(body: str) -> None:
 
 def test_counts_that_are_none_are_0_and_ports_are_ports() -> None:
     (flow,) = rows(decode("sa,da,sp,dp,pr,bytes,packets\n10.0.0.1,10.0.0.2,-1,70000,weird,NaN,1e3\n"))
-    assert [flow[n] for n in ("source_port", "destination_port", "protocol", "bytes_sent", "packets_sent")] == [
-        0, 0, 0, 0, 1000
-    ]  # fmt: skip
+    names = ("source_port", "destination_port", "protocol", "bytes_sent", "packets_sent")
+    assert [flow[name] for name in names] == [0, 0, 0, 0, 1000]
 
 
 def test_every_alias_is_a_plain_name_and_means_one_thing() -> None:

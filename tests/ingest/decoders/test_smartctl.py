@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.ingest.decoders.disks import ATA, CLOSED, NVME, SCSI, said
+from tests.ingest.decoders.disks import ATA, CLOSED, NVME, SCSI
 
 from stormpetrel.errors import DecodeError, TooLargeError
 from stormpetrel.ingest.series import SeriesRegistry
@@ -23,7 +23,9 @@ RECEIVED = 1_700_000_100 * SECOND
 
 def push(document: Any, query: str = "host=web-1") -> PushRequest:
     body = document if isinstance(document, bytes) else json.dumps(document, indent=2).encode()
-    return PushRequest(body, "application/json", "", "/smart/smartctl", "disks/smartctl", RECEIVED, query=query)
+    return PushRequest(
+        body, "application/json", "", "/smart/smartctl", "disks/smartctl", RECEIVED, query=query
+    )
 
 
 VALID_REQUESTS = [push(ATA), push([NVME, SCSI], "")]
@@ -51,9 +53,16 @@ class Read:
         return dict(zip(texts, self.decoded.metrics.value.tolist(), strict=True))
 
 
+def named(prefix: str, values: dict[str, float]) -> dict[str, float]:
+    return {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
+
+
 def test_an_ata_disk() -> None:
     read = Read(ATA)
-    five, pending = "attribute_id=5,name=Reallocated_Sector_Ct", "attribute_id=197,name=Current_Pending_Sector"
+    five, pending = (
+        "attribute_id=5,name=Reallocated_Sector_Ct",
+        "attribute_id=197,name=Current_Pending_Sector",
+    )
     heat = "attribute_id=194,name=Temperature_Celsius"
     assert read.values() == {
         "smart_device_healthy": 0, "smart_temperature_celsius": 31, "smart_power_on_seconds_total": 360_000,
@@ -76,7 +85,7 @@ def test_an_ata_disk() -> None:
 
 def test_an_nvme_disk() -> None:
     values = Read(NVME).values()
-    assert {name.removeprefix("smart_nvme_"): v for name, v in values.items() if name.startswith("smart_nvme_")} == {
+    assert named("smart_nvme_", values) == {
         "critical_warning": 4, "available_spare_ratio": 0.95, "available_spare_threshold_ratio": 0.1,
         "media_errors_total": 9, "errors_logged_total": 12, "unsafe_shutdowns_total": 8,
         "read_bytes_total": 1_024_000, "written_bytes_total": 1_536_000, "host_reads_total": 10,
@@ -90,7 +99,7 @@ def test_an_nvme_disk() -> None:
 def test_a_scsi_disk_behind_a_controller() -> None:
     read = Read(SCSI)
     values = read.values()
-    assert {name.removeprefix("smart_scsi_"): v for name, v in values.items() if name.startswith("smart_scsi_")} == {
+    assert named("smart_scsi_", values) == {
         "grown_defects": 3, "start_stop_cycles_total": 21, "load_cycles_total": 22,
         "errors_corrected_total{operation=read}": 374, "errors_uncorrected_total{operation=read}": 1,
         "processed_bytes_total{operation=read}": 2657.347e9, "errors_corrected_total{operation=verify}": 0,
@@ -115,7 +124,11 @@ def test_what_the_series_are_about() -> None:
 
 
 def test_the_time_is_the_document_s() -> None:
-    for told, expected in ((ATA["local_time"], 1_700_000_000 * SECOND), ({"time_t": -1}, RECEIVED), ({}, RECEIVED)):
+    for told, expected in (
+        (ATA["local_time"], 1_700_000_000 * SECOND),
+        ({"time_t": -1}, RECEIVED),
+        ({}, RECEIVED),
+    ):
         metrics = Read({**ATA, "local_time": told}).decoded.metrics
         assert metrics is not None
         assert set(metrics.time_unix_nano.tolist()) == {expected}
@@ -141,8 +154,19 @@ def test_a_disk_that_could_not_be_opened_is_refused_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"5", b"{}", b'{"smartctl": 5}', b"{}\n{}", b"{\n}\n[", json.dumps({"smartctl": said()}).encode()]
-)  # fmt: skip
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"5",
+        b"{}",
+        b'{"smartctl": 5}',
+        b"{}\n{}",
+        b"{\n}\n[",
+        b'{"smartctl": {"exit_status": 0}}',
+    ],
+)
 def test_what_tells_of_no_disk_is_refused(body: bytes) -> None:
     with pytest.raises(DecodeError):
         Read(body)
@@ -167,7 +191,9 @@ def test_any_value_in_any_place_is_read_or_passed_over(document: Any, path: list
     tree = json.loads(json.dumps(document))
     node = tree
     for step in path:
-        keys = list(node) if isinstance(node, dict) else list(range(len(node))) if isinstance(node, list) else []
+        keys = (
+            list(node) if isinstance(node, dict) else list(range(len(node))) if isinstance(node, list) else []
+        )
         if not keys:
             break
         key = keys[step % len(keys)]

@@ -26,7 +26,8 @@ FLOW = {
 }  # fmt: skip
 NETFLOW = {
     **BASE, "event_type": "netflow", "app_proto": "failed",
-    "netflow": {"pkts": 5, "bytes": 700, "start": "2023-11-14T22:13:10+0000", "end": "2023-11-14T22:13:20+0000"},
+    "netflow": {"pkts": 5, "bytes": 700,
+                "start": "2023-11-14T22:13:10+0000", "end": "2023-11-14T22:13:20+0000"},
 }  # fmt: skip
 ALERT = {
     **BASE, "event_type": "alert", "app_proto": "http",
@@ -62,7 +63,8 @@ def test_a_flow_has_both_directions() -> None:
         "start_unix_nano": NOW - 9 * SECOND - SECOND // 2, "end_unix_nano": NOW, "entity": "host:ids-1",
         "source": "edge/suricata", "source_address": "10.0.0.5", "source_port": 49152,
         "destination_address": "192.0.2.80", "destination_port": 443, "protocol": 6, "bytes_sent": 1500,
-        "bytes_received": 9000, "packets_sent": 12, "packets_received": 10, "state": "closed", "application": "tls",
+        "bytes_received": 9000, "packets_sent": 12, "packets_received": 10, "state": "closed",
+        "application": "tls",
     }  # fmt: skip
     assert attributes == {
         "flow_id": 1883, "in_iface": "eth0", "flow.age": 10, "flow.reason": "timeout", "flow.alerted": False,
@@ -82,9 +84,9 @@ def test_an_alert() -> None:
     assert (alert["time_unix_nano"], alert["end_unix_nano"]) == (NOW + SECOND // 4, 0)
     assert alert["summary"] == "ET MALWARE beacon (A Network Trojan was detected): 10.0.0.5 -> 192.0.2.80"
     assert labels == {
-        "rule": "1:2024056", "src_ip": "10.0.0.5", "src_port": "49152", "dest_ip": "192.0.2.80", "dest_port": "443",
-        "proto": "TCP", "app_proto": "http", "category": "A Network Trojan was detected", "action": "allowed",
-        "rev": "4",
+        "rule": "1:2024056", "src_ip": "10.0.0.5", "src_port": "49152", "dest_ip": "192.0.2.80",
+        "dest_port": "443", "proto": "TCP", "app_proto": "http", "action": "allowed", "rev": "4",
+        "category": "A Network Trojan was detected",
     }  # fmt: skip
     assert annotations["http.hostname"] == "bad.example"
     assert annotations["alert.metadata.mitre_tactic_id"] == '["TA0011"]'

@@ -31,7 +31,9 @@ CONN_ROW = (
 )  # fmt: skip
 
 
-def table(path: str, fields: tuple[tuple[str, str], ...], *rows: tuple[str, ...], separator: str = "\t") -> str:
+def table(
+    path: str, fields: tuple[tuple[str, str], ...], *rows: tuple[str, ...], separator: str = "\t"
+) -> str:
     written = "\\x09" if separator == "\t" else separator
     head = [
         f"#separator {written}", f"#set_separator{separator},", f"#empty_field{separator}(empty)",
@@ -76,7 +78,8 @@ CONN_JSON: dict[str, Any] = {
 }  # fmt: skip
 DNS_JSON: dict[str, Any] = {
     "ts": "2023-11-14T22:13:20.123456Z", "uid": "C1", "id.orig_h": "10.0.0.5", "id.orig_p": 5353,
-    "id.resp_h": "10.0.0.53", "id.resp_p": 53, "proto": "udp", "trans_id": 7, "query": "example.org", "qclass": 1,
+    "id.resp_h": "10.0.0.53", "id.resp_p": 53, "proto": "udp", "trans_id": 7, "query": "example.org",
+    "qclass": 1,
     "qtype_name": "A", "rcode_name": "NOERROR", "rejected": False, "answers": ["192.0.2.80", "192.0.2.81"],
 }  # fmt: skip
 
@@ -96,7 +99,8 @@ def test_a_connection_is_a_flow(body: str) -> None:
         "start_unix_nano": START, "end_unix_nano": START + 2_500_001_000, "entity": "job:edge",
         "source": "edge/zeek", "source_address": "10.0.0.5", "source_port": 49152,
         "destination_address": "192.0.2.80", "destination_port": 443, "protocol": 6, "bytes_sent": 1141,
-        "bytes_received": 4528, "packets_sent": 12, "packets_received": 10, "state": "SF", "application": "ssl",
+        "bytes_received": 4528, "packets_sent": 12, "packets_received": 10, "state": "SF",
+        "application": "ssl",
     }  # fmt: skip
     assert attributes == {
         "uid": "CMdzit1", "orig_bytes": 517, "resp_bytes": 4000, "local_orig": True, "history": "ShADadFf",
@@ -120,7 +124,13 @@ def test_payload_bytes_stand_in_where_no_packets_were_counted() -> None:
 
 
 def test_icmp_of_ipv6_and_the_sensor_s_own_name() -> None:
-    told = {**CONN_JSON, "proto": "icmp", "id.orig_h": "FE80::1", "id.resp_h": "fe80::2", "_system_name": "ids-1"}
+    told = {
+        **CONN_JSON,
+        "proto": "icmp",
+        "id.orig_h": "FE80::1",
+        "id.resp_h": "fe80::2",
+        "_system_name": "ids-1",
+    }
     (flow,) = flows(decode(lines(told)))
     assert (flow["protocol"], flow["source_address"], flow["entity"]) == (58, "fe80::1", "host:ids-1")
 
@@ -140,7 +150,16 @@ def test_other_logs_are_log_records(nested: bool) -> None:
 def test_types_and_escapes_of_tables() -> None:
     fields = (("ts", "time"), ("note", "enum"), ("msg", "string"), ("actions", "set[enum]"), ("n", "count"),
               ("share", "double"), ("ok", "bool"), ("odd", "count"))  # fmt: skip
-    row = ("1700000000.5", "Scan::Port_Scan", r"a\x09b \xc3\xa4 \xff", "Notice::ACTION_LOG,X", "3", "0.5", "F", "many")
+    row = (
+        "1700000000.5",
+        "Scan::Port_Scan",
+        r"a\x09b \xc3\xa4 \xff",
+        "Notice::ACTION_LOG,X",
+        "3",
+        "0.5",
+        "F",
+        "many",
+    )
     (log,) = logs(decode(table("notice", fields, row)))
     assert log["body"] == "notice Scan::Port_Scan a\tb ä \ufffd"
     attributes = json.loads(log["attributes"])
@@ -149,7 +168,7 @@ def test_types_and_escapes_of_tables() -> None:
 
 
 def test_severity() -> None:
-    told = [
+    told: list[dict[str, Any]] = [
         {"_path": "notice", "note": "X", "actions": ["Notice::ACTION_LOG"]},
         {"_path": "notice", "note": "X", "actions": ["Notice::ACTION_ALARM"]},
         {"_path": "weird", "name": "x", "notice": False},
@@ -162,12 +181,14 @@ def test_severity() -> None:
 
 
 def test_which_log_a_line_is_of() -> None:
-    plain = {"ts": 1700000000, "x": 1}
+    plain: dict[str, Any] = {"ts": 1700000000, "x": 1}
     found = logs(decode(lines(plain, {**plain, "note": "a", "actions": []}, {**plain, "_path": "mine"})))
     assert [json.loads(log["attributes"])["zeek.log"] for log in found] == ["zeek", "notice", "mine"]
     (log,) = logs(decode(lines(plain), query="log=ntp"))
     assert (json.loads(log["attributes"])["zeek.log"], log["body"]) == ("ntp", "ntp x=1")
-    tokens = {logs(decode(lines(plain), query=query))[0]["request_token"] for query in ("", "log=ntp", "log=x")}
+    tokens = {
+        logs(decode(lines(plain), query=query))[0]["request_token"] for query in ("", "log=ntp", "log=x")
+    }
     assert len(tokens) == 3, "the same lines of another log are other records"
 
 
@@ -180,7 +201,9 @@ def test_several_tables_another_separator_and_a_gzip_file() -> None:
 
 
 def test_times_in_milliseconds_and_iso() -> None:
-    found = flows(decode(lines({**CONN_JSON, "ts": 1700000000123}, {**CONN_JSON, "ts": "2023-11-14T22:13:20.5Z"})))
+    found = flows(
+        decode(lines({**CONN_JSON, "ts": 1700000000123}, {**CONN_JSON, "ts": "2023-11-14T22:13:20.5Z"}))
+    )
     assert [flow["start_unix_nano"] - 1_700_000_000 * SECOND for flow in found] == [123_000_000, 500_000_000]
 
 

@@ -42,7 +42,8 @@ def test_version_5() -> None:
         "state": "", "application": "", "request_token": 0,
     }  # fmt: skip
     assert attributes == {
-        "ipNextHopIPv4Address": "10.0.0.254", "ingressInterface": 3, "egressInterface": 4, "tcpControlBits": 27,
+        "ipNextHopIPv4Address": "10.0.0.254", "ingressInterface": 3, "egressInterface": 4,
+        "tcpControlBits": 27,
         "bgpSourceAsNumber": 65001, "sourceIPv4PrefixLength": 24, "destinationIPv4PrefixLength": 16,
     }  # fmt: skip
     assert (other["source_address"], other["protocol"], other["bytes_sent"]) == ("10.0.0.9", 17, 1)
@@ -108,10 +109,13 @@ def test_ntp_times(elements: tuple[int, int]) -> None:
     assert (flow["start_unix_nano"], flow["end_unix_nano"]) == (NOW - 2500 * MS, NOW + 250 * MS)
 
 
-def test_ipfix_uptimes_count_from_the_boot_that_an_options_record_tells() -> None:
+@pytest.mark.parametrize("uptime", [UPTIME, -800])
+def test_ipfix_uptimes_count_from_the_boot_that_an_options_record_tells(uptime: int) -> None:
+    """Below 0: the export is told in whole seconds, and so seems to be before a boot in the same second."""
     options = struct.pack("!HHH", 400, 2, 1) + struct.pack("!HHHH", 143, 4, 160, 8)
-    told = struct.pack("!IQ", 1, NOW // MS - UPTIME)
-    sets = (one_set(3, options), one_set(400, told), template(256, V4, 10), one_set(256, v4_record()))
+    told = struct.pack("!IQ", 1, NOW // MS - uptime)
+    record = v4_record(first=(uptime - 2500) % 2**32, last=(uptime - 500) % 2**32)
+    sets = (one_set(3, options), one_set(400, told), template(256, V4, 10), one_set(256, record))
     (flow,) = flows(decode(ipfix(*sets)))
     assert (flow["start_unix_nano"], flow["end_unix_nano"]) == (NOW - 2500 * MS, NOW - 500 * MS)
 
@@ -160,13 +164,19 @@ def test_what_firewalls_and_samplers_tell() -> None:
     record = ip("10.0.0.1") + ip("10.0.0.2") + struct.pack("!IIIIB", 1, 2, 3, 4, 3) + ip("198.51.100.7")
     options = struct.pack("!HHHHHHHHH", 500, 4, 8, 1, 4, 34, 4, 35, 4)
     told = one_set(500, struct.pack("!III", 7, 100, 1))
-    sets = (one_set(1, options), told, template(256, fields), one_set(256, record + b"\x00\x1b\x00\x00\x00\x01"))
+    sets = (
+        one_set(1, options),
+        told,
+        template(256, fields),
+        one_set(256, record + b"\x00\x1b\x00\x00\x00\x01"),
+    )
     (flow,) = flows(decode(v9(*sets)))
     counts = ("bytes_sent", "bytes_received", "packets_sent", "packets_received")
     assert [flow[name] for name in counts] == [1, 2, 3, 4]
     assert flow["state"] == "denied"
     assert json.loads(flow["attributes"]) == {
-        "postNATSourceIPv4Address": "198.51.100.7", "sourceMacAddress": "00:1b:00:00:00:01", "samplingInterval": 100,
+        "postNATSourceIPv4Address": "198.51.100.7", "sourceMacAddress": "00:1b:00:00:00:01",
+        "samplingInterval": 100, "firewallEvent": 3,
     }  # fmt: skip
 
 

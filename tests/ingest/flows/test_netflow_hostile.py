@@ -47,7 +47,7 @@ HOSTILE = {
     "set_beyond_the_end": (v9(struct.pack("!HH", 0, 400)), {"truncated": 1}),
     "length_lies": (GOOD_10[:2] + b"\xff\xff" + GOOD_10[4:], {"truncated": 1}),
     "no_fields_9": (v9(one_set(0, struct.pack("!HH", 256, 0))), {}),
-    "records_of_no_length": (v9(template(256, ((8, 0), (12, 0))), one_set(256, bytes(40))), {"malformed": 1}),
+    "records_of_no_length": (v9(template(300, ((8, 0), (12, 0))), one_set(300, bytes(40))), {"malformed": 1}),
     "options_of_no_length": (v9(one_set(1, struct.pack("!HHHHH", 256, 4, 0, 1, 0))), {"malformed": 1}),
     "too_many_fields": (v9(one_set(0, struct.pack("!HH", 256, MAX_FIELDS + 1))), {"malformed": 1}),
     "template_cut_off_9": (v9(one_set(0, struct.pack("!HHHH", 256, 2, 8, 4))), {"malformed": 1}),
@@ -55,7 +55,10 @@ HOSTILE = {
     "options_cut_off": (ipfix(one_set(3, struct.pack("!HH", 256, 2))), {"malformed": 1}),
     "reserved_sets": (ipfix(one_set(0, bytes(8)), one_set(77, bytes(8))), {}),
     "value_beyond_the_end": (
-        ipfix(template(300, ((8, 4), (12, 4), (96, 0xFFFF)), 10), one_set(300, bytes(8) + b"\xff\xff\xff" + bytes(9))),
+        ipfix(
+            template(300, ((8, 4), (12, 4), (96, 0xFFFF)), 10),
+            one_set(300, bytes(8) + b"\xff\xff\xff" + bytes(9)),
+        ),
         {"truncated": 1},
     ),
 }
@@ -112,9 +115,13 @@ def test_damaged_datagrams_give_flows_or_refusals(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 6))):
         payload[data.draw(st.integers(0, len(payload) - 1))] = data.draw(st.integers(0, 255))
     decoder = NetflowDecoder()
-    decoded = decode(bytes(payload[: data.draw(st.integers(0, len(payload)))]), bytes(payload), decoder=decoder)
+    decoded = decode(
+        bytes(payload[: data.draw(st.integers(0, len(payload)))]), bytes(payload), decoder=decoder
+    )
     assert {one.reason for one in decoded.rejected} <= REASONS
-    after = decoder.decode([(ROUTER, NOW, v9(template(256, V4), one_set(256, v4_record()), domain=5))], "netflow")
+    after = decoder.decode(
+        [(ROUTER, NOW, v9(template(256, V4), one_set(256, v4_record()), domain=5))], "netflow"
+    )
     assert len(flows(after)) == 1
 
 
@@ -144,7 +151,10 @@ def test_clean_datagrams_are_read_as_another_reader_reads_them(records: list[byt
 
 def test_version_5_is_read_as_another_reader_reads_it() -> None:
     payload = v5(*(v5_record(octets=n, sport=n, protocol=n % 256) for n in range(30)))
-    theirs = [(f.data["IN_OCTETS"], f.data["SRC_PORT"], f.data["PROTO"]) for f in netflow.v5.V5ExportPacket(payload).flows]
+    theirs = [
+        (f.data["IN_OCTETS"], f.data["SRC_PORT"], f.data["PROTO"])
+        for f in netflow.v5.V5ExportPacket(payload).flows
+    ]
     assert [(f["bytes_sent"], f["source_port"], f["protocol"]) for f in flows(decode(payload))] == theirs
 
 

@@ -108,7 +108,9 @@ def test_few_bytes_wait_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
     decoded = decode(*(v9(one_set(256, v4_record()), domain=n) for n in range(5)), decoder=decoder)
     assert refused(decoded) == {"no_template": 2}
     decode(v9(template(256, V4), domain=0), decoder=decoder)
-    assert decode(v9(one_set(256, v4_record()), domain=9), decoder=decoder).rejected == (), "there is room again"
+    assert decode(v9(one_set(256, v4_record()), domain=9), decoder=decoder).rejected == (), (
+        "there is room again"
+    )
 
 
 def test_few_templates_are_kept_of_one_exporter() -> None:

@@ -31,7 +31,8 @@ def v5_record(source: str = "10.0.0.1", destination: str = "10.0.0.2", **changed
     return struct.pack(
         "!4s4s4sHHIIIIHHxBBBHHBBxx",
         ip(source), ip(destination), ip("10.0.0.254"), 3, 4, told["packets"], told["octets"], told["first"],
-        told["last"], told["sport"], told["dport"], told["flags"], told["protocol"], told["tos"], 65001, 0, 24, 16,
+        told["last"], told["sport"], told["dport"], told["flags"], told["protocol"], told["tos"],
+        65001, 0, 24, 16,
     )  # fmt: skip
 
 

@@ -93,7 +93,7 @@ class SmartSource:
 
     @staticmethod
     def available(program: str) -> bool:
-        """Whether there is such a program here, and a device that it might read: none in most virtual hosts."""
+        """Whether this host has such a program, and a device that it might read; few virtual ones do."""
         return shutil.which(program) is not None and any(
             next(_DEVICES.glob(pattern), None) is not None for pattern in _DEVICE_PATTERNS
         )
@@ -110,7 +110,9 @@ class SmartSource:
     def _round(self, intake: Intake, stop: threading.Event) -> MetricBatch:
         """The samples of all disks, as far as they could be read before the stop."""
         if shutil.which(self._config.command) is None:
-            self._tell(intake, "absent", "", f"{self._config.command}: no such program; install smartmontools")
+            self._tell(
+                intake, "absent", "", f"{self._config.command}: no such program; install smartmontools"
+            )
             return MetricBatch.empty()
         try:
             devices = self._devices(intake, stop)
@@ -185,7 +187,9 @@ class SmartSource:
                     too_much = os.fstat(output.fileno()).st_size > MAX_OUTPUT_BYTES
                     if stop.wait(_LOOK_SECONDS) or too_much or time.monotonic() > deadline:
                         process.kill()
-                        raise _CommandError(f"{' '.join(arguments)} was stopped: too slow, or too much output")
+                        raise _CommandError(
+                            f"{' '.join(arguments)} was stopped: too slow, or too much output"
+                        )
             output.seek(0)
             return output.read(MAX_OUTPUT_BYTES)
 
