@@ -124,18 +124,13 @@ class Runtime:
         self._keeper = OutcomeKeeper(self._store, self._control, self._hub)
         self._judge = Judge(self.pipeline, clock, self._keeper.keep, self._warm_up, self._keeper.keep_step)
         self._prepare = Prepare(config.redact)
-        self.writer = StoreWriter(
-            self.pipeline, self._store, clock, self._tally, self._stored, self._prepare
-        )
+        self.writer = StoreWriter(self.pipeline, self._store, clock, self._tally, self._stored, self._prepare)
         self._deriver = Deriver(config.derive, self.registry, clock, self.writer, self._tally)
         self._set_bounds(self.writer.queue)
         # The engine in this process shares its disk with the spill: no room there is none here.
         self.writer.spill_to(spill, when_full=bool(config.store.url))
         self.access = Access(self._control, clock)
-        decoders: dict[str, Decoder] = {
-            name: make(self.registry, config.server.max_unpacked_bytes)
-            for name, make in load_all(DECODERS).items()
-        }
+        decoders = self._load_decoders()
         observed = Observed(
             self.writer, self._judge, self.pipeline, self._tally, self._control, clock.now_unix_nano,
             self._prepare, self._deriver,
@@ -149,9 +144,17 @@ class Runtime:
                 self.access, decoders, self._own_metrics, now,
             )
         )  # fmt: skip
-        self._sources = build_sources(
-            config, self.instance, self.registry, clock, self._control, self._own_metrics.text
-        ) + build_receivers(config, decoders, self.access.caller_of_token, clock)
+        self._sources = self._build_sources(decoders)
+
+    def _load_decoders(self) -> dict[str, Decoder]:
+        limit = self.config.server.max_unpacked_bytes
+        return {name: make(self.registry, limit) for name, make in load_all(DECODERS).items()}
+
+    def _build_sources(self, decoders: dict[str, Decoder]) -> list[tuple[str, Source]]:
+        own = build_sources(
+            self.config, self.instance, self.registry, self.clock, self._control, self._own_metrics.text
+        )
+        return own + build_receivers(self.config, decoders, self.access.caller_of_token, self.clock)
 
     def _set_bounds(self, queue: IntakeQueue) -> None:
         intake = self.config.intake
