@@ -82,4 +82,4 @@ def retry_seconds(error: Any) -> float:
     told = RetryInfo()
     assert status.details[0].Unpack(told)
     assert RetryInfo.FromString(trailing["google.rpc.retryinfo-bin"]) == told
-    return float(told.retry_delay.seconds) + told.retry_delay.nanos / 1e9
+    return float(told.retry_delay.seconds + told.retry_delay.nanos / 1e9)

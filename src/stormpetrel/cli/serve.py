@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import signal
 import socket
 from collections.abc import Callable, Iterator
@@ -87,6 +88,10 @@ def serve(config: Config, announce: Callable[[Announcement], None]) -> None:
         ),
         lambda: announce(runtime.announcement(f"http://{shown}:{port}")),
     )
+    # What is loaded by now stays until the end: looking through it for garbage, again and again, would take
+    # half of the time in which a large JSON request is read.
+    gc.collect()
+    gc.freeze()
     try:
         server.run(sockets=[listening])
     finally:

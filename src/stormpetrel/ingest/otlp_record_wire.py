@@ -47,7 +47,7 @@ def read_record(buf: Bytes, at: Number, end: Number, row: Numbers, tables: Table
     row[START], row[END], row[TRACE], row[SPAN], row[SAID] = at, end, -1, -1, -1
     seen, keys = 0, 0
     while at < end:
-        tag = np.int64(buf[at])
+        tag: Number = np.int64(buf[at])
         if tag & 7 != 2:
             at = _number(buf, at, end, row)
             if at < 0:
@@ -113,7 +113,7 @@ def _text(buf: Bytes, start: Number, end: Number, tag: Number, row: Numbers) -> 
         return True
     size, begin = read_size(buf, start + 1, end)
     row[BODY], row[BODY_SIZE] = begin, size
-    return buf[start] == 0x0A and begin >= 0 and begin + size == end
+    return bool(buf[start] == 0x0A and begin >= 0 and begin + size == end)
 
 
 @compiled
@@ -121,7 +121,7 @@ def _any(buf: Bytes, start: Number, end: Number) -> bool:
     """Whether a byte is not zero."""
     while start < end and buf[start] == 0:
         start += 1
-    return start < end
+    return bool(start < end)
 
 
 @compiled
@@ -146,7 +146,7 @@ def _same(buf: Bytes, one: Number, other: Number, size: Number) -> bool:
     done = 0
     while done < size and buf[one + done] == buf[other + done]:
         done += 1
-    return done == size
+    return bool(done == size)
 
 
 @compiled
@@ -174,7 +174,7 @@ def pair(buf: Bytes, at: Number, end: Number) -> tuple[Number, Number, Number, N
     """Start and end of the key and of the value of a KeyValue, empty if absent; -1 when it is odd."""
     key, key_end, value, value_end, seen = at, at, at, at, 0
     while at < end:
-        tag = np.int64(buf[at])
+        tag: Number = np.int64(buf[at])
         size, start = read_size(buf, at + 1, end)
         at = start + size
         if start < 0 or at > end or tag not in (0x0A, 0x12) or (seen >> tag) & 1:

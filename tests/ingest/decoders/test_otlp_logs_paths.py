@@ -227,7 +227,8 @@ def test_many_attributes_and_many_severity_texts(count: int) -> None:
 @pytest.mark.parametrize("width", [2, 3, 4, 5, 6])
 def test_lengths_with_more_bytes_than_they_need(width: int) -> None:
     """Valid up to five bytes; the library has the last word."""
-    record = LogRecord(severity_number=9)
+    record: Any = LogRecord()
+    record.severity_number = 9
 
     def wrapped(tag: int, content: bytes) -> bytes:
         size = bytes([len(content) & 0x7F | 0x80] + [0x80] * (width - 2) + [0])
