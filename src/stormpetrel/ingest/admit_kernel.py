@@ -132,7 +132,7 @@ def _refusal(record: Any, time: int, value: float, bits: int, bounds: Bounds) ->
             return _OUT_OF_ORDER
         return _DUPLICATE if _same(value, record.last_value) else _CONFLICT
     verdict = _TOO_OLD if time < bounds.oldest else _GOOD
-    if verdict == _GOOD and bounds.judge_size and implausible(record, value):
+    if verdict == _GOOD and bounds.judge_size and record.flags & SEEN and implausible(record, value):
         verdict = _IMPLAUSIBLE
     return verdict
 

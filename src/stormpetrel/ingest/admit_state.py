@@ -42,6 +42,7 @@ RECORD = np.dtype(
         ("trial", np.uint8),  # samples in a row of another size
         ("paced", np.uint8),  # intervals in a row of another length, none of them a gap
         ("spare", np.uint8),
+        ("padding", np.uint32),  # to a whole cache line
     ]
 )
 

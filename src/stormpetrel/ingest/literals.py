@@ -15,12 +15,17 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-MOST_LITERALS = 254
+MOST_LITERALS = 253
 MOST_BYTES = 24
 _END = 255
+_LENGTH, _PLACE, _FOLD, _ASSIGNED = range(MOST_BYTES, MOST_BYTES + 4)
 
 # Letters of English texts, the frequent ones first; what is not here is rarer still, digits excepted.
 _FREQUENT = "etaoinsrhldcumfpgwybvkxjqz"
+_FREQUENT_PAIRS = frozenset(
+    "th he in er an re on at en nd ti es or te of ed is it al ar st to nt ng se ha as ou io le ve co me de hi ri "
+    "ro ic ne ea ra ce li ch ll be ma si om ur ck pr op rk by sc cl ig gh sk hk pp gn ss ap pi ke ey ok".split()
+)
 
 
 class Literal(NamedTuple):
@@ -45,11 +50,7 @@ class LiteralTable(NamedTuple):
 
     chain_of: NDArray[np.uint8]  # [65536] by pair of bytes: which chain, plus one; 0: none
     chains: NDArray[np.uint8]  # [chains, longest]: numbers of literals, then _END
-    texts: NDArray[np.uint8]  # [literals, MOST_BYTES]
-    lengths: NDArray[np.int64]
-    places: NDArray[np.int64]  # where the second byte of the literal's pair stands
-    folds: NDArray[np.bool_]
-    assigned: NDArray[np.bool_]
+    rows: NDArray[np.uint8]  # [literals, MOST_BYTES + 4]: the text, then what _LENGTH … _ASSIGNED say
     bits: NDArray[np.uint32]
 
 
@@ -64,13 +65,13 @@ def literal_table(literals: Sequence[Literal]) -> LiteralTable:
     """
     if len(literals) > MOST_LITERALS:
         raise ValueError(f"{len(literals)} literals are more than {MOST_LITERALS}")
-    texts = np.zeros((len(literals), MOST_BYTES), np.uint8)
-    places = np.zeros(len(literals), np.int64)
+    rows = np.zeros((len(literals), MOST_BYTES + 4), np.uint8)
     by_pair: dict[int, tuple[int, ...]] = {}
     for number, one in enumerate(literals):
         text = one.text.encode("ascii")
-        places[number] = place = _rarest(text, one.fold)
-        texts[number, : len(text)] = np.frombuffer(text, np.uint8)
+        place = _rarest(text, one.fold)
+        rows[number, : len(text)] = np.frombuffer(text, np.uint8)
+        rows[number, MOST_BYTES:] = (len(text), place, one.fold, one.assigned)
         for a in _cases(text[place - 1], one.fold):
             for b in _cases(text[place], one.fold):
                 pair = (a << 8) | b
@@ -81,19 +82,10 @@ def literal_table(literals: Sequence[Literal]) -> LiteralTable:
     chain_of = np.zeros(1 << 16, np.uint8)
     for pair, chain in by_pair.items():
         chain_of[pair] = chains[chain] + 1
-    rows = np.full((max(1, len(chains)), 1 + max(map(len, chains), default=0)), _END, np.uint8)
+    lists = np.full((max(1, len(chains)), 1 + max(map(len, chains), default=0)), _END, np.uint8)
     for chain, number in chains.items():
-        rows[number, : len(chain)] = chain
-    return LiteralTable(
-        chain_of,
-        rows,
-        texts,
-        np.array([len(one.text) for one in literals], np.int64),
-        places,
-        np.array([one.fold for one in literals], np.bool_),
-        np.array([one.assigned for one in literals], np.bool_),
-        np.array([one.bits for one in literals], np.uint32),
-    )
+        lists[number, : len(chain)] = chain
+    return LiteralTable(chain_of, lists, rows, np.array([one.bits for one in literals], np.uint32))
 
 
 def _rarest(text: bytes, fold: bool) -> int:
@@ -104,11 +96,16 @@ def _rarest(text: bytes, fold: bool) -> int:
             f"{text!r} cannot be looked for: give 2 to {MOST_BYTES} bytes, small letters where they fold, "
             "and more than digits"
         )
-    return min(places, key=lambda k: _weight(text[k - 1]) * _weight(text[k]))
+    return min(places, key=lambda k: _weight_of_pair(text[k - 1 : k + 1]))
 
 
 def _cases(byte: int, fold: bool) -> set[int]:
     return {ord(chr(byte).lower()), ord(chr(byte).upper())} if fold else {byte}
+
+
+def _weight_of_pair(pair: bytes) -> float:
+    weight = _weight(pair[0]) * _weight(pair[1])
+    return 10 * weight if pair.decode("ascii") in _FREQUENT_PAIRS else weight
 
 
 def _weight(byte: int) -> float:
@@ -123,35 +120,44 @@ def _weight(byte: int) -> float:
 
 
 @njit(nogil=True, cache=True)
-def bits_at(text: NDArray[np.uint8], start: int, at: int, end: int, table: LiteralTable) -> int:
-    """The bits of all literals whose pair ends at `at` and that stand there, in the row text[start:end]."""
-    chain_of, chains, texts, lengths, places, folds, assigned, bits = table
+def bits_of_chain(
+    text: NDArray[np.uint8], span: tuple[int, int, int], chain: int, table: LiteralTable
+) -> int:
+    """The bits of all literals of a chain that stand where its pair ends.
+
+    Args:
+        text: the bytes.
+        span: start of the row, where the pair ends, end of the row.
+        chain: what `chain_of` says of the pair; not 0.
+        table: the literals.
+    """
+    start, at, end = span
+    _, chains, rows, bits = table
     found = np.uint32(0)
-    chain = chain_of[(np.int64(text[at - 1]) << 8) | np.int64(text[at])]
-    if chain == 0:
-        return found
-    for which in chains[chain - 1]:
+    for place in range(chains.shape[1]):
+        which = chains[chain - 1, place]
         if which == _END:
             break
-        begin = at - places[which]
-        stop = begin + lengths[which]
+        begin = at - np.int64(rows[which, _PLACE])
+        stop = begin + np.int64(rows[which, _LENGTH])
         if (
             begin >= start
             and stop <= end
-            and _same(text, begin, texts[which], lengths[which], folds[which])
-            and (not assigned[which] or _is_assigned(text, stop, end))
+            and _same(text, begin, rows, which)
+            and (rows[which, _ASSIGNED] == 0 or _is_assigned(text, stop, end))
         ):
             found |= bits[which]
     return found
 
 
 @njit(nogil=True, cache=True)
-def _same(text: NDArray[np.uint8], begin: int, literal: NDArray[np.uint8], length: int, fold: bool) -> bool:
-    for k in range(length):
+def _same(text: NDArray[np.uint8], begin: int, rows: NDArray[np.uint8], which: int) -> bool:
+    fold = rows[which, _FOLD] != 0
+    for k in range(rows[which, _LENGTH]):
         c = text[begin + k]
         if fold and 65 <= c <= 90:
             c |= 32
-        if c != literal[k]:
+        if c != rows[which, k]:
             return False
     return True
 
@@ -183,11 +189,15 @@ def _scan(
 ) -> None:
     chain_of = table.chain_of
     for row in range(len(offsets) - 1):
-        start, end = offsets[row], offsets[row + 1]
+        start, end = np.int64(offsets[row]), np.int64(offsets[row + 1])
         found = np.uint32(0)
-        for at in range(start + 1, end):
-            if chain_of[(np.int64(text[at - 1]) << 8) | np.int64(text[at])]:
-                found |= np.uint32(bits_at(text, start, at, end, table))
+        pair = np.uint16(0)
+        for at in range(start, end):
+            # Unsigned places spare the test for negative ones, which costs as much as all the rest.
+            pair = np.uint16(pair << np.uint16(8)) | np.uint16(text[np.uintp(at)])
+            chain = chain_of[np.uintp(pair)]
+            if chain:
+                found |= np.uint32(bits_of_chain(text, (start, at, end), chain, table))
         out[row] = found
 
 

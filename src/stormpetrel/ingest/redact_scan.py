@@ -11,7 +11,7 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
-from stormpetrel.ingest.literals import Literal, LiteralTable, bits_at, literal_table, text_buffers
+from stormpetrel.ingest.literals import Literal, LiteralTable, bits_of_chain, literal_table, text_buffers
 from stormpetrel.ingest.redact_kinds import BIT_OF, KINDS
 from stormpetrel.ingest.redact_mail import has_credentials, mail_span
 from stormpetrel.ingest.redact_numbers import card_end, digits_end, iban_end, is_digit
@@ -21,16 +21,35 @@ ESCAPED = 1 << 31
 
 _MAIL, _CARD, _IBAN, _CREDENTIALS = (BIT_OF[name] for name in ("mail", "card", "iban", "credentials"))
 
-_TABLE = literal_table(
-    [Literal(one.text, one.fold, one.assigned, BIT_OF[kind.name]) for kind in KINDS for one in kind.marks]
-    + [Literal("\\u", False, False, ESCAPED)]
+# What the table of pairs says of an `@` after anything, and of the first digit of what may be a number.
+_AT, _NUMBER = 255, 254
+
+
+def _with_signs(table: LiteralTable) -> LiteralTable:
+    """The table that also stops where addresses, cards and accounts may be."""
+    pairs = table.chain_of.reshape(256, 256)
+    pairs[:, ord("@")] = _AT
+    before_card = [c for c in range(128) if not (chr(c).isalnum() or chr(c) in "_.-")]
+    pairs[np.ix_(before_card, range(ord("2"), ord("7")))] = _NUMBER
+    pairs[ord("A") : ord("Z") + 1, ord("0") : ord("9") + 1] = _NUMBER
+    return table
+
+
+_TABLE = _with_signs(
+    literal_table(
+        [Literal(one.text, one.fold, one.assigned, BIT_OF[kind.name]) for kind in KINDS for one in kind.marks]
+        + [Literal("\\u", False, False, ESCAPED)]
+    )
 )
 
 
 @njit(nogil=True, cache=True)
 def _number_bits(text: NDArray[np.uint8], start: int, at: int, end: int) -> int:
+    # Four digits at least begin a card, two an account.
+    if at + 10 >= end or not is_digit(text[at + 1]):
+        return 0
     found = 0
-    if card_end(text, start, at, end):
+    if is_digit(text[at + 2]) and is_digit(text[at + 3]) and card_end(text, start, at, end):
         found |= _CARD
     if iban_end(text, start, at, end):
         found |= _IBAN
@@ -53,21 +72,19 @@ def _scan(
     for row in range(len(offsets) - 1):
         start, end = np.int64(offsets[row]), np.int64(offsets[row + 1])
         found = np.uint32(0)
-        at = start
-        before = np.int64(0)
-        while at < end:
-            c = np.int64(text[at])
-            if 48 <= c <= 57:
-                found |= np.uint32(_number_bits(text, start, at, end))
-                at = digits_end(text, at, end)
-                before = np.int64(text[at - 1])
+        pair = np.uint16(0)
+        for at in range(start, end):
+            # Unsigned places spare the test for negative ones, which costs as much as all the rest.
+            pair = np.uint16(pair << np.uint16(8)) | np.uint16(text[np.uintp(at)])
+            chain = chain_of[np.uintp(pair)]
+            if chain == 0:
                 continue
-            if c == 64:
+            if chain == _NUMBER:
+                found |= np.uint32(_number_bits(text, start, at, end))
+            elif chain == _AT:
                 found |= np.uint32(_at_bits(text, start, at, end))
-            elif chain_of[(before << 8) | c] and at > start:
-                found |= np.uint32(bits_at(text, start, at, end, table))
-            before = c
-            at += 1
+            else:
+                found |= np.uint32(bits_of_chain(text, (start, at, end), chain, table))
         out[row] = found
 
 

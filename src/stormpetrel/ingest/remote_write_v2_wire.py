@@ -24,7 +24,7 @@ from stormpetrel.ingest.remote_write_wire import (
 # What `measure` counts.
 SYMBOLS, SERIES, SAMPLES, HISTOGRAMS = 0, 1, 2, 3
 
-# What a line of `unknown` holds in `read`.
+# What a line of `read` holds.
 FIRST, END, START, STOP, KEY, META = 0, 1, 2, 3, 4, 6
 LINE = 7
 
@@ -212,12 +212,13 @@ def read(
         symbols: takes start and end of each symbol, and their hashes.
         columns: take id, milliseconds, bits of the value, and milliseconds since when it counts (0: not
             said) of each sample.
-        places: take a `LINE` for each series with samples that is unknown or whose metadata changed, and of
-            each native histogram start and end of its series and of itself.
+        places: take a `LINE` for each series with samples, the first of which in the end are those that are
+            unknown or whose metadata changed, and of each native histogram start and end of its series and of
+            itself.
     """
     spans, hashes = symbols
-    unknown, histograms = places
-    at, count, row, held, missing = 0, 0, 0, 0, 0
+    lines, histograms = places
+    at, count, row, held, filled = 0, 0, 0, 0, 0
     while at < length:
         is_symbol = buf[at] == 0x22
         size, start = read_size(buf, at + 1, length)
@@ -232,12 +233,36 @@ def read(
         if not usual:
             return False, 0
         good, a, b, meta = told
-        found = find(table[0], table[1], a, b) if good == 1 and row > first else np.int64(UNKNOWN_ID)
+        if row > first:
+            line = lines[filled]
+            line[0], line[1], line[2], line[3], line[4], line[5], line[6] = first, row, start, at, a, b, meta
+            if good != 1:
+                line[6] = 0
+            filled += 1
+    return True, _look_up(table, lines[:filled], columns[0])
+
+
+@compiled
+def _look_up(
+    table: tuple[NDArray[np.uint64], NDArray[np.uint32], NDArray[np.uint64]],
+    lines: NDArray[np.uint64],
+    series: NDArray[np.uint32],
+) -> Number:
+    """Fill in the ids of all lines, and keep the lines of those that are not known: how many these are.
+
+    In a loop of its own, in which one look-up does not wait for the memory of the one before. Metadata 0 says
+    that the line has no key.
+    """
+    missing = 0
+    for k in range(len(lines)):
+        meta = lines[k, 6]
+        found = find(table[0], table[1], lines[k, 4], lines[k, 5]) if meta != 0 else np.int64(UNKNOWN_ID)
         if found != UNKNOWN_ID and (found >= len(table[2]) or table[2][found] != meta):
             found = np.int64(UNKNOWN_ID)
-        columns[0][first:row] = found
-        if found == UNKNOWN_ID and row > first:
-            line = unknown[missing]
-            line[0], line[1], line[2], line[3], line[4], line[5], line[6] = first, row, start, at, a, b, meta
+        for row in range(np.int64(lines[k, 0]), np.int64(lines[k, 1])):
+            series[row] = found
+        if found == UNKNOWN_ID:
+            for column in range(LINE):
+                lines[missing, column] = lines[k, column]
             missing += 1
-    return True, missing
+    return missing

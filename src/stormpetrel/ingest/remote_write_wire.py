@@ -173,18 +173,18 @@ def read(
     length: Number,
     table: tuple[NDArray[np.uint64], NDArray[np.uint32]],
     columns: tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.uint64]],
-    unknown: NDArray[np.uint64],
+    lines: NDArray[np.uint64],
     places: tuple[NDArray[np.int64], NDArray[np.int64]],
 ) -> tuple[bool, Number]:
     """Fill the columns of a measured request: (usual, unknown series).
 
-    Series that the table does not know (and all without samples) leave `UNKNOWN_ID` in their rows and a
-    line in `unknown`: first and end row, start and end of the labels, their hash in two halves. Times
+    Series that the table does not know (and all without samples) leave `UNKNOWN_ID` in their rows and are
+    the first of `lines`: first and end row, start and end of the labels, their hash in two halves. Times
     stay in milliseconds; values are bit patterns, so that no NaN loses its payload. `places` takes start
     and end of each metadata, and of each native histogram start and end of its labels and of itself.
     """
     metadata, histograms = places
-    at, row, missing, described, held = 0, 0, 0, 0, 0
+    at, row, count, described, held = 0, 0, 0, 0, 0
     while at < length:
         is_metadata = buf[at] == 0x1A
         size, start = read_size(buf, at + 1, length)
@@ -206,10 +206,30 @@ def read(
             elif part == 0x22:
                 held = put_line(histograms, held, (start, labels_end, begin, inner))
         a, b = hash128(buf, start, labels_end)
-        found = find(table[0], table[1], a, b) if row > first else np.int64(UNKNOWN_ID)
-        columns[0][first:row] = found
+        line = lines[count]
+        line[0], line[1], line[2], line[3], line[4], line[5] = first, row, start, labels_end, a, b
+        count += 1
+    return True, look_up(table, lines, columns[0])
+
+
+@compiled
+def look_up(
+    table: tuple[NDArray[np.uint64], NDArray[np.uint32]],
+    lines: NDArray[np.uint64],
+    series: NDArray[np.uint32],
+) -> Number:
+    """Fill in the ids of all lines, and keep the lines of those that are not known: how many these are.
+
+    In a loop of its own, in which one look-up does not wait for the memory of the one before.
+    """
+    missing = 0
+    for k in range(len(lines)):
+        first, end = np.int64(lines[k, 0]), np.int64(lines[k, 1])
+        found = find(table[0], table[1], lines[k, 4], lines[k, 5]) if end > first else np.int64(UNKNOWN_ID)
+        for row in range(first, end):
+            series[row] = found
         if found == UNKNOWN_ID:
-            line = unknown[missing]
-            line[0], line[1], line[2], line[3], line[4], line[5] = first, row, start, labels_end, a, b
+            for column in range(lines.shape[1]):
+                lines[missing, column] = lines[k, column]
             missing += 1
-    return True, missing
+    return missing
