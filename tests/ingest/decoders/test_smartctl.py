@@ -96,6 +96,18 @@ def test_an_nvme_disk() -> None:
     assert (values["smart_self_test_passed"], values["smart_device_healthy"]) == (0, 1)
 
 
+def test_logs_that_are_told_twice_make_one_series() -> None:
+    """-x tells the short logs and the extended ones."""
+    log = {**ATA["ata_smart_error_log"], "extended": {"revision": 1, "count": 40}}
+    tests = {**ATA["ata_smart_self_test_log"], "extended": {"count": 2, "error_count_total": 10}}
+    read = Read({**ATA, "ata_smart_error_log": log, "ata_smart_self_test_log": tests})
+    assert len(read.series()) == len(set(read.series())) == len(Read(ATA).series())
+    assert (read.values()["smart_errors_logged_total"], read.values()["smart_self_test_errors_total"]) == (
+        4,
+        1,
+    )
+
+
 def test_a_scsi_disk_behind_a_controller() -> None:
     read = Read(SCSI)
     values = read.values()

@@ -103,7 +103,7 @@ class SmartSource:
         while not stop.is_set():
             began = time.monotonic()
             batch = self._round(intake, stop)
-            if len(batch) and not stop.is_set():
+            if len(batch):
                 self._hand_over(batch, intake, stop)
             stop.wait(max(0.0, self._config.interval_seconds - (time.monotonic() - began)))
 
