@@ -171,6 +171,7 @@ def test_an_unclosed_text_takes_the_rest_with_it() -> None:
         (r"m f\ \,\=g=1", "m_f ,=g"),
         (r"m,path=C:\dir f=1", 'm_f{path="C:\\\\dir"}'),
         (r"m\\,a=b f=1", r"m\,a=b_f"),
+        (r"m\\ x f=1", r"m\ x_f"),
         ("größe,ort=köln f=1", 'größe_f{ort="köln"}'),
         ('m,a="q" f=1', 'm_f{a="\\"q\\""}'),
         ("  m f=1  ", "m_f"),

@@ -113,3 +113,12 @@ def test_the_unusual_way_is_for_short_bodies() -> None:
     body = as_message([({}, [(T, "x" * (9 << 20), {})])]).SerializeToString() + b"\x98\x06\x00"
     with pytest.raises(TooLargeError):
         loki_read.read_protobuf(body, "", RejectTally())
+
+
+def test_a_number_too_long_for_its_field_is_cut_as_protobuf_does() -> None:
+    entry = bytes([0x0A, 6, 0x10, 0x85, 0x80, 0x80, 0x80, 0x10])  # nanos: 2^32 + 5
+    stream = b"\x0a\x07" + b'{a="b"}' + b"\x12" + bytes([len(entry)]) + entry
+    body = b"\x0a" + bytes([len(stream)]) + stream
+    assert is_usual(body)
+    both(body)
+    assert loki_read.read_protobuf(body, "", RejectTally()).time_unix_nano.tolist() == [5]

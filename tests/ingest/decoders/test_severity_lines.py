@@ -53,6 +53,7 @@ def found(*lines: str) -> list[int]:
         ("x[1]: warning: y", 13),
         ("some error: y", 0),
         ("kernel panic - not syncing", 21),
+        ("kernel,panic", 0),
         ("panic attack", 0),
         ("ERROR_COUNT=5 ERRORS INFORM", 0),
         ("xERROR ERRORx éERROR", 0),
