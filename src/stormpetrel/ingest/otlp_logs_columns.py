@@ -16,7 +16,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from stormpetrel.ingest import otlp_logs_wire as wire
 from stormpetrel.ingest import otlp_record_wire as record
 from stormpetrel.ingest.json_wire import write_hex, write_slices
-from stormpetrel.ingest.otlp_logs_rows import LogColumns, LogRow, row_of
+from stormpetrel.ingest.otlp_logs_rows import LogColumns, row_of
 from stormpetrel.ingest.otlp_record_json import write_attributes
 from stormpetrel.ingest.otlp_record_wire import Bytes, Numbers
 from stormpetrel.ingest.otlp_request import check_rows
@@ -117,26 +117,20 @@ def _with_odd(buf: Bytes, rows: Numbers, scopes: Sequence[Scope]) -> Bytes:
     odd = np.flatnonzero(rows[:, record.JSON_SIZE] < 0)
     # The skeleton has them in the same order, and nothing besides.
     read = [row_of(one, scope.entity, scope.prefix) for scope in scopes for one in scope.message.log_records]
-    parts: list[bytes] = []
-    at = len(buf)
-    for n, row in zip(odd.tolist(), read, strict=True):
-        at = _point(rows[n], row, parts, at)
+    if not read:
+        return np.concatenate([buf, buf[:0]])
+    times, observed, _, severity, bodies, attributes, traces, spans = zip(*read, strict=True)
+    parts = [text.encode() for text in (*bodies, *attributes)] + [bytes.fromhex(i) for i in (*traces, *spans)]
+    sizes = np.array([len(part) for part in parts], np.int64).reshape(4, -1)
+    starts = len(buf) + np.cumsum(sizes).reshape(4, -1) - sizes
+    rows[odd, record.TIME] = np.array(times, np.uint64).view(np.int64)
+    rows[odd, record.OBSERVED] = np.array(observed, np.uint64).view(np.int64)
+    rows[odd, record.SEVERITY] = severity
+    rows[odd, record.BODY], rows[odd, record.BODY_SIZE] = starts[0], sizes[0]
+    rows[odd, record.START], rows[odd, record.END] = starts[1], starts[1] + sizes[1]
+    rows[odd, record.TRACE] = np.where(sizes[2] > 0, starts[2], -1)
+    rows[odd, record.SPAN] = np.where(sizes[3] > 0, starts[3], -1)
     return np.concatenate([buf, np.frombuffer(b"".join(parts), np.uint8)])
-
-
-def _point(into: Numbers, row: LogRow, parts: list[bytes], at: int) -> int:
-    """Let a row of an odd record point to texts that come behind `at`; where they end."""
-    time, observed, _, severity, body, attributes, trace, span = row
-    into[[record.TIME, record.OBSERVED]] = np.array([time, observed], np.uint64).view(np.int64)
-    into[[record.SEVERITY, record.SAID]] = severity, -1
-    texts = [body.encode(), attributes.encode(), bytes.fromhex(trace), bytes.fromhex(span)]
-    starts = np.cumsum([at, *map(len, texts)])
-    into[[record.BODY, record.BODY_SIZE]] = starts[0], len(texts[0])
-    into[[record.START, record.END]] = starts[1], starts[2]
-    into[record.TRACE] = starts[2] if trace else -1
-    into[record.SPAN] = starts[3] if span else -1
-    parts += texts
-    return int(starts[4])
 
 
 def _attributes(source: Bytes, scanned: _Scanned, prefixes: list[bytes]) -> Any:
