@@ -94,7 +94,7 @@ def key_of(row: dict[str, Any]) -> Key:
 
 
 def export(capture: Path, version: int, port: int, *options: str) -> None:
-    # Short names: with long ones for its own files it waits for ever.
+    # Short names: with a long one for its control socket it waits for ever.
     command = ["softflowd", "-r", capture.name, "-n", f"127.0.0.1:{port}", "-v", str(version), "-d"]
     command += ["-p", "pid", "-c", "ctl", *options]
     done = subprocess.run(
