@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import os
 import queue
 import socket
 import struct
@@ -20,6 +21,7 @@ import cramjam
 import httpx
 import numpy as np
 import psutil
+from benchmarks.speed._threads import thread_seconds
 from numpy.typing import NDArray
 
 from stormpetrel.model.signal import MetricKind
@@ -101,6 +103,11 @@ class Server:
         times = self.process.cpu_times()
         return float(times.user + times.system)
 
+    def judging_seconds(self) -> float:
+        """Processor time of the threads that work on what is stored already; 0 where it cannot be told."""
+        spent = thread_seconds(self.process.pid, os.sysconf("SC_CLK_TCK"))
+        return spent.get("judge", 0.0) + spent.get("deriver", 0.0)
+
     def memory_mib(self) -> float:
         return float(self.process.memory_info().rss / 2**20)
 
@@ -110,7 +117,7 @@ class Server:
 
 
 @contextmanager
-def server(config: str = CONFIG, program: str = "stormpetrel.cli.main") -> Iterator[Server]:
+def server(config: str = CONFIG, program: str = "benchmarks.speed._petrel") -> Iterator[Server]:
     """A server on a free port, in a directory of its own that goes with it."""
     with tempfile.TemporaryDirectory() as directory, socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

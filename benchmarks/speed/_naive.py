@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from benchmarks.speed._threads import name_threads
 
 from stormpetrel.app import runtime
 from stormpetrel.app.registry import DECODERS, load_all
@@ -57,5 +58,6 @@ def naive(group: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    name_threads()
     setattr(runtime, "load_all", naive)  # noqa: B010 - mypy knows the name as a function of another module
     main()

@@ -2,9 +2,10 @@
 
     python benchmarks/speed/decode_remote_write.py [--series 2000] [--samples 1] [--rounds 40]
 
-Does so for remote write 1.0 and for 2.0. Prints samples per second and core and the median of the paired ratios. The baseline parses with
-protobuf's upb and makes one tuple a sample with the series looked up by its labels: what a straightforward
-receiver does. All series are known beforehand to both; requests are snappy-compressed.
+Does so for remote write 1.0 and for 2.0. Prints samples per second and core and the median of the paired
+ratios. The baseline parses with protobuf's upb and makes one tuple a sample with the series looked up by its
+labels: what a straightforward receiver does. All series are known beforehand to both; requests are
+snappy-compressed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ import argparse
 import statistics
 import struct
 import time
-
 from collections.abc import Callable
 
 import cramjam
@@ -96,7 +96,9 @@ def baseline_2(body: bytes, ids: Ids) -> Rows:
     return rows
 
 
-def run(name: str, content_type: str, body: bytes, baseline: Callable[[bytes, Ids], Rows], rounds: int) -> None:
+def run(
+    name: str, content_type: str, body: bytes, baseline: Callable[[bytes, Ids], Rows], rounds: int
+) -> None:
     """The pairs of one version."""
     request = PushRequest(body, content_type, "snappy", "/api/v1/write", "bench", 0)
     decoder = RemoteWriteDecoder(SeriesRegistry(1_000_000), 1 << 30)

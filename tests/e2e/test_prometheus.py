@@ -1,4 +1,4 @@
-"""Prometheus' newer ways through a whole Storm Petrel: remote write 2.0, native histograms, listed targets."""
+"""Prometheus' newer ways through all of Storm Petrel: remote write 2.0, native histograms, listed targets."""
 
 from __future__ import annotations
 
@@ -59,7 +59,11 @@ def test_remote_write_2_is_stored_counted_and_answered(petrel: Petrel) -> None:
     answer = send(petrel, message)
     assert (answer.status_code, answer.content) == (204, b"")
     written = "x-prometheus-remote-write-{}-written"
-    assert [answer.headers[written.format(n)] for n in ("samples", "histograms", "exemplars")] == ["3", "1", "0"]
+    assert [answer.headers[written.format(n)] for n in ("samples", "histograms", "exemplars")] == [
+        "3",
+        "1",
+        "0",
+    ]
     (orders,) = series(petrel, "orders_total")
     assert orders["kind"] == "counter"
     assert len(series(petrel, "rpc_bucket")) == 38
@@ -69,7 +73,10 @@ def test_remote_write_2_is_stored_counted_and_answered(petrel: Petrel) -> None:
     partly = send(petrel, message)
     assert (partly.status_code, partly.headers[written.format("samples")]) == (400, "0")
     assert b"bad_symbol_ref" in partly.content
-    assert send(petrel, message, "application/x-protobuf;proto=io.prometheus.write.v9.Request").status_code == 415
+    assert (
+        send(petrel, message, "application/x-protobuf;proto=io.prometheus.write.v9.Request").status_code
+        == 415
+    )
     assert petrel.stop() == 0
 
 

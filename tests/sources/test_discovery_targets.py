@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -70,9 +71,7 @@ def test_a_target_and_its_labels() -> None:
             "https://Db:443/probe/a%20b%3F?module=http+2xx&target=x%26y",
             (("instance", "Db:443"), ("job", "probe"), ("site", "fra1")),
         ),
-        FoundTarget(
-            "http://[::1]:9100/metrics", (("instance", "six"), ("job", "job"), ("site", "own"))
-        ),
+        FoundTarget("http://[::1]:9100/metrics", (("instance", "six"), ("job", "job"), ("site", "own"))),
     ]
 
 
@@ -107,11 +106,12 @@ def test_what_cannot_be_scraped_is_told_and_the_rest_is_taken(address: str, labe
     "text",
     [
         b"{}", b"[1]", b'[{"targets": "x"}]', b'[{"targets": [1]}]', b'[{"targets": [], "labels": {"a": 1}}]',
-        b'[{"targets": [], "more": 1}]', b'[{"targets": ["a"], "labels": ["b"]}]', b"[", b"\xff", b'["\\ud800"]',
+        b'[{"targets": [], "more": 1}]', b'[{"targets": ["a"], "labels": ["b"]}]', b"[", b"\xff",
+        b'["\\ud800"]',
     ],
 )  # fmt: skip
 def test_bad_lists_are_refused_whole(text: bytes) -> None:
-    with pytest.raises(DiscoveryError, match="^the place"):
+    with pytest.raises(DiscoveryError, match=r"^the place"):
         read_json(text, "the place")
 
 
@@ -138,7 +138,7 @@ def test_yaml_makes_no_objects_and_no_surrogates(monkeypatch: pytest.MonkeyPatch
 def test_aliases_cannot_make_a_list_endless(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discovery_targets, "MAX_LISTED", 1000)
     text = b"- targets: &t [" + b"a," * 100 + b"]\n" + b"- targets: *t\n" * 100
-    with pytest.raises(DiscoveryError, match="more than 1000"):
+    with pytest.raises(DiscoveryError, match="more than 1000 targets"):
         read_yaml(text, "f")
 
 
@@ -146,11 +146,9 @@ def test_aliases_cannot_make_a_list_endless(monkeypatch: pytest.MonkeyPatch) -> 
 @given(st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
 def test_any_text_is_a_list_or_an_error(text: bytes) -> None:
     for read in (read_json, read_yaml):
-        try:
+        with contextlib.suppress(DiscoveryError):
             for target in targets_of(read(text, "f"), "job", {}):
                 assert isinstance(target, FoundTarget | DiscoveryError)
-        except DiscoveryError as error:
-            assert str(error)
 
 
 def write(path: Path, *addresses: str) -> None:
@@ -203,6 +201,15 @@ def test_what_is_no_list_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(discovery_lists, "MAX_FILE_BYTES", 2000)
     changed, errors = FileLists([str(tmp_path / "*")]).look()
     assert (changed, len(errors)) == (False, 4)
+
+
+@pytest.mark.parametrize("pattern", ["", "/", "a**/b", "/x/**y"])
+def test_what_is_no_pattern_is_told_once(pattern: str, tmp_path: Path) -> None:
+    write(tmp_path / "a.json", "one")
+    lists = FileLists([pattern, str(tmp_path / "*.json")])
+    changed, errors = lists.look()
+    assert (changed, len(errors), addresses(lists)) == (True, 1, ["one"])
+    assert lists.look() == (False, [])
 
 
 @pytest.mark.parametrize(

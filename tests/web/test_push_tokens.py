@@ -1,4 +1,4 @@
-"""Tokens on the receiving paths: known ones are not asked for with every request, revoked ones soon refused."""
+"""Tokens on the receiving paths: known ones are not asked for each time, revoked ones are soon refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from tests.web.estate import Estate
 from tests.web.serve import run
 
-from stormpetrel.model.access import Caller, Role
+from stormpetrel.model.access import Caller, Role, Scope
 from stormpetrel.web import push
 
 PATH = "/api/v1/write"
@@ -69,11 +69,11 @@ def test_a_time_that_is_remembered_is_short() -> None:
 def test_unknown_tokens_are_never_remembered_and_known_ones_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(push, "_MAX_KNOWN", 3)
     estate = Asked()
-    secrets = [estate.add_token(f"t{n}", frozenset({push.Scope.INGEST}), ADMIN)[1] for n in range(10)]
+    secrets = [estate.add_token(f"t{n}", frozenset({Scope.INGEST}), ADMIN)[1] for n in range(10)]
 
     async def test(client: httpx.AsyncClient) -> None:
         assert await send(client, "forged") == 401
-        _, forged = estate.add_token("late", frozenset({push.Scope.INGEST}), ADMIN)
+        _, forged = estate.add_token("late", frozenset({Scope.INGEST}), ADMIN)
         estate.tokens["forged"] = estate.tokens.pop(forged)
         assert await send(client, "forged") == 204, "a token made after it was tried is good at once"
         assert [await send(client, secret) for secret in secrets] == [204] * 10

@@ -1,8 +1,8 @@
 """Counters that began anew, told by their senders: remote write's created timestamp, OTLP's start time.
 
-A counter that restarts and soon counts more than before looks as if it had gone on. Where its sender says since
-when it counts, and that moment lies behind its newest sample, a zero at that moment goes before the next one:
-admission then sees the restart, and the rate behind it is right. Prometheus does the same (its
+A counter that restarts and soon counts more than before looks as if it had gone on. Where its sender says
+since when it counts, and that moment lies behind its newest sample, a zero at that moment goes before the
+next one: admission then sees the restart, and the rate behind it is right. Prometheus does the same (its
 created-timestamp zero ingestion).
 """
 
@@ -20,12 +20,13 @@ _COUNTER = KIND_CODES[MetricKind.COUNTER]
 
 
 class CounterStarts:
-    """The newest sample of each counter whose sender says since when it counts. Thread-safe; 8 bytes a series.
+    """The newest sample of each counter whose sender says since when it counts. Thread-safe; 8 bytes a
+    series.
 
-    A start behind the newest sample is a restart; one before it is not, however it moves: senders that work it
-    out from an uptime say it a little differently each time. A request that is refused after decoding and sent
-    again brings no second zero: its restarts are then seen as all others are, by values that went down. What is
-    not known as a counter is let alone.
+    A start behind the newest sample is a restart; one before it is not, however it moves: senders that work
+    it out from an uptime say it a little differently each time. A request that is refused after decoding and
+    sent again brings no second zero: its restarts are then seen as all others are, by values that went down.
+    What is not known as a counter is let alone.
 
     Args:
         registry: knows the kinds.

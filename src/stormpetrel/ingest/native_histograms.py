@@ -1,15 +1,15 @@
 """Native histograms as classic series: one rule for remote write and for OTLP's exponential histograms.
 
-A native histogram holds counts in sparse buckets whose bounds are powers of `2^(2^-schema)`, or bounds of its
-own (schema -53). Series need bounds that stay: so the buckets are counted up to the fixed bounds of
-`EXPONENTS`, whatever the schema. From 2^-10 to 2^10 these are the powers of two, from there down to 2^-20 and up
-to 2^30 those of four; with `0` and `+Inf` that makes 38 buckets, and 36 more where anything below zero was
-counted. Being powers of two they are bounds of every schema from 0 on, so the counts are exact; of a coarser
-schema a bucket counts from the first of these bounds on that is not below its own, so that a count is never too
-high. Own bounds are kept as they are.
+A native histogram holds counts in sparse buckets whose bounds are powers of `2^(2^-schema)`, or bounds of
+its own (schema -53). Series need bounds that stay: so the buckets are counted up to the fixed bounds of
+`EXPONENTS`, whatever the schema. From 2^-10 to 2^10 these are the powers of two, from there down to 2^-20
+and up to 2^30 those of four; with `0` and `+Inf` that makes 38 buckets, and 36 more where anything below
+zero was counted. Being powers of two they are bounds of every schema from 0 on, so the counts are exact; of
+a coarser schema a bucket counts from the first of these bounds on that is not below its own, so that a count
+is never too high. Own bounds are kept as they are.
 
-Specification: https://prometheus.io/docs/specs/native_histograms/ and the ExponentialHistogram of OpenTelemetry's
-metrics data model, whose bucket `i` is bucket `i + 1` here.
+Specification: https://prometheus.io/docs/specs/native_histograms/ and the ExponentialHistogram of
+OpenTelemetry's metrics data model, whose bucket `i` is bucket `i + 1` here.
 """
 
 from __future__ import annotations
@@ -185,7 +185,8 @@ def _up_to_fixed_bounds(histogram: NativeHistogram) -> tuple[tuple[str, ...], ND
     counts = np.concatenate(([at_zero], counts))
     if not below_zero:
         return ("0", *_ABOVE_ZERO), counts
-    # Bucket i below zero ends just before -2^((i-1) * 2^-schema): at or below -2^k where i - 1 >= k * 2^schema.
+    # Bucket i below zero ends just before -2^((i-1) * 2^-schema): at or below -2^k where i - 1 >= k *
+    # 2^schema.
     first = _EXPONENTS << histogram.schema if histogram.schema >= 0 else -(-_EXPONENTS >> -histogram.schema)
     below = below_zero - _sum_up_to(histogram.negative, first)
     return (*_BELOW_ZERO, "0", *_ABOVE_ZERO), np.concatenate((below[::-1], counts))

@@ -49,7 +49,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class _Origin:
-    """One data point: whose series its samples belong to, when it is, and since when it counts (0: not said)."""
+    """One data point: whose series it belongs to, its time, and since when it counts (0: not said)."""
 
     metric: str
     unit: str

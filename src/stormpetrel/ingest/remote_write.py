@@ -54,15 +54,19 @@ class RemoteWriteDecoder:
 def message_named(content_type: str) -> str:
     """The protobuf message that a content type says; 1.0's where it says none.
 
-    >>> message_named("application/x-protobuf"), message_named('application/x-protobuf; proto="prometheus.WriteRequest"')
-    ('prometheus.WriteRequest', 'prometheus.WriteRequest')
+    >>> message_named("application/x-protobuf")
+    'prometheus.WriteRequest'
+    >>> message_named('Application/X-Protobuf; proto="io.prometheus.write.v2.Request"')
+    'io.prometheus.write.v2.Request'
 
     Raises:
         UnsupportedError: naming the type, and what is spoken here.
     """
     media_type, *parameters = (part.strip() for part in content_type.split(";"))
     pairs = (part.partition("=") for part in parameters)
-    named = next((value.strip(' "') for name, _, value in pairs if name.strip().lower() == "proto"), V1_MESSAGE)
+    named = next(
+        (value.strip(' "') for name, _, value in pairs if name.strip().lower() == "proto"), V1_MESSAGE
+    )
     if media_type.lower() not in _MEDIA_TYPES or named not in (V1_MESSAGE, V2_MESSAGE):
         raise UnsupportedError(
             f"remote write is application/x-protobuf with proto={V1_MESSAGE} or proto={V2_MESSAGE}, "

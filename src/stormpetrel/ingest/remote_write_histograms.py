@@ -51,7 +51,7 @@ _GAUGE_HINT = 3
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One histogram as sent: whose it is, its message, and since when it counts (milliseconds; 0: not said)."""
+    """One histogram as sent: whose it is, its message, since when it counts (milliseconds; 0: not said)."""
 
     metric: str
     labels: LabelPairs

@@ -1,8 +1,8 @@
 """Prometheus remote write 2.0, `io.prometheus.write.v2.Request`: unpacked bodies to metric batches.
 
-Specification: https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/ (release candidates 3 and 4). Type and
-unit come with each series; exemplars are skipped and counted as not written, which is no error; a staleness
-marker keeps its bits.
+Specification: https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/ (release candidates 3 and 4). Type
+and unit come with each series; exemplars are skipped and counted as not written, which is no error; a
+staleness marker keeps its bits.
 """
 
 from __future__ import annotations

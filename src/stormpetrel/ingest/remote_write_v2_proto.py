@@ -1,7 +1,7 @@
 """Remote write 2.0 by the protobuf library: the messages as far as they are read.
 
-`io.prometheus.write.v2.Request` of release candidate 4, and of 3 the `created_timestamp` that 4 moved into the
-samples. Text is declared as bytes and values as fixed64, as in `remote_write_proto`.
+`io.prometheus.write.v2.Request` of release candidate 4, and of 3 the `created_timestamp` that 4 moved into
+the samples. Text is declared as bytes and values as fixed64, as in `remote_write_proto`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Prometheus remote write 2.0 on the wire: compiled kernels that read the protobuf in place.
 
-As in `remote_write_wire` they know what senders write (symbols, then series, shortest tags) and give up, without
-an opinion, on anything else. A series is found by a hash over the hashes of its symbols: what it is called, not
-where the sender's table has it.
+As in `remote_write_wire` they know what senders write (symbols, then series, shortest tags) and give up,
+without an opinion, on anything else. A series is found by a hash over the hashes of its symbols: what it is
+called, not where the sender's table has it.
 """
 
 from __future__ import annotations
@@ -54,10 +54,8 @@ def measure(buf: NDArray[np.uint8], length: Number) -> tuple[bool, NDArray[np.in
 
 
 @compiled
-def _measure_series(
-    buf: NDArray[np.uint8], inner: Number, end: Number, counts: NDArray[np.int64]
-) -> bool:
-    """Count the parts of one series; false unless its references and its metadata stand there at most once."""
+def _measure_series(buf: NDArray[np.uint8], inner: Number, end: Number, counts: NDArray[np.int64]) -> bool:
+    """Count the parts of one series; false unless references and metadata stand there at most once."""
     refs, described = 0, 0
     while inner < end:
         part = np.int64(buf[inner])
@@ -192,7 +190,7 @@ def _series(
     for i in range(first, row):
         if columns[3][i] == 0:
             columns[3][i] = created
-    usual = good >= 0 and known >= 0
+    usual = bool(good >= 0 and known >= 0)
     return usual, row, held, (min(good, known), a, b, meta)
 
 

@@ -22,7 +22,7 @@ from starlette.types import Scope as AsgiScope
 from stormpetrel.app.service import Service
 from stormpetrel.errors import DecodeError, StormPetrelError, TooLargeError
 from stormpetrel.model.access import Caller, Scope
-from stormpetrel.model.push import HEADER_PREFIXES, Decoded, PushRequest, Receipt
+from stormpetrel.model.push import HEADER_PREFIXES, Decoded, PushRequest
 from stormpetrel.web.errors import RETRY_SECONDS, error_body, status_of
 from stormpetrel.web.push_lane import Lane
 from stormpetrel.web.settings import WebSettings
@@ -252,9 +252,7 @@ def push_secret(authorization: bytes) -> str:
 def _asked_headers(headers: Headers) -> dict[str, str]:
     """The headers that decoders may see: few, short, and never the authorization."""
     asked = [(name, value) for name, value in headers.items() if name.startswith(_ASKED)]
-    return {
-        name.decode("latin-1"): value.decode("latin-1")[:1024] for name, value in asked[:_MAX_HEADERS]
-    }
+    return {name.decode("latin-1"): value.decode("latin-1")[:1024] for name, value in asked[:_MAX_HEADERS]}
 
 
 def _source_of(headers: Headers, caller: Caller) -> str:

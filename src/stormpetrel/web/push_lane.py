@@ -1,7 +1,7 @@
 """The way of pushed requests out of the event loop and back: few threads, and few wake-ups of the loop.
 
-A request costs the loop one hand-over and, at the end, a place in a list: a group commit that stores a hundred
-requests wakes the loop once, not a hundred times.
+A request costs the loop one hand-over and, at the end, a place in a list: a group commit that stores a
+hundred requests wakes the loop once, not a hundred times.
 """
 
 from __future__ import annotations
@@ -52,9 +52,7 @@ class _Work:
 
     __slots__ = ("_call", "_error", "_left", "_lock", "_on_called", "_outbox", "_receipt", "answered")
 
-    def __init__(
-        self, call: Callable[[], Receipt], on_called: Callable[[], None], outbox: _Outbox
-    ) -> None:
+    def __init__(self, call: Callable[[], Receipt], on_called: Callable[[], None], outbox: _Outbox) -> None:
         self._call: Callable[[], Receipt] | None = call
         self._on_called = on_called
         self._outbox = outbox
@@ -68,7 +66,8 @@ class _Work:
         """In a thread of the lane: call, then wait, without a thread, for what the call began."""
         stored: list[Future[None]] = []
         try:
-            if self._call is not None:
+            # A sender that was told to come back, for want of time, will: it must not be stored twice.
+            if self._call is not None and not self.answered.done():
                 self._receipt = self._call()
                 stored = self._receipt.stored
         except BaseException as error:  # noqa: BLE001 - whatever it is, the waiting request raises it
@@ -113,9 +112,7 @@ class Lane:
         self._outbox: _Outbox | None = None
         self._started = False
 
-    def submit(
-        self, call: Callable[[], Receipt], on_called: Callable[[], None]
-    ) -> asyncio.Future[Receipt]:
+    def submit(self, call: Callable[[], Receipt], on_called: Callable[[], None]) -> asyncio.Future[Receipt]:
         """The call's receipt once all its futures are done; or what the call, or the first of them, raised.
 
         To be called in an event loop, whose future it returns.

@@ -25,9 +25,7 @@ class Counters:
             np.array(series, np.uint32), np.array(times, np.int64), np.array(values, np.float64)
         )
         out = self.starts.with_zeros(batch, np.array(starts, np.int64))
-        return list(
-            zip(out.series.tolist(), out.time_unix_nano.tolist(), out.value.tolist(), strict=True)
-        )
+        return list(zip(out.series.tolist(), out.time_unix_nano.tolist(), out.value.tolist(), strict=True))
 
 
 def test_a_start_behind_the_newest_sample_brings_a_zero() -> None:
@@ -59,7 +57,9 @@ def test_gauges_and_refused_series_are_let_alone() -> None:
     assert gauges.send((REFUSED_SERIES, 300, 1.0, 200)) == [(REFUSED_SERIES, 300, 1.0)]
 
 
-@given(st.lists(st.tuples(st.integers(0, 1), st.integers(1, 50), st.integers(0, 60)), min_size=1, max_size=30))
+@given(
+    st.lists(st.tuples(st.integers(0, 1), st.integers(1, 50), st.integers(0, 60)), min_size=1, max_size=30)
+)
 def test_any_starts_only_add_zeros(rows: list[tuple[int, int, int]]) -> None:
     counters = Counters(2)
     for series, time, start in rows:

@@ -55,9 +55,7 @@ def test_buckets_are_counted_up_to_fixed_bounds() -> None:
     sender = Sender()
     rows = {text: value for text, _, value in sender.rows(sender.send(exponential()))}
     assert (rows["rpc_count"], rows["rpc_sum"]) == (7, 3.5)
-    counts = {
-        le: rows[f'rpc_bucket{{le="{le}"}}'] for le in ("-2", "-1", "-0.5", "0", "1", "2", "4", "+Inf")
-    }
+    counts = {le: rows[f'rpc_bucket{{le="{le}"}}'] for le in ("-2", "-1", "-0.5", "0", "1", "2", "4", "+Inf")}
     assert counts == {"-2": 0, "-1": 3, "-0.5": 3, "0": 4, "1": 4, "2": 5, "4": 7, "+Inf": 7}
     assert set(sender.registry.kinds()) == {MetricKind.COUNTER}
 

@@ -46,7 +46,9 @@ class Sender:
         self.registry = SeriesRegistry(max_series)
         self.decoder = RemoteWriteDecoder(self.registry, 1 << 22)
 
-    def send(self, *histograms: bytes, name: bytes = b"rpc", metadata: Any = (), tail: bytes = b"") -> Decoded:
+    def send(
+        self, *histograms: bytes, name: bytes = b"rpc", metadata: Any = (), tail: bytes = b""
+    ) -> Decoded:
         message = WriteRequest()
         entry = message.timeseries.add()
         for label, value in ((b"__name__", name), (b"job", b"a")):
@@ -73,7 +75,11 @@ def test_an_integer_histogram_becomes_classic_series(tail: bytes) -> None:
     assert decoded.metrics is not None
     assert (decoded.rejected, decoded.status) == ((), 204)
     infos = [sender.registry.info(s) for s in decoded.metrics.series.tolist()]
-    assert [(i.metric, i.unit) for i in infos[:3]] == [("rpc_count", ""), ("rpc_sum", "s"), ("rpc_bucket", "")]
+    assert [(i.metric, i.unit) for i in infos[:3]] == [
+        ("rpc_count", ""),
+        ("rpc_sum", "s"),
+        ("rpc_bucket", ""),
+    ]
     assert {i.kind for i in infos} == {MetricKind.COUNTER}
     assert (decoded.metrics.time_unix_nano == 1_000_000_000).all()
     assert decoded.metrics.value[:2].tolist() == [4.0, 9.5]

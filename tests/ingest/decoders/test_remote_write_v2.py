@@ -57,7 +57,13 @@ class Message:
         return self.symbols.setdefault(text.encode(), len(self.symbols))
 
     def add(
-        self, name: str, *samples: tuple[int, int], kind: int = 0, unit: str = "", created: int = 0, **labels: str
+        self,
+        name: str,
+        *samples: tuple[int, int],
+        kind: int = 0,
+        unit: str = "",
+        created: int = 0,
+        **labels: str,
     ) -> Any:
         entry = self.request.timeseries.add(created_timestamp=created)
         for pair in sorted({"__name__": name, **labels}.items()):
@@ -86,7 +92,7 @@ def headers(decoded: Decoded) -> dict[str, str]:
 
 def test_golden_request_by_hand() -> None:
     """Bytes written by hand from the specification: up{job="n"} = 1 at 1000 ms, a gauge in seconds."""
-    symbols = "2200" "22085f5f6e616d655f5f" "22027570" "22036a6f62" "22016e" "22077365636f6e6473"  # 0 to 5
+    symbols = "220022085f5f6e616d655f5f2202757022036a6f6222016e22077365636f6e6473"  # 0 to 5
     series = (
         "0a0401020304"  # labels
         "120f" "09000000000000f03f" "10e807" "18f403"  # 1.0 at 1000, since 500

@@ -131,7 +131,9 @@ def test_symbols_after_series_go_to_the_library() -> None:
 @given(
     st.dictionaries(
         st.text(min_size=1, max_size=8),
-        st.lists(st.tuples(st.integers(0, 2**64 - 1), st.integers(-(10**12), 10**12)), min_size=1, max_size=4),
+        st.lists(
+            st.tuples(st.integers(0, 2**64 - 1), st.integers(-(10**12), 10**12)), min_size=1, max_size=4
+        ),
         min_size=1,
         max_size=8,
     )

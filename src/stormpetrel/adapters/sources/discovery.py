@@ -135,6 +135,7 @@ class DiscoverySource:
         self._seed = seed
         self._step = from_seconds(config.interval_seconds)
         self._look_seconds = min(_LOOK_SECONDS, config.refresh_seconds)
+        self._max_page_bytes = MAX_BODY_BYTES
         self._files = FileLists(config.files)
         self._listed: list[Group] = []  # the last good list of the web service
 
@@ -252,7 +253,7 @@ class DiscoverySource:
         headers = {"accept": ACCEPT, "x-prometheus-scrape-timeout-seconds": f"{seconds:g}"}
         try:
             self._authorize(headers)
-            answer = await run.fetcher.get(target.url, headers, seconds, MAX_BODY_BYTES)
+            answer = await run.fetcher.get(target.url, headers, seconds, self._max_page_bytes)
         except StormPetrelError as error:
             return Page(b"", error, time.monotonic() - began)
         except (OSError, UnicodeError) as error:

@@ -33,9 +33,8 @@ class Fetcher:
 
     def __init__(self, connections: int) -> None:
         limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-        self._client = httpx.AsyncClient(
-            limits=limits, timeout=None, follow_redirects=False, trust_env=False
-        )
+        # Each request has a deadline of its own, as a whole.
+        self._client = httpx.AsyncClient(limits=limits, timeout=3600, follow_redirects=False, trust_env=False)
         self._held = 0
 
     async def get(self, url: str, headers: Mapping[str, str], seconds: float, limit: int) -> Answer:
@@ -73,7 +72,9 @@ class Fetcher:
                 if size > limit:
                     raise TooLargeError(f"{url} answers more than {limit} bytes")
                 if self._held > MAX_HELD_BYTES:
-                    raise TooLargeError(f"{url}: all targets together answer more than {MAX_HELD_BYTES} bytes")
+                    raise TooLargeError(
+                        f"{url}: all targets together answer more than {MAX_HELD_BYTES} bytes"
+                    )
                 parts.append(part)
             return b"".join(parts)
         finally:

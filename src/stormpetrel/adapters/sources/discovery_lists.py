@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import itertools
 import os
 import re
@@ -42,14 +41,21 @@ class FileLists:
     def __init__(self, patterns: Sequence[str]) -> None:
         self._patterns = patterns
         self._files: dict[str, _File] = {}
+        self._bad: set[str] = set()  # patterns that are none
 
     def look(self) -> tuple[bool, list[DiscoveryError]]:
         """Whether any list changed, and what could not be read; a file that stays bad is told of once."""
-        found = {path for pattern in self._patterns for path in itertools.islice(glob.iglob(pattern), MAX_FILES)}
+        errors: list[DiscoveryError] = []
+        found: set[str] = set()
+        for pattern in self._patterns:
+            try:
+                found.update(_matching(pattern))
+            except DiscoveryError as error:
+                errors += [] if pattern in self._bad else [error]
+                self._bad.add(pattern)
         paths = sorted(found)[:MAX_FILES]
         changed = not set(self._files) <= set(paths)
         self._files = {path: self._files.get(path, _File()) for path in paths}
-        errors: list[DiscoveryError] = []
         for path, known in self._files.items():
             try:
                 changed |= _read_changed(path, known)
@@ -60,6 +66,20 @@ class FileLists:
     def groups(self) -> list[Group]:
         """The groups of all files, in order of path."""
         return [group for file in self._files.values() for group in file.groups]
+
+
+def _matching(pattern: str) -> list[str]:
+    """Paths that a glob matches, at most `MAX_FILES`.
+
+    Raises:
+        DiscoveryError: it is no pattern.
+    """
+    root = Path(pattern).anchor
+    try:
+        found = Path(root or ".").glob(pattern[len(root) :])
+        return [str(path) for path in itertools.islice(found, MAX_FILES)]
+    except (OSError, ValueError, NotImplementedError) as error:
+        raise DiscoveryError(f"{pattern!r} is no pattern of files: {error}") from None
 
 
 def _read_changed(path: str, known: _File) -> bool:

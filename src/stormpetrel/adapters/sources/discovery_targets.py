@@ -2,7 +2,8 @@
 
 Formats: https://prometheus.io/docs/prometheus/latest/configuration/configuration/#file_sd_config and
 https://prometheus.io/docs/prometheus/latest/http_sd/. There is no relabelling: `__address__`, `__scheme__`,
-`__metrics_path__` and `__param_NAME` have their usual meaning, all other labels that begin with `__` are dropped.
+`__metrics_path__` and `__param_NAME` have their usual meaning, all other labels that begin with `__` are
+dropped.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import quote, urlencode, urlsplit
 
 import orjson
@@ -96,7 +97,7 @@ def _groups(tree: Any, origin: str) -> list[Group]:
         if not isinstance(group, dict) or not set(group) <= {"targets", "labels"}:
             raise DiscoveryError(f"{origin}: a target group has `targets` and perhaps `labels`, nothing else")
         targets, labels = group.get("targets") or [], group.get("labels") or {}
-        if not _texts(targets, list) or not isinstance(labels, dict) or not _texts([*labels.values()], list):
+        if not _texts(targets) or not isinstance(labels, dict) or not _texts([*labels.values()]):
             raise DiscoveryError(f"{origin}: `targets` is a list of texts, `labels` a mapping of texts")
         listed += len(targets)
         if listed > MAX_LISTED or len(labels) > 4 * MAX_LABELS:
@@ -105,8 +106,8 @@ def _groups(tree: Any, origin: str) -> list[Group]:
     return groups
 
 
-def _texts(values: Any, kind: type) -> bool:
-    return isinstance(values, kind) and all(isinstance(value, str) for value in values)
+def _texts(values: Any) -> TypeGuard[list[str]]:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
 
 
 def _clean(text: str) -> str:

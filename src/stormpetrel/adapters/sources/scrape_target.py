@@ -115,7 +115,7 @@ def _ended(series: NDArray[np.uint32], time_unix_nano: int) -> MetricBatch:
 
 
 def hand_over(batch: MetricBatch, source: str, intake: Intake) -> None:
-    """Give samples to the intake; what it refuses, now or later, is counted and lost: a target has no past."""
+    """Give samples to the intake; what it refuses, now or later, is counted and lost."""
     rows = len(batch)
     if not rows:
         return
