@@ -92,7 +92,7 @@ def test_listed_targets_are_scraped_into_the_store(tmp_path: Path) -> None:
         try:
             petrel.start()
             wait_until(lambda: bool(series(petrel, "node_load1 zone a")), 30, lambda: petrel.output[-2000:])
-            (load,) = series(petrel, "node_load1")
+            (load,) = (found for found in series(petrel, "node_load1") if found["metric"] == "node_load1")
             assert load["source"] == "discovery:node"
             wait_until(lambda: len(points(petrel, load["series"])) >= 2, 30)
         finally:
