@@ -65,7 +65,9 @@ def naive(made: list[bytes], form: str) -> list[dict[str, Any]]:
             match = _NAIVE_3164.match(text)
             assert match is not None
             priority, stamp, host, app, pid, body = match.groups()
-            moment = datetime.strptime(f"{datetime.now(UTC).year} {stamp}", "%Y %b %d %H:%M:%S").replace(tzinfo=UTC)
+            moment = datetime.strptime(f"{datetime.now(UTC).year} {stamp}", "%Y %b %d %H:%M:%S").replace(
+                tzinfo=UTC
+            )
         else:
             match = _NAIVE_5424.match(text)
             assert match is not None
@@ -148,7 +150,9 @@ def main() -> None:
             compare_parsers(made[:50_000], form, arguments.rounds)
         spent = [measure(made, form) for _ in range(arguments.rounds)]
         cpu, wall = (arguments.lines / statistics.median(one) for one in zip(*spent, strict=True))
-        print(f"{form:8} TCP to acknowledged insert: {cpu:9,.0f} lines/s of processor time, {wall:9,.0f} of the wall")
+        print(
+            f"{form:8} TCP to acknowledged insert, lines/s: {cpu:9,.0f} of a core, {wall:9,.0f} of the wall"
+        )
 
 
 if __name__ == "__main__":

@@ -61,7 +61,10 @@ def program(name: str) -> Program:
 
 def listening(directory: Path, **ports: int | str) -> Petrel:
     """A Storm Petrel that listens for syslog; not started."""
-    lines = [f'{name} = "{value}"' if isinstance(value, str) else f"{name} = {value}" for name, value in ports.items()]
+    lines = [
+        f'{name} = "{value}"' if isinstance(value, str) else f"{name} = {value}"
+        for name, value in ports.items()
+    ]
     return Petrel(directory, CONFIG + "[sources.syslog]\n" + "\n".join(lines) + "\n")
 
 

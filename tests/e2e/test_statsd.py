@@ -19,7 +19,8 @@ def test_a_shell_counts_over_udp_and_tcp(tmp_path: Path) -> None:
     petrel = Petrel(tmp_path, CONFIG + section).start()
     script = (
         f"for n in $(seq 200); do printf 'page.views:1|c|#env:prod' >/dev/udp/127.0.0.1/{udp}; done\n"
-        f"for n in $(seq 20); do printf 'page.views:10|c|#env:prod\\nqueue:%d|g\\n' $n >/dev/tcp/127.0.0.1/{tcp}; done"
+        f"for n in $(seq 20); do printf 'page.views:10|c|#env:prod\\nqueue:%d|g\\n' $n "
+        f">/dev/tcp/127.0.0.1/{tcp}; done"
     )
     subprocess.run(["bash", "-c", script], check=True, timeout=60)
 

@@ -6,6 +6,7 @@ import json
 import socket
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,10 @@ from tests.e2e.syslog_senders import SECOND, listening, log_rows, logger, messag
 pytestmark = pytest.mark.e2e
 
 COUNT = 3000
+
+
+def holds(petrel: Petrel, rows: int) -> bool:
+    return log_rows(petrel) == rows
 
 
 def test_logger_over_udp_and_tcp_in_every_form(tmp_path: Path) -> None:
@@ -32,7 +37,7 @@ def test_logger_over_udp_and_tcp_in_every_form(tmp_path: Path) -> None:
     ]
     for number, (port, options) in enumerate(forms):
         logger(port, [f"form {number} line {n}" for n in range(100)], *options)
-        wait_until(lambda number=number: log_rows(petrel) == 100 * (number + 1), 20, lambda: petrel.output)  # type: ignore[misc]  # bound now
+        wait_until(partial(holds, petrel, 100 * (number + 1)), 20, lambda: petrel.output)
     rows = stored(petrel, tmp_path)
     assert [row["body"] for row in rows] == [f"form {m} line {n}" for m in range(7) for n in range(100)]
     assert {row["severity_number"] for row in rows} == {13}
@@ -103,7 +108,9 @@ def make_certificates(folder: Path) -> None:
     """An authority, and certificates of a server and a client signed by it."""
     new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     (folder / "names").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1")
-    commands = [["req", "-x509", *new, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test", "-days", "2"]]
+    commands = [
+        ["req", "-x509", *new, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=test", "-days", "2"]
+    ]
     for who in ("server", "client"):
         commands += [
             ["req", *new, "-keyout", f"{who}.key", "-out", f"{who}.csr", "-subj", f"/CN={who}"],
@@ -115,7 +122,8 @@ def make_certificates(folder: Path) -> None:
 
 
 RSYSLOG_FORMS = {
-    "rfc5424": 'port="{port}" protocol="tcp" TCP_Framing="octet-counted" template="RSYSLOG_SyslogProtocol23Format"',
+    "rfc5424": 'port="{port}" protocol="tcp" TCP_Framing="octet-counted" '
+    'template="RSYSLOG_SyslogProtocol23Format"',
     "rfc3164": 'port="{port}" protocol="tcp" template="RSYSLOG_ForwardFormat"',
 }
 

@@ -144,7 +144,7 @@ def test_a_failed_insert_is_handed_over_again(given: Given) -> None:
     given.handover.put(batch("2"), 10, 0.0)
     for tenth in range(10):
         given.handover.step(tenth / 10)
-    assert given.intake.bodies() == ["2", "1"]
+    assert given.intake.bodies() == ["1", "2"]
     given.refusals.tell(given.intake)
     assert [(r.reason, r.rows) for r in given.intake.refusals()] == [("store", 0)]
 

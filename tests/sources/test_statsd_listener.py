@@ -45,7 +45,11 @@ class Sums:
     def __init__(self, registry: SeriesRegistry) -> None:
         self.windows = StatsdWindows(registry)
         self.packets = 0
-        self.flush, self.finish, self.rejected = self.windows.flush, self.windows.finish, self.windows.rejected
+        self.flush, self.finish, self.rejected = (
+            self.windows.flush,
+            self.windows.finish,
+            self.windows.rejected,
+        )
 
     def add(self, packet: bytes, now_unix_nano: int) -> None:
         self.windows.add(packet, now_unix_nano)
@@ -62,7 +66,7 @@ def test_packets_and_streams_are_summed_into_windows(running: Any, until: Any) -
         until(lambda: sums.packets == 4)
         intake.fail(StoreError("away"), 1)
         clock.advance(10)
-        until(lambda: intake.kept())
+        until(intake.kept)
         send(socket.SOCK_DGRAM, udp, b"hits:8|c")
         until(lambda: sums.packets == 5)
         clock.advance(3)

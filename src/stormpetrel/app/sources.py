@@ -138,9 +138,7 @@ def _listeners(
     sources: list[tuple[str, Source]] = []
     syslog = config.sources.syslog
     if syslog.udp_port or syslog.tcp_port or syslog.tls_port:
-        parser = SyslogParser(
-            zone, SyslogSource.name, syslog.max_message_bytes, config.intake.future_seconds
-        )
+        parser = SyslogParser(zone, SyslogSource.name, syslog.max_message_bytes, config.intake.future_seconds)
         sources.append(("syslog", SyslogSource(syslog, parser.parse, clock)))
     statsd = config.sources.statsd
     if statsd.udp_port or statsd.tcp_port:

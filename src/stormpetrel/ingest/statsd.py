@@ -1,12 +1,11 @@
 """StatsD: messages summed up over windows of time, and each window as samples of series.
 
-| type          | series                                                        | kind  | a window without messages |
-| ------------- | ------------------------------------------------------------- | ----- | ------------------------- |
-| `c`           | NAME: the sum, each value divided by its sample rate          | delta | 0                         |
-| `g`           | NAME: the last value; `+1`, `-1` change the one before        | gauge | no sample                 |
-| `ms`,`h`,`d`  | NAME_count, NAME_sum (by sample rate too)                     | delta | 0                         |
-|               | NAME_min, NAME_max, NAME{quantile="0.5", "0.9", "0.99"}       | gauge | no sample                 |
-| `s`           | NAME: how many distinct members                               | gauge | 0                         |
+    type         series                                                    kind    when silent
+    c            NAME: the sum, each value divided by its sample rate      delta   0
+    g            NAME: the last value; `+1`, `-1` change the one before    gauge   no sample
+    ms, h, d     NAME_count, NAME_sum (by sample rate too)                 delta   0
+                 NAME_min, NAME_max, NAME{quantile="0.5", "0.9", "0.99"}   gauge   no sample
+    s            NAME: how many distinct members                           gauge   0
 
 Windows lie on a fixed grid of the receiver's clock, as StatsD has no times; samples carry the end of
 theirs. What was silent for an hour is forgotten and its series ended by staleness markers; a gauge then
@@ -18,7 +17,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 
@@ -47,6 +45,10 @@ class Bounds:
     members_in_all: int = 500_000
 
 
+def _no_values() -> array[float]:
+    return array("d")
+
+
 @dataclass(slots=True)
 class _Summed:
     """One name with its tags: what this window brought, and the series it goes to."""
@@ -58,7 +60,7 @@ class _Summed:
     count: float = 0.0
     total: float = 0.0
     last: float = 0.0  # of a gauge; stays from window to window
-    values: array[float] = field(default_factory=partial(array, "d"))
+    values: array[float] = field(default_factory=_no_values)
     stride: int = 1  # one of so many values is kept
     passed: int = 0
     least: float = 0.0
@@ -71,7 +73,7 @@ class _Summed:
         self.heard = False
         self.count = self.total = 0.0
         self.stride, self.passed = 1, 0
-        self.values = array("d")
+        self.values = _no_values()
         self.members = set()
 
 

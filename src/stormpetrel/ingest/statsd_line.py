@@ -1,7 +1,7 @@
 """One line of StatsD: `name:value|type`, with a sample rate, and with tags as DogStatsD or Influx write them.
 
-    page.views:1|c|@0.1        queue.depth:-3|g        load.time:320|ms|#env:prod,host:web-1
-    users,host=web-1:alice|s   sizes:12:15:9|h         (several values: DogStatsD 1.1)
+page.views:1|c|@0.1        queue.depth:-3|g        load.time:320|ms|#env:prod,host:web-1
+users,host=web-1:alice|s   sizes:12:15:9|h         (several values: DogStatsD 1.1)
 """
 
 from __future__ import annotations

@@ -38,9 +38,10 @@ _RFC5424 = re.compile(
     re.DOTALL,
 )
 _RFC3164 = re.compile(
-    rb"<(\d{1,3})>((?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d " + _CLOCK + rb"|" + _ISO + rb")"
-    + _FRACTION + _ZONE + rb"? ([\w.:%\x80-\xff-]{0,254}[\w.%\x80-\xff-] "
-    rb"[^\s:\[\]]{1,128}(?:\[[^\]\s]{1,128}\])?):(?: |$)(.*+)",
+    rb"<(\d{1,3})>((?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d " + _CLOCK + rb"|" + _ISO
+    + rb")" + _FRACTION + _ZONE + rb"? ([\w.:%\x80-\xff-]{0,254}[\w.%\x80-\xff-] "
+    # Behind a process id rsyslog leaves the colon out, if the message came to it as RFC 5424.
+    rb"[^\s:\[\]]{1,128}(?:\[[^\]\s]{1,128}\])?)(?::|(?<=\]))(?: |$)(.*+)",
     re.DOTALL,
 )  # fmt: skip
 _BOM = b"\xef\xbb\xbf"
@@ -100,25 +101,28 @@ class SyslogParser:
             token: request token of the batch; see `ports.intake`.
         """
         here = _Here(received_unix_nano, received_unix_nano + self._future, {})
-        rows: list[_Row] = []
+        # Plain lists: a tuple for each message would have the interpreter search all of its objects for
+        # garbage every few batches, which costs more than the parsing.
+        times: list[int] = []
+        described: list[Described] = []
+        bodies: list[str] = []
         for message, peer in zip(messages, peers, strict=True):
             stripped = message.rstrip(b"\r\n\0 ")
             if not stripped:
                 continue
-            if len(message) > self._longest:
-                rows.append(self._cut(message, peer, here))
-            else:
-                rows.append(self._row(stripped, peer, here))
-        times, described, bodies = zip(*rows, strict=True) if rows else ((), (), ())
-        entities, severities, attributes = zip(*described, strict=True) if rows else ((), (), ())
+            cut = len(message) > self._longest
+            time, shared, body = (self._cut if cut else self._row)(stripped, peer, here)
+            times.append(time)
+            described.append(shared)
+            bodies.append(body.decode("utf-8", "replace"))
         return build_logs(
             np.array(times, np.int64),
-            [body.decode("utf-8", "replace") for body in bodies],
+            bodies,
             source=self._source,
-            observed_unix_nano=received_unix_nano + np.arange(len(rows), dtype=np.int64),
-            entity=entities,
-            severity_number=np.array(severities, np.uint8),
-            attributes=attributes,
+            observed_unix_nano=received_unix_nano + np.arange(len(times), dtype=np.int64),
+            entity=[shared.entity for shared in described],
+            severity_number=np.array([shared.severity_number for shared in described], np.uint8),
+            attributes=[shared.attributes for shared in described],
             request_token=token,
         )
 

@@ -21,7 +21,9 @@ _HOST = re.compile(rb"([\w.:%\x80-\xff-]{0,254}[\w.%\x80-\xff-])(?: ++|$)")
 # `%FACILITY-SEVERITY-MNEMONIC:`, with sub-facilities in between on some systems.
 _CISCO = re.compile(rb"%([A-Z][A-Z0-9_]{0,63}(?:-[A-Z0-9_]{1,64}){0,3}?)-([0-7])-([A-Za-z0-9_]{1,64}) ?:")
 _CISCO_WITHIN = 240
-_CISCO_TIME = re.compile(rb"[*.]?(?:\d{4} )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) |\d{4}-\d\d-\d\d")
+_CISCO_TIME = re.compile(
+    rb"[*.]?(?:\d{4} )?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) |\d{4}-\d\d-\d\d"
+)
 _NAME = re.compile(rb"[\w.-]{1,255}")
 _ZONE_NAME = re.compile(rb"[A-Z]{3,5}")
 

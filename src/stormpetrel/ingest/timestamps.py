@@ -60,7 +60,15 @@ _DAY_FIRST = re.compile(
     rb"(\d{1,2}([-/ ])" + _MONTH + rb"\2\d{4}[: ]" + _CLOCK + rb")" + _FRACTION + _ZONE
 )
 _CTIME = re.compile(
-    _WEEKDAY + rb" (" + _MONTH + rb" [ \d]\d " + _CLOCK + rb")()" + _FRACTION + _SPACED_ZONE + rb" (\d{4})(?!\d)"
+    _WEEKDAY
+    + rb" ("
+    + _MONTH
+    + rb" [ \d]\d "
+    + _CLOCK
+    + rb")()"
+    + _FRACTION
+    + _SPACED_ZONE
+    + rb" (\d{4})(?!\d)"
 )
 _MONTH_FIRST = re.compile(
     rb"[*.]?(" + _MONTH + rb" {1,2}\d{1,2}(?: \d{4})? " + _CLOCK + rb")()" + _FRACTION + _SPACED_ZONE

@@ -80,7 +80,9 @@ def test_sets_count_members() -> None:
 
 def test_tags_become_labels_and_name_the_entity() -> None:
     summed = Summed()
-    got = summed.window("a:1|c|#env:prod,host:web-1,flag\na:2|c|#host:web-1,flag,env:prod", "a,host=x:5|c", "a:9|c")
+    got = summed.window(
+        "a:1|c|#env:prod,host:web-1,flag\na:2|c|#host:web-1,flag,env:prod", "a,host=x:5|c", "a:9|c"
+    )
     assert got == {'a{env="prod",flag="true",host="web-1"}': 3.0, 'a{host="x"}': 5.0, "a": 9.0}
     entities = [summed.registry.info(series).entity for series in range(3)]
     assert entities == ["host:web-1", "host:x", "job:statsd"]
@@ -89,7 +91,12 @@ def test_tags_become_labels_and_name_the_entity() -> None:
 def test_silent_counters_are_zero_and_silent_names_end() -> None:
     summed = Summed()
     summed.window("c:1|c\ng:1|g\nt:1|h\ns:a|s")
-    assert summed.told(summed.windows.flush(END + 10 * SECOND)) == {"c": 0.0, "t_count": 0.0, "t_sum": 0.0, "s": 0.0}
+    assert summed.told(summed.windows.flush(END + 10 * SECOND)) == {
+        "c": 0.0,
+        "t_count": 0.0,
+        "t_sum": 0.0,
+        "s": 0.0,
+    }
     batches = [summed.windows.flush(END + n * 10 * SECOND) for n in range(2, 363)]
     ended = next(b for b in batches if np_stale(b))
     assert len(ended) == 4 + 1 + 1 + 7 + 1  # the last zeros, and a marker for each series
@@ -121,9 +128,10 @@ def test_the_window_under_way_is_told_at_the_end() -> None:
     [
         ("novalue", "malformed"), ("a:1", "malformed"), ("a:1|x", "malformed"), (":1|c", "malformed"),
         ("a:|c", "malformed"), ("a:1|c|@0", "bad_sample_rate"), ("a:1|c|@2", "bad_sample_rate"),
-        ("a:1|c|@x", "bad_sample_rate"), ("a:nan|g", "bad_value"), ("a:inf|g", "bad_value"), ("a:1e999|g", "bad_value"),
-        ("a:1_0|c", "bad_value"), ("a:1::2|c", "bad_value"), ("_e{1,1}:a|b", "unsupported"), ("_sc|a|0", "unsupported"),
-        ("a:1|c|T1700000000", "unsupported"), ("n" * 201 + ":1|c", "bad_name"), ("a:" + "m" * 501 + "|s", "bad_value"),
+        ("a:1|c|@x", "bad_sample_rate"), ("a:nan|g", "bad_value"), ("a:inf|g", "bad_value"),
+        ("a:1e999|g", "bad_value"), ("a:1_0|c", "bad_value"), ("a:1::2|c", "bad_value"),
+        ("_e{1,1}:a|b", "unsupported"), ("_sc|a|0", "unsupported"), ("a:1|c|T1700000000", "unsupported"),
+        ("n" * 201 + ":1|c", "bad_name"), ("a:" + "m" * 501 + "|s", "bad_value"),
         ("a:1|c|#" + ",".join(f"t{n}:1" for n in range(33)), "too_many_tags"),
     ],
 )  # fmt: skip

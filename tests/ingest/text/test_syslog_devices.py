@@ -46,11 +46,15 @@ def read(message: str) -> tuple[dict[str, Any], dict[str, Any]]:
         # RFC 5424, almost.
         ("<13>1 - web-1 su 7 - - text", "", "web-1", "su", "text"),
         ("<13>1 yesterday web-1 su 7 - - text", "", "web-1", "su", "text"),
-        ("<13>1 2024-11-03T14:02:11Z web-1 su 7 - [bad text", "2024-11-03T14:02:11Z", "web-1", "su", "[bad text"),
+        ("<13>1 2024-11-03T14:02:11Z web-1 su 7 - [bad text", "2024-11-03T14:02:11Z", "web-1", "su",
+         "[bad text"),
         ("<13>1 2024-11-03T14:02:11Z web-1 su 7 -", "2024-11-03T14:02:11Z", "web-1", "su", ""),
         ("<13>1 2024-11-03T14:02:61Z web-1 su 7 - - text", "", "web-1", "su", "text"),
+        # rsyslog's forward format of what came as RFC 5424.
+        ("<13>2024-11-03T14:02:11Z web-1 su[7] text", "2024-11-03T14:02:11Z", "web-1", "su", "text"),
         # Others.
-        ("<13>Nov  3 14:02:11 fe80::1 kernel: [1.5] x", "2024-11-03T14:02:11Z", "fe80::1", "kernel", "[1.5] x"),
+        ("<13>Nov  3 14:02:11 fe80::1 kernel: [1.5] x", "2024-11-03T14:02:11Z", "fe80::1", "kernel",
+         "[1.5] x"),
         ("<85>Nov  3 14:02:11 web-1 sudo:   root : TTY=x", "2024-11-03T14:02:11Z", "web-1", "sudo",
          "  root : TTY=x"),
         ("<22>Nov  3 14:02:11 mx postfix/smtp[9]: A1: to=<x>", "2024-11-03T14:02:11Z", "mx", "postfix/smtp",
@@ -70,12 +74,13 @@ def test_parts_that_are_missing(message: str, time: str, host: str, process: str
     [
         # IOS: sequence number of the transport, clock not set (*), set but not synchronised (.)
         ("<189>45: *Mar  1 18:46:11.123: %SYS-5-CONFIG_I: text", "", PEER, "SYS-5-CONFIG_I", "45"),
-        ("<189>45: .Nov  3 14:02:11: %SYS-5-CONFIG_I: text", "2024-11-03T14:02:11Z", PEER, "SYS-5-CONFIG_I", "45"),
+        ("<189>45: .Nov  3 14:02:11: %SYS-5-CONFIG_I: text", "2024-11-03T14:02:11Z", PEER,
+         "SYS-5-CONFIG_I", "45"),
         ("<189>45: Nov  3 14:02:11.25 UTC: %SYS-5-CONFIG_I: text", "2024-11-03T14:02:11.25Z", PEER,
          "SYS-5-CONFIG_I", "45"),
         # ... with origin-id and its own sequence numbers
-        ("<189>45: core-1: 000123: Nov  3 14:02:11 CET: %LINK-5-CHANGED: text", "2024-11-03T14:02:11Z", "core-1",
-         "LINK-5-CHANGED", "000123"),
+        ("<189>45: core-1: 000123: Nov  3 14:02:11 CET: %LINK-5-CHANGED: text", "2024-11-03T14:02:11Z",
+         "core-1", "LINK-5-CHANGED", "000123"),
         # IOS XR
         ("<189>103: RP/0/RSP0/CPU0:Nov  3 14:02:11.123 : config[65]: %MGBL-SYS-5-CONFIG_I : text",
          "2024-11-03T14:02:11.123Z", PEER, "MGBL-SYS-5-CONFIG_I", "103"),
@@ -84,7 +89,8 @@ def test_parts_that_are_missing(message: str, time: str, host: str, process: str
          "ETHPORT-5-IF_UP", ""),
         # ASA, without and with device-id
         ("<189>Nov 03 2024 14:02:11: %ASA-5-111008: text", "2024-11-03T14:02:11Z", PEER, "ASA-5-111008", ""),
-        ("<189>Nov 03 2024 14:02:11 fw-1 : %ASA-5-111008: text", "2024-11-03T14:02:11Z", "fw-1", "ASA-5-111008", ""),
+        ("<189>Nov 03 2024 14:02:11 fw-1 : %ASA-5-111008: text", "2024-11-03T14:02:11Z", "fw-1",
+         "ASA-5-111008", ""),
         ("<189>%ASA-5-111008: text", "", PEER, "ASA-5-111008", ""),
         # No priority: the severity is in the mnemonic.
         ("%SYS-5-CONFIG_I: text", "", PEER, "SYS-5-CONFIG_I", ""),

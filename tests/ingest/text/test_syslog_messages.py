@@ -31,7 +31,9 @@ def row(message: bytes) -> dict[str, Any]:
 
 
 def test_the_example_of_rfc_5424_with_a_byte_order_mark() -> None:
-    got = row(b"<34>1 2003-10-11T22:14:15.003Z mymachine.example.com su - ID47 - \xef\xbb\xbf'su root' failed")
+    got = row(
+        b"<34>1 2003-10-11T22:14:15.003Z mymachine.example.com su - ID47 - \xef\xbb\xbf'su root' failed"
+    )
     assert got["time_unix_nano"] == from_iso("2003-10-11T22:14:15.003Z")
     assert (got["entity"], got["severity_number"]) == ("host:mymachine.example.com", 18)
     assert got["body"] == "'su root' failed"
@@ -133,7 +135,7 @@ def test_senders_are_told_apart_and_names_that_are_none_are_not_taken() -> None:
 
 
 def test_what_is_not_utf_8_is_replaced() -> None:
-    got = row(b"<34>1 2024-10-11T22:14:15Z h\xff a\xff p\xff m\xff [i\xff n\xff=\"\xff\"] b\xff\x00\x1b")
+    got = row(b'<34>1 2024-10-11T22:14:15Z h\xff a\xff p\xff m\xff [i\xff n\xff="\xff"] b\xff\x00\x1b')
     assert got["body"] == "b\ufffd\x00\x1b"
     assert got["attributes"]["process"] == "a\ufffd"
     assert got["attributes"]["syslog.i\ufffd.n\ufffd"] == "\ufffd"

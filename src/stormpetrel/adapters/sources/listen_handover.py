@@ -38,7 +38,7 @@ class Handover(Generic[B]):
     """
 
     def __init__(self, hand: Callable[[B], Future[None]], refusals: Refusals) -> None:
-        self._hand = hand
+        self._hand: Callable[[B], Future[None]] = hand
         self._refusals = refusals
         self._todo: deque[_Sent[B]] = deque()
         self._sent: deque[_Sent[B]] = deque()
@@ -77,7 +77,9 @@ class Handover(Generic[B]):
                 self._sent.append(sent)
                 continue
             error = sent.answer.exception()
-            if error is None or not getattr(error, "retryable", True):  # what cannot be stored is counted there
+            if error is None or not getattr(
+                error, "retryable", True
+            ):  # what cannot be stored is counted there
                 self._held_bytes -= sent.size_bytes
                 self._wait = FIRST_WAIT_SECONDS
             else:

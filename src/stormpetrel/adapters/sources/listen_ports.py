@@ -117,7 +117,9 @@ class UdpDoor(Door):
         dropped = self._drops.more() if self._drops is not None and self._socket is not None else 0
         if dropped:
             self._hub.refusals.add(
-                "kernel_dropped", dropped, "the receive buffer was full; raise net.core.rmem_max, or send by TCP"
+                "kernel_dropped",
+                dropped,
+                "the receive buffer was full; raise net.core.rmem_max, or send by TCP",
             )
 
     def close(self) -> None:

@@ -157,7 +157,6 @@ class _Waiting:
         self._refusals = refusals
         self._messages: list[bytes] = []
         self._peers: list[str] = []
-        self._received = 0
         self._due = 0.0
         self._batches = 0
         self._began = clock.now_unix_nano()
@@ -168,7 +167,6 @@ class _Waiting:
 
     def take(self, messages: Sequence[bytes], peer: str) -> None:
         if not self._messages:
-            self._received = self._clock.now_unix_nano()
             self._due = time.monotonic() + BATCH_SECONDS
         self._messages.extend(messages)
         self._peers.extend([peer] * len(messages))
@@ -202,6 +200,6 @@ class _Waiting:
         token = xxhash.xxh64_intdigest(f"syslog {self._began} {self._batches}".encode()) or 1
         messages, self._messages = self._messages, []
         peers, self._peers = self._peers, []
-        batch = self._parse(messages, peers, self._received, token)
+        batch = self._parse(messages, peers, self._clock.now_unix_nano(), token)
         if len(batch):
             self._handover.put(batch, batch.records.nbytes, time.monotonic())
