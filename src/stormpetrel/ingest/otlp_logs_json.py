@@ -87,7 +87,7 @@ def _plain_row(tree: Any, entity: str, prefix: bytes) -> LogRow | None:
     get = tree.get
     try:
         body = get("body", _TEXT)
-        attributes = _attributes(get("attributes", ()))
+        attributes = _attributes(get("attributes", []))
         number = _number(get("severityNumber", 0), INT64_MAX >> 32)
         _number(get("flags", 0), 0xFFFF_FFFF)
         _number(get("droppedAttributesCount", 0), 0xFFFF_FFFF)
@@ -111,6 +111,8 @@ def _plain_row(tree: Any, entity: str, prefix: bytes) -> LogRow | None:
 def _attributes(pairs: Any) -> dict[str, Any]:
     """Attributes by name; a TypeError or alike for what is not plain."""
     found: dict[str, Any] = {}
+    if type(pairs) is not list:
+        raise TypeError
     for pair in pairs:
         key, value = pair["key"], pair["value"]
         if len(pair) != 2 or type(key) is not str or type(value) is not dict:
