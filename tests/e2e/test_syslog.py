@@ -96,7 +96,8 @@ def test_syslog_ng_over_tls_with_a_client_certificate(tmp_path: Path) -> None:
     petrel = listening(tmp_path, tls_port=port, **named).start()
     destination = (
         f'syslog("localhost" port({port}) transport("tls") tls(ca-file("{tmp_path}/ca.pem") '
-        f'key-file("{tmp_path}/client.key") cert-file("{tmp_path}/client.pem") peer-verify(required-trusted)))'
+        f'key-file("{tmp_path}/client.key") cert-file("{tmp_path}/client.pem") '
+        "peer-verify(required-trusted)))"
     )
     sent = messages(COUNT)
     with syslog_ng(tmp_path, incoming, destination):
