@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from tests.ingest.decoders.otlp_logs_built import JSON, REQUESTS, as_json, built, long_way, outcome
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(REQUESTS)
 def test_the_tree_says_what_the_messages_say(groups: Any) -> None:
     body = as_json(built(groups))

@@ -27,14 +27,14 @@ from stormpetrel.ingest.otlp_logs_columns import read_columns
 from stormpetrel.ingest.otlp_logs_json import read_rows
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(REQUESTS)
 def test_the_kernels_say_what_the_messages_say(groups: Any) -> None:
     body = built(groups).SerializeToString()
     assert outcome(body) == long_way(body)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(REQUESTS, st.randoms(use_true_random=False))
 def test_damaged_requests_meet_the_same_end(groups: Any, chance: Any) -> None:
     body = bytearray(built(groups).SerializeToString())
