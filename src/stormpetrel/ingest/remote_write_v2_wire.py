@@ -91,7 +91,9 @@ def _labels_key(
             good = 0
             ref = 0
         if symbols > 0:
-            h1, h2 = hash_block(h1, h2, hashes[ref, 0], hashes[ref, 1])
+            # Symbols are hashed well already; what is left to do is to tell their places apart.
+            h1 = h1 * np.uint64(0xC2B2AE3D27D4EB4F) + hashes[ref, 0]
+            h2 = h2 * np.uint64(0xC4CEB9FE1A85EC53) + hashes[ref, 1]
         count += 1
     if good == 0 or count % 2 == 1:
         return 0, np.uint64(0), np.uint64(0)
