@@ -122,18 +122,34 @@ class RemoteWriteV2:
             ids[i] = series = self._registry.intern(metric, pairs, source, kind, unit)
             read.series[first:end] = series
         if read.lines is not None and len(ids):
-            self._remember(ids, read.lines)
+            self._remember(read, ids, read.lines)
 
-    def _remember(self, ids: NDArray[np.uint32], lines: NDArray[np.uint64]) -> None:
+    def _remember(self, read: _Read, ids: NDArray[np.uint32], lines: NDArray[np.uint64]) -> None:
+        """Learn keys and metadata of series that were unknown, or changed.
+
+        A series that says two things of itself in one request is not remembered as having said either, so
+        that the registry hears of both each time, in order.
+        """
         known = ids != UNKNOWN_ID
-        if known.any():
-            greatest = int(ids[known].max())
-            if greatest >= len(self._said):
-                said = np.zeros(max(2 * len(self._said), greatest + 1), np.uint64)
-                said[: len(self._said)] = self._said
-                self._said = said
-            self._said[ids[known]] = lines[known, wire.META]
+        series, told = ids[known], lines[known, wire.META]
+        if len(series):
+            self._grow(int(series.max()))
+            changed = self._said[series] != 0
+            self._said[series] = told
+            at_odds = self._said[series] != told  # of one id twice, the last one holds
+            if changed.any():
+                others = np.ones(len(read.series), np.bool_)
+                for first, end in read.rows:
+                    others[first:end] = False
+                at_odds |= changed & np.isin(series, read.series[others])
+            self._said[series[at_odds]] = 0
         self._table.insert(lines[:, wire.KEY : wire.KEY + 2], ids)
+
+    def _grow(self, series: int) -> None:
+        if series >= len(self._said):
+            said = np.zeros(max(2 * len(self._said), series + 1), np.uint64)
+            said[: len(self._said)] = self._said
+            self._said = said
 
     def _flatten(self, read: _Read, source: str, rows: HistogramRows, tally: RejectTally) -> int:
         """Rows of the histograms; how many of them had room for all their series."""

@@ -159,6 +159,14 @@ def test_a_bad_series_is_refused_alone_and_told(refs: list[int], reason: str, ta
         assert decoded.answer_type.startswith("text/plain")
 
 
+def test_a_reference_that_leads_nowhere_is_not_the_empty_word() -> None:
+    sender = Sender()
+    for refs, status in (([1, 2, 3, 0], 204), ([1, 2, 3, 9], 400), ([1, 2, 3, 0], 204)):
+        request = Request(symbols=[b"", b"__name__", b"up", b"job"])
+        request.timeseries.add(labels_refs=refs).samples.add(value=ONE, timestamp=1)
+        assert sender.send(request).status == status
+
+
 @pytest.mark.parametrize("tail", [b"", UNUSUAL])
 def test_a_unit_that_leads_nowhere_or_is_a_novel(tail: bytes) -> None:
     request = Request(symbols=[b"", b"__name__", b"up", b"x" * 600])
@@ -233,6 +241,19 @@ def test_metadata_that_comes_late_is_learnt_and_that_changes_blocks() -> None:
     sender.send(one("a", 4, kind=GAUGE, unit="s"))
     sender.registry.release(0)
     assert sender.kinds() == {"a": (MetricKind.GAUGE, "s")}, "what the sender went back to is what holds"
+
+
+@pytest.mark.parametrize("tail", [b"", UNUSUAL])
+def test_a_series_at_odds_with_itself_is_told_of_each_time(tail: bytes) -> None:
+    sender = Sender(tail=tail)
+    message = Message()
+    for unit in ("s", "ms", "s"):
+        message.add("a", (ONE, 1), kind=GAUGE, unit=unit)
+    for _ in range(3):
+        sender.send(message.bytes())
+        assert sender.registry.blocked()[0] == Quality.UNIT_CHANGED
+        sender.registry.release(0)
+        assert sender.kinds() == {"a": (MetricKind.GAUGE, "s")}, "what it said last"
 
 
 def test_known_series_take_the_compiled_way(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stormpetrel.errors import DecodeError
@@ -74,13 +74,19 @@ def both(bodies: list[bytes]) -> list[Any]:
     return outcomes
 
 
-@settings(max_examples=300, deadline=None)
+AT_ODDS = [([1, 4], [(0, 0, 0)], 0, (kind, unit), 0) for kind, unit in ((0, 2), (1, 1), (0, 2), (2, 3))]
+
+
+@settings(max_examples=400, deadline=None)
 @given(st.lists(SERIES, max_size=5), st.lists(SERIES, max_size=3))
+@example(AT_ODDS[:2], [])
+@example(AT_ODDS[:1], AT_ODDS[:3])
+@example(AT_ODDS[:3], AT_ODDS[1:])
 def test_both_ways_agree_on_what_senders_write(first: list[Any], second: list[Any]) -> None:
     both([encode(first), encode(second), encode(first)])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.lists(SERIES, min_size=1, max_size=4), st.data())
 def test_both_ways_agree_on_damaged_bytes(series: list[Any], data: Any) -> None:
     body = bytearray(encode(series))
@@ -91,7 +97,7 @@ def test_both_ways_agree_on_damaged_bytes(series: list[Any], data: Any) -> None:
     both([bytes(body), bytes(body[:cut])])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.binary(max_size=60))
 def test_both_ways_agree_on_any_bytes(body: bytes) -> None:
     both([body])
