@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +152,7 @@ def test_the_tail_shows_what_is_stored_and_passes_the_filter(runtime: Runtime) -
         await asyncio.sleep(0.1)
         await asyncio.to_thread(send_logs, "all is well", "it broke", *(["it broke again"] * 300))
         message = await asyncio.wait_for(first, 20)
+        assert isinstance(tail, AsyncGenerator)
         await tail.aclose()
         return message
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stormpetrel.evaluate import garbage, spoil
+from stormpetrel.evaluate.report import EvaluationReport
 
 
 def write(folder: Path, name: str, seed: int) -> None:
@@ -26,23 +27,23 @@ def write(folder: Path, name: str, seed: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> garbage.EvaluationReport:
+def report(tmp_path_factory: pytest.TempPathFactory) -> EvaluationReport:
     data = tmp_path_factory.mktemp("series")
     for number in range(12):
         write(data / "set", f"s{number:02d}", number)
     return garbage.GarbageEvaluation().run(data, data / "out")
 
 
-def test_every_kind_of_garbage_is_named(report: garbage.EvaluationReport) -> None:
+def test_every_kind_of_garbage_is_named(report: EvaluationReport) -> None:
     assert [row[0] for row in report.rows] == list(spoil.WAYS)
     assert {way: report.figures[f"recall_{way}"] for way in spoil.WAYS} == dict.fromkeys(spoil.WAYS, 1.0)
 
 
-def test_good_series_are_not_accused(report: garbage.EvaluationReport) -> None:
+def test_good_series_are_not_accused(report: EvaluationReport) -> None:
     assert {way: report.figures[f"named_clean_{way}"] for way in spoil.WAYS} == dict.fromkeys(spoil.WAYS, 0.0)
 
 
-def test_detections_on_good_series_do_not_change(report: garbage.EvaluationReport) -> None:
+def test_detections_on_good_series_do_not_change(report: EvaluationReport) -> None:
     for name in ("auc_pr", "alarm_f1"):
         alone, beside = report.figures[f"{name}_alone"], report.figures[f"{name}_beside_garbage"]
         assert alone > 0.3
