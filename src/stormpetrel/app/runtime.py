@@ -18,9 +18,9 @@ from stormpetrel.adapters.store.inprocess import DirectoryLock
 from stormpetrel.adapters.store.open import open_store
 from stormpetrel.app.access import Access
 from stormpetrel.app.config import Config
+from stormpetrel.app.derive import Deriver
 from stormpetrel.app.inserts import Stored
 from stormpetrel.app.intake_queue import IntakeQueue
-from stormpetrel.app.derive import Deriver
 from stormpetrel.app.judge import Judge
 from stormpetrel.app.keeper import OutcomeKeeper
 from stormpetrel.app.live import LiveHub
