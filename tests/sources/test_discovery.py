@@ -95,12 +95,10 @@ def make(registry: SeriesRegistry, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(discovery, "_LOOK_SECONDS", 0.05)
 
     def source(**settings: Any) -> DiscoverySource:
-        config = DiscoveryConfig(
-            name="shop", **{"interval_seconds": 1, "timeout_seconds": 0.8, "refresh_seconds": 1, **settings}
-        )
-        made = DiscoverySource(config, ExpositionParser(registry).parse, registry, SystemClock(), 7)
-        made._step //= 10  # the configuration's shortest interval is a second: too long for tests
-        return made
+        config = DiscoveryConfig(name="shop", **{"timeout_seconds": 0.8, **settings})
+        # The configuration's shortest times are seconds: too long for tests.
+        config = config.model_copy(update={"refresh_seconds": 0.2, "interval_seconds": 0.1})
+        return DiscoverySource(config, ExpositionParser(registry).parse, registry, SystemClock(), 7)
 
     return source
 
@@ -165,7 +163,7 @@ def test_a_web_service_is_asked_as_documented_and_its_last_good_list_stays(
     with running(make(url=f"http://{site.address}/sd", bearer_token_file=str(tmp_path / "token")), intake):
         until(lambda: last(intake, registry).get("up a") == 1)
         asked = dict(next(headers for path, headers in site.seen if path == "/sd"))
-        assert asked["x-prometheus-refresh-interval-seconds"] == "1"
+        assert asked["x-prometheus-refresh-interval-seconds"] == "0.2"
         assert (asked["accept"], asked["authorization"]) == ("application/json", "Bearer secret")
         for status, content_type, listed in (
             (500, "application/json", []),
