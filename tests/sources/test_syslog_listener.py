@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import subprocess
@@ -133,17 +134,29 @@ def test_a_stream_waits_and_nothing_of_it_is_lost(
     assert {(r.reason, r.rows) for r in intake.refusals()} == {(trouble, 0)}
 
 
-def test_a_stop_reads_what_was_sent_and_says_goodbye(intake: MemoryIntake, running: Any, until: Any) -> None:
+def test_a_stop_says_goodbye_and_reads_what_was_sent_before_it_was_heard(
+    intake: MemoryIntake, running: Any, until: Any
+) -> None:
     port = free_port()
+    sent = 0
+
+    def talk(sender: socket.socket) -> None:
+        nonlocal sent
+        while not select.select([sender], [], [], 0)[0]:
+            sender.sendall(b"".join(LINE % n for n in range(sent, sent + 1000)))
+            sent += 1000
+
     with running(make(tcp_port=port), intake):
-        with connected(port) as first:
-            first.sendall(LINE % 0)
-            until(intake.bodies)
+        with connected(port) as probe:
+            probe.sendall(b"")
         sender = socket.create_connection(("127.0.0.1", port), timeout=5)
-        sender.sendall(b"".join(LINE % n for n in range(1, 20_000)))
+        talking = threading.Thread(target=talk, args=(sender,))
+        talking.start()
+        until(lambda: len(intake.bodies()) > 20_000)
+    talking.join(10)
     with sender:
-        assert sender.recv(1) == b"", "the end is told"
-    assert len(intake.bodies()) == 20_000
+        assert ended(sender)
+    assert intake.bodies() == [str(n) for n in range(sent)]
 
 
 def test_what_the_intake_never_took_is_counted_at_the_stop(

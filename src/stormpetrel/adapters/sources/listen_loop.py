@@ -15,8 +15,11 @@ from stormpetrel.ports.intake import Intake
 
 LONGEST_PAUSE_SECONDS = 0.2
 TEND_SECONDS = 1.0
-DRAIN_SECONDS = 0.4  # after a stop: what senders have on the way is still read
-FINISH_SECONDS = 1.0  # ... and handed over
+# After a stop: what senders have on the way is read until none of them says more, and handed over. Together
+# with a pause of the loop this is less than the two seconds that a source has.
+DRAIN_SECONDS = 1.0
+QUIET_SECONDS = 0.25
+FINISH_SECONDS = 0.6
 _TURNS = 10
 
 
@@ -56,7 +59,7 @@ class ListenLoop:
     While nothing is read, TCP senders wait: their window closes. UDP has no such thing; what the kernel's
     buffer does not hold is lost, and counted as `kernel_dropped`. A port that cannot be opened is told of and
     tried again; the others work. After a stop, senders are told that no more is read (FIN), and what they
-    have sent by then is read for 0.4 s.
+    have sent by then is read, for at most a second.
     """
 
     def __init__(self, ports: Sequence[Port], rules: Rules, consumer: Consumer, refusals: Refusals) -> None:
@@ -112,8 +115,12 @@ class ListenLoop:
                 door.close()
         for connection in list(self.connections):
             connection.say_goodbye()
-        deadline = asyncio.get_running_loop().time() + DRAIN_SECONDS
-        while self.connections and asyncio.get_running_loop().time() < deadline:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while self.connections and loop.time() < began + DRAIN_SECONDS:
+            heard = max(connection.heard for connection in self.connections)
+            if loop.time() > max(began, heard) + QUIET_SECONDS:
+                return
             self.consumer.step()
             self.hush()
             await asyncio.sleep(0.02)

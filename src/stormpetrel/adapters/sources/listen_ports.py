@@ -217,25 +217,25 @@ class TcpDoor(Door):
 
 
 class Connection(asyncio.Protocol):
-    """One stream of messages."""
+    """One stream of messages; `heard` is when the last bytes came, by the loop's clock."""
 
     def __init__(self, hub: Hub, peer: str) -> None:
         self._hub = hub
         self._peer = peer
         self._frames = hub.rules.frames()
         self._transport: asyncio.Transport | None = None
-        self._heard = 0.0
+        self.heard = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The sender is there (and, with TLS, has shown what it must)."""
         self._transport = cast(asyncio.Transport, transport)
-        self._heard = asyncio.get_running_loop().time()
+        self.heard = asyncio.get_running_loop().time()
         self._hub.connections.add(self)
         self.hush(self._hub.hushed)
 
     def data_received(self, received: bytes) -> None:
         """Cut, and hand on what is whole."""
-        self._heard = asyncio.get_running_loop().time()
+        self.heard = asyncio.get_running_loop().time()
         try:
             messages = self._frames.feed(received)
         except ValueError as error:
@@ -263,7 +263,7 @@ class Connection(asyncio.Protocol):
 
     def close_if_idle(self, now: float) -> None:
         """Close when nothing was heard for too long."""
-        if now - self._heard > self._hub.rules.idle_seconds and self._transport is not None:
+        if now - self.heard > self._hub.rules.idle_seconds and self._transport is not None:
             self._transport.close()
 
     def say_goodbye(self) -> None:
