@@ -159,8 +159,11 @@ class HistogramSeries:
 
     def _intern(self, sent: Sent, source: str, kind: MetricKind, le: tuple[str, ...]) -> _Layout:
         intern, labels = self._registry.intern, dict(sent.labels)
+        count = intern(f"{sent.metric}_count", labels, source, kind)
+        if count == UNKNOWN_ID:  # no room for the first, so for none: forty questions less each time
+            return _Layout(kind, sent.unit, le, np.full(2 + len(le), UNKNOWN_ID, np.uint32))
         ids = [
-            intern(f"{sent.metric}_count", labels, source, kind),
+            count,
             intern(f"{sent.metric}_sum", labels, source, kind, sent.unit),
             *(intern(f"{sent.metric}_bucket", {**labels, "le": bound}, source, kind) for bound in le),
         ]

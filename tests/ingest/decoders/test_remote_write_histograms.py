@@ -13,7 +13,7 @@ from stormpetrel.ingest import remote_write_bounds, remote_write_histograms
 from stormpetrel.ingest.native_histograms import fixed_bounds
 from stormpetrel.ingest.remote_write import RemoteWriteDecoder
 from stormpetrel.ingest.remote_write_proto import Histogram, WriteRequest
-from stormpetrel.ingest.series import SeriesRegistry
+from stormpetrel.ingest.series import REFUSED_SERIES, SeriesRegistry
 from stormpetrel.model.push import Decoded, PushRequest
 from stormpetrel.model.quality import Quality
 from stormpetrel.model.signal import STALE_MARKER_BITS, MetricKind
@@ -169,6 +169,23 @@ def test_a_source_without_room_loses_series_and_not_the_layout() -> None:
     decoded = sender.send(histogram())
     assert decoded.metrics is not None
     assert len(set(decoded.metrics.series.tolist())) == 40, "refused series are not remembered"
+
+
+def test_a_source_without_any_room_is_asked_for_once_a_histogram(monkeypatch: pytest.MonkeyPatch) -> None:
+    sender = Sender(max_series=10)
+    sender.send(histogram(), name=b"first")
+    asked: list[str] = []
+    intern = sender.registry.intern
+
+    def counted(metric: str, *rest: Any) -> int:
+        asked.append(metric)
+        return intern(metric, *rest)
+
+    monkeypatch.setattr(sender.registry, "intern", counted)
+    decoded = sender.send(histogram())
+    assert asked == ["rpc_count"]
+    assert decoded.metrics is not None
+    assert decoded.metrics.series.tolist() == [REFUSED_SERIES] * 40, "admission counts these"
 
 
 def test_histograms_and_their_rows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
