@@ -153,14 +153,22 @@ def test_names_of_processes_are_bounded() -> None:
     assert names == {OTHER}
 
 
+def test_what_weighs_nothing_gets_no_series() -> None:
+    share = psutil.virtual_memory().total / 1000
+    busy = _Sum(cpu_ratio=0.06, resident_bytes=1.0, count=1)
+    chosen = ProcessReader(10)._choose({**sums_of(shell=share, sleep=0.1 * share, db=6 * share), "cron": busy})
+    assert chosen == {"db", "cron"}
+
+
 def test_an_incumbent_keeps_its_place_among_twice_the_top() -> None:
     reader = ProcessReader(1)
-    first = reader._choose(sums_of(a=10, b=9))
-    second = reader._choose(sums_of(a=10, b=11))
+    share = psutil.virtual_memory().total / 1000  # a thousandth
+    first = reader._choose(sums_of(a=10 * share, b=9 * share))
+    second = reader._choose(sums_of(a=10 * share, b=11 * share))
     reader._shown = first
-    third = reader._choose(sums_of(a=10, b=11))
+    third = reader._choose(sums_of(a=10 * share, b=11 * share))
     reader._shown = third
-    fourth = reader._choose(sums_of(a=10, b=11, c=12))
+    fourth = reader._choose(sums_of(a=10 * share, b=11 * share, c=12 * share))
     assert (first, second, third, fourth) == ({"a"}, {"b"}, {"a"}, {"c"})
 
 

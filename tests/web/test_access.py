@@ -27,6 +27,7 @@ FILLED = {
     "incident_id": "20260314-0251-checkout",
     "finding_id": "f0001",
     "series": "0",
+    "name": "prometheus-eu",
     "token_id": "t0",
     "path": "nothing",
 }

@@ -4,13 +4,12 @@ Two things are told. *Implausible*: a finite number beyond anything the series, 
 what a flipped bit or a parsed-over column leaves. *Rescaled*: a series whose values are, from some sample
 on, a power of 10 or of 1024 times what they were, and otherwise as before: somebody changed a unit.
 
-The sign of a changed unit is that nothing but the factor changed. Level and mean deviation of log10 |x| are
-learnt while nothing happens. A run of `TRIAL` samples that lie far from the level is a changed unit when
-their own level is off by one of `FACTORS`, as exactly as noise allows, and their relative deviation is what
-it was. A surge, an outage or a saturated processor changes the relative deviation too, or hits the factor
-by chance only: both are left to the detectors. A series that hardly varies tells less: it must hit a factor
-of 1,000 or more to one part in ten thousand. Wide series (more than some factor of 1.3 in the mean) are
-not judged at all.
+The sign of a changed unit is that nothing but the factor changed. Level and mean deviation of log10 |x|, and
+its mean step from sample to sample, are learnt while nothing happens. A run of `TRIAL` samples that lie far
+from the level is a changed unit when their own level is off by one of `FACTORS`, as nearly as the series
+lets one say, and their mean step, which is relative, is what it was. A surge, an outage or a saturated
+processor changes the relative step too, or hits the factor by chance only: both are left to the detectors.
+A series that hardly varies tells less: it must hit a factor of 1,000 or more to one part in ten thousand.
 """
 
 from __future__ import annotations
@@ -25,11 +24,13 @@ LEARNT = 48  # sizes learnt before anything is told
 TRIAL = 16  # samples in a row that make a factor
 GIVE_UP = 96  # of another size and no factor: that is the size now
 GAIN = 0.02  # weight of one sample in level and deviation
-FAR = 0.9  # decades: nearer than this no factor is looked for
-WIDE = 0.12  # mean deviation in decades above which nothing is told
-FLAT = 2e-4  # mean deviation in decades below which a series hardly varies
-NEARNESS = 0.008  # decades a measured factor may be off, besides noise
-ALIKE = 2.5  # the deviations before and after may differ by this factor
+QUICK_GAIN = 0.2  # ... and in the level right before a change, from which the factor is measured
+FAR = 0.9  # decades, and six deviations: nearer than this no factor is looked for
+FLAT = 2e-4  # mean step in decades below which a series hardly varies
+# Decades a measured factor may be off, besides noise: the hour of the day moves the level meanwhile. Tenfold
+# is what a surge may be; a hundredfold, with the same relative step, is hardly one.
+NEAR_TEN, NEAR_MORE, NEAR_MOST = 0.012, 0.05, 0.25
+ALIKE = 2.5  # the steps before and after may differ by this factor
 
 # log10 of the factors: 10, 100, 1000, 1024, 1e6, 1024^2, 1e9, 1024^3; and their inverses.
 FACTORS = np.array([1.0, 2.0, 3.0, 3.0102999566, 6.0, 6.0205999133, 9.0, 9.0308998699])
@@ -68,7 +69,7 @@ def rescaled(record: Any, judged: float) -> bool:
         _learn(record, off, 1.0 / (record.sized + 1.0))
         record.sized = np.uint8(record.sized + 1)
         return False
-    if abs(off) < max(FAR, 8.0 * float(record.log_spread)):
+    if abs(off) < max(FAR, 6.0 * float(record.log_spread)):
         record.trial = np.uint8(0)
         _learn(record, off, GAIN)
         return False
@@ -77,6 +78,14 @@ def rescaled(record: Any, judged: float) -> bool:
 
 @njit(nogil=True, cache=True)
 def _learn(record: Any, off: float, gain: float) -> None:
+    log = off + float(record.log_level)
+    if record.sized > 0:
+        step = min(abs(log - float(record.log_last)), 1.0)
+        record.log_step = np.float32(float(record.log_step) + gain * (step - float(record.log_step)))
+    record.log_last = np.float32(log)
+    record.log_quick = np.float32(
+        float(record.log_quick) + max(gain, QUICK_GAIN) * (log - float(record.log_quick))
+    )
     record.log_level = np.float32(float(record.log_level) + gain * off)
     record.log_spread = np.float32(float(record.log_spread) + gain * (abs(off) - float(record.log_spread)))
 
@@ -89,22 +98,23 @@ def _try(record: Any, log: float) -> bool:
     if count > 0 and abs(away) > max(0.3, 8.0 * float(record.log_spread)):
         count = 0
     if count == 0:
-        record.trial_level = np.float32(log)
-        record.trial_spread = np.float32(0.0)
+        record.trial_level = record.log_last = np.float32(log)
+        record.trial_step = np.float32(0.0)
         record.trial = np.uint8(1)
         return False
+    step = abs(log - float(record.log_last))
+    record.log_last = np.float32(log)
+    record.trial_step = np.float32(float(record.trial_step) + (step - float(record.trial_step)) / count)
     count += 1
     record.trial = np.uint8(count)
     record.trial_level = np.float32(float(record.trial_level) + away / count)
-    record.trial_spread = np.float32(
-        float(record.trial_spread) + (abs(away) - float(record.trial_spread)) / count
-    )
     if count == TRIAL:
         factor = _factor(record)
         record.factor = np.float32(factor)
         return factor != 0.0
     if count >= GIVE_UP:
-        record.log_level, record.log_spread = record.trial_level, record.trial_spread
+        record.log_level = record.log_quick = record.trial_level
+        record.log_spread = record.log_step = record.trial_step
         record.trial = np.uint8(0)
     return False
 
@@ -112,8 +122,8 @@ def _try(record: Any, log: float) -> bool:
 @njit(nogil=True, cache=True)
 def _factor(record: Any) -> float:
     """log10 of the factor that the trial run is off by; 0 where it is none."""
-    before, after = float(record.log_spread), float(record.trial_spread)
-    jump = float(record.trial_level) - float(record.log_level)
+    before, after = float(record.log_step), float(record.trial_step)
+    jump = float(record.trial_level) - float(record.log_quick)
     nearest = 0.0
     for k in range(len(FACTORS)):
         signed = FACTORS[k] if jump > 0.0 else -FACTORS[k]
@@ -123,8 +133,9 @@ def _factor(record: Any) -> float:
     if before < FLAT and after < FLAT:
         return nearest if miss <= 5e-5 and abs(nearest) > 2.5 else 0.0
     alike = after <= ALIKE * before + 1e-4 and before <= ALIKE * after + 1e-4
-    near = miss <= NEARNESS + before * 1.3 / math.sqrt(TRIAL) * 2.0
-    return nearest if alike and near and before <= WIDE else 0.0
+    nearness = NEAR_TEN if abs(nearest) < 1.5 else NEAR_MORE
+    near = miss <= min(nearness + 1.5 * float(record.log_spread), NEAR_MOST)
+    return nearest if alike and near else 0.0
 
 
 @njit(nogil=True, cache=True)
@@ -134,5 +145,5 @@ def adopt_size(records: Any, series: int) -> None:
     record.factor = np.float32(0.0)
     record.trial = np.uint8(0)
     record.sized = np.uint8(0)
-    record.log_level = np.float32(0.0)
-    record.log_spread = np.float32(0.0)
+    record.log_level = record.log_quick = np.float32(0.0)
+    record.log_spread = record.log_step = np.float32(0.0)

@@ -1,4 +1,4 @@
-"""What the quality gate remembers of a series: 128 bytes, in arrays indexed by series id."""
+"""What the quality gate remembers of a series: 136 bytes, in arrays indexed by series id."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 VERSION = 2
 RING = 4  # earlier samples kept beside the newest, to know a retry of several samples again
-BYTES_PER_SERIES = 128
+BYTES_PER_SERIES = 136
 
 # Bits of `flags`.
 SEEN = 1  # a sample was accepted, ever
@@ -26,8 +26,11 @@ RECORD = np.dtype(
         ("magnitude", np.float32),  # the largest |value|, slowly forgotten
         ("log_level", np.float32),  # of log10 of what is judged; see `admit_scale` for this and the next
         ("log_spread", np.float32),
+        ("log_quick", np.float32),  # the level of the last few samples
+        ("log_last", np.float32),  # of the newest sample
+        ("log_step", np.float32),  # mean |step| from one sample to the next
         ("trial_level", np.float32),
-        ("trial_spread", np.float32),
+        ("trial_step", np.float32),
         ("factor", np.float32),  # log10; 0 while the series is of the size it was
         (
             "moves",
@@ -42,13 +45,12 @@ RECORD = np.dtype(
         ("trial", np.uint8),  # samples in a row of another size
         ("paced", np.uint8),  # intervals in a row of another length, none of them a gap
         ("spare", np.uint8),
-        ("padding", np.uint32),  # to a whole cache line
     ]
 )
 
 
 class State(NamedTuple):
-    """Arrays by series id: `record` (64 bytes each) and a ring of the `RING` samples before the last."""
+    """Arrays by series id: `record` (72 bytes each) and a ring of the `RING` samples before the last."""
 
     record: NDArray[np.void]
     ring_time: NDArray[np.int64]  # (capacity, RING)
