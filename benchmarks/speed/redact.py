@@ -62,7 +62,7 @@ def made_lines(rows: int) -> list[str]:
     forms = (
         "2026-11-22T10:15:{a:02d}.123Z INFO web-{b} request {c:016x} GET /api/v2/cart took {a} ms and returned 200",
         "Nov 22 10:15:{a:02d} db-{b} postgres[{c}]: LOG: checkpoint complete: wrote {a} buffers ({b}.4%)",
-        "level=warn ts=17000000{a:02d}000 caller=queue.go:{b} msg=\"retrying\" id=123e4567-e89b-12d3-a456-42661417{c:04d}",
+        'level=warn ts=17000000{a:02d}000 caller=queue.go:{b} msg="retrying" id=123e4567-e89b-12d3-a456-42661417{c:04d}',
         "blk_-{c}544583377289625738 terminating on 10.250.{a}.{b}:50010 after {c} keys",
     )
     numbers = rng.integers(1, 60, (rows, 3))
@@ -70,7 +70,9 @@ def made_lines(rows: int) -> list[str]:
 
 
 def batch_of(lines: list[str]) -> LogBatch:
-    attributes = '{"resource.service.name":"checkout","http.route":"/api/cart","http.response.status_code":200}'
+    attributes = (
+        '{"resource.service.name":"checkout","http.route":"/api/cart","http.response.status_code":200}'
+    )
     return build_logs(list(range(1, len(lines) + 1)), lines, source="bench", attributes=attributes)
 
 
@@ -117,7 +119,9 @@ def main() -> None:
         rows["naive"].append(seconds(naive, sample) / len(sample))
     cost = {name: 1e6 * statistics.median(values) for name, values in rows.items()}
     ratio = statistics.median(n / m for n, m in zip(rows["naive"], rows["mixed"], strict=True))
-    print(f"{len(lines):,} lines, {np.mean([len(line) for line in lines]):.0f} letters each, {len(lines) - len(clean)} hold something by themselves")
+    print(
+        f"{len(lines):,} lines, {np.mean([len(line) for line in lines]):.0f} letters each, {len(lines) - len(clean)} hold something by themselves"
+    )
     print(f"clean line            {cost['clean']:8.3f} us")
     print(f"one in {arguments.dirty} dirty       {cost['mixed']:8.3f} us")
     print(f"body and attributes   {cost['batch']:8.3f} us")

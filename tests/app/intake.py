@@ -22,13 +22,14 @@ from stormpetrel.app.pipeline import Pipeline
 from stormpetrel.app.recover import recover
 from stormpetrel.app.spill import Spill
 from stormpetrel.app.tally import SourceTally
-from stormpetrel.app.writer import Records, StoreWriter
+from stormpetrel.app.writer import StoreWriter
 from stormpetrel.errors import StoreError
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.columns import build_logs, build_spans
 from stormpetrel.model.quality import Quarantined
+from stormpetrel.model.query import LastSamples
 from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
-from stormpetrel.model.signal import AdmittedMetrics, LogBatch, MetricBatch, MetricKind, SeriesInfo, SpanBatch
+from stormpetrel.model.signal import LogBatch, MetricBatch, MetricKind, SeriesInfo, SpanBatch
 from stormpetrel.model.time import Window, from_seconds
 from stormpetrel.testing.clock import FakeClock
 

@@ -43,7 +43,9 @@ def test_switched_off_nothing_is_taken_out() -> None:
 
 def test_own_patterns_and_kept_kinds_come_from_the_configuration(tmp_path: Path) -> None:
     path = tmp_path / "petrel.toml"
-    path.write_text('[redact]\nkeep = ["mail"]\n[[redact.patterns]]\nname = "customer"\nregex = "K-[0-9]{6}"\n')
+    path.write_text(
+        '[redact]\nkeep = ["mail"]\n[[redact.patterns]]\nname = "customer"\nregex = "K-[0-9]{6}"\n'
+    )
     prepare = Prepare(load_config(path).redact)
     assert prepare.text("K-123456 bob@example.org") == "[customer] bob@example.org"
 

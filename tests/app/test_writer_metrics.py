@@ -159,7 +159,7 @@ def test_stop_stores_what_waits_and_refuses_what_comes(failing: FailingStore) ->
     futures = [intake.writer.metrics(samples([series], [n], [1.0]), "test") for n in range(250)]
     stopping = threading.Thread(target=intake.writer.stop)
     stopping.start()
-    while not intake.writer._stopping:
+    while not intake.writer.queue._closed:
         pass
     with pytest.raises(OverloadedError, match="stopping"):
         intake.writer.metrics(samples([series], [251], [1.0]), "test")

@@ -22,6 +22,14 @@ def test_a_request_again_is_acknowledged_and_not_stored(intake: Intake, failing:
     assert counts[("test", Quality.DUPLICATE)] >= 2
 
 
+def test_kinds_of_one_request_are_known_apart(intake: Intake, failing: FailingStore) -> None:
+    for number in (1, 2):
+        done(intake.writer.logs(logs(7, ["a"]), "test"))
+        done(intake.writer.spans(spans(7, ["s"]), "test"))
+        assert stored_bodies(failing) == ["a"], number
+        assert stored_names(failing) == ["s"], number
+
+
 def test_a_group_of_seen_new_and_repeated_requests(intake: Intake, failing: FailingStore) -> None:
     done(intake.writer.logs(logs(1, ["one"]), "test"))
     failing.gate.clear()

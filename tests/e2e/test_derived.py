@@ -24,10 +24,11 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
 
 url, token = sys.argv[1:]
-exporter = OTLPSpanExporter(url + "/v1/traces", headers={"Authorization": "Bearer " + token})
+auth = {"Authorization": "Bearer " + token}
 tracers = {}
 for service in ("web", "orders"):
     tracers[service] = TracerProvider(resource=Resource.create({"service.name": service}))
+    exporter = OTLPSpanExporter(url + "/v1/traces", headers=auth)
     tracers[service].add_span_processor(BatchSpanProcessor(exporter, max_queue_size=9000))
 web, orders = (tracers[s].get_tracer("t") for s in ("web", "orders"))
 for n in range(300):
@@ -63,7 +64,9 @@ def test_an_sdks_spans_give_exact_red_counts(petrel: Petrel, tmp_path: Path) -> 
 
     def derived() -> float:
         text = petrel.get("/metrics").text
-        return sum(float(line.split()[1]) for line in text.splitlines() if line.startswith("petrel_derived_samples"))
+        return sum(
+            float(line.split()[1]) for line in text.splitlines() if line.startswith("petrel_derived_samples")
+        )
 
     wait_until(lambda: derived() > 0, 30)
     time.sleep(9)

@@ -15,7 +15,7 @@ from stormpetrel.app.inserts import Insert, RecordInsert, Records, SampleInsert,
 from stormpetrel.app.intake_queue import Waiting
 from stormpetrel.app.pipeline import Pipeline
 from stormpetrel.app.tally import SourceTally
-from stormpetrel.app.tokens import RequestTokens, distinct_tokens
+from stormpetrel.app.tokens import RequestTokens, distinct_tokens, tokens_of_kind
 from stormpetrel.errors import StoreError
 from stormpetrel.ingest.admit import Admission
 from stormpetrel.ingest.late import asked_for, late_rows, place_late
@@ -126,7 +126,12 @@ class Drafts:
 
     def _records(self, members: list[Waiting]) -> Draft:
         kind = type(members[0].batch)
-        sent = [one.batch.records for one in members if not isinstance(one.batch, MetricBatch)]
+        own = "" if kind is LogBatch else kind.__name__
+        sent = [
+            tokens_of_kind(one.batch.records, own)
+            for one in members
+            if not isinstance(one.batch, MetricBatch)
+        ]
         fresh = self._tokens.unseen(sent)
         again = [before.num_rows - left.num_rows for before, left in zip(sent, fresh, strict=True)]
         insert = RecordInsert(self._token(kind.__name__), _of_kind(kind, pa.concat_batches(fresh)))

@@ -208,12 +208,12 @@ class SpillDrain:
     def _gone(self, insert: Insert, new: bool) -> None:
         self._in_doubt = False
         self.spill.drop_oldest()
+        if self._refused:
+            log.info("store_back", waiting=len(self.spill))
+            self._refused = ""
         if new:  # else the warm start has seen it
             self._stored(insert)
         with self._changed:
-            if self._refused:
-                log.info("store_back", waiting=len(self.spill))
-            self._refused = ""
             self._drained += 1
             self._changed.notify_all()
 

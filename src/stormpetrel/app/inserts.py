@@ -13,7 +13,7 @@ import numpy as np
 import structlog
 
 from stormpetrel.app.tokens import distinct_tokens
-from stormpetrel.errors import StoreError
+from stormpetrel.errors import UnstorableError
 from stormpetrel.model.quality import Quarantined
 from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
 from stormpetrel.model.signal import AdmittedMetrics, LogBatch, MetricBatch, SeriesInfo, SpanBatch
@@ -131,9 +131,7 @@ def perform_series(series: Sequence[SeriesInfo], store: TelemetryStore) -> None:
         if series:
             store.insert_series(series)
     # New series are stored with the samples of everybody: a single one must not hold up all others.
-    except Exception as error:  # a store that is away is raised; the rest is logged, and goes by another name
-        if isinstance(error, StoreError) and error.retryable:
-            raise
+    except (UnstorableError, ValueError):  # the latter: text that is no UTF-8, met before the store is
         log.exception("series_not_stored", series=len(series))
         if len(series) == 1:
             store.insert_series([unknown_series(series[0].series)])

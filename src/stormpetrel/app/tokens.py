@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
+import xxhash
 from numpy.typing import NDArray
 
 # About an hour at 50 requests/s.
@@ -50,6 +51,20 @@ class RequestTokens:
             again = np.isin(_tokens(records), np.array(known, np.uint64))
             fresh.append(records.filter(pa.array(~again)) if known else records)
         return fresh
+
+
+def tokens_of_kind(records: pa.RecordBatch, kind: str) -> pa.RecordBatch:
+    """The same records with tokens of their own kind; the kind "" leaves them as they are.
+
+    One request may hold records of several kinds, which are stored one after the other: that the first
+    are stored says nothing of the others. 0 stays no token.
+    """
+    if not kind:
+        return records
+    place = records.schema.get_field_index("request_token")
+    tokens = _tokens(records)
+    own = np.where(tokens == 0, tokens, tokens ^ np.uint64(xxhash.xxh3_64_intdigest(kind.encode())))
+    return records.set_column(place, records.schema.field(place), pa.array(own))
 
 
 def distinct_tokens(records: pa.RecordBatch) -> NDArray[np.uint64]:

@@ -137,4 +137,4 @@ def summary_of(annotations: dict[str, str]) -> str:
 
 def _fingerprint(labels: dict[str, str]) -> str:
     """Of the labels, for senders that give none: equal labels are one alert."""
-    return xxhash.xxh64_hexdigest(filled(dict(sorted(labels.items()))))
+    return xxhash.xxh64_hexdigest(filled(dict(sorted(labels.items()))).encode())
