@@ -29,7 +29,7 @@ class LokiDecoder:
     whole trace or span id is taken out. The severity is that of the metadata (`level`, `detected_level`,
     `severity`), else of the labels, else what the line says of itself. A time is kept to the nanosecond.
 
-    Works at some millions of lines a second and core without structured metadata, and a good tenth of that
+    Works at about two million lines a second and core without structured metadata, and a tenth of that
     with it. A line with a bad time, text or metadata is refused alone: the rest is stored and the answer
     is 400 with the reasons, as Loki does it. Fails (DecodeError) on what is no push at all.
 
