@@ -49,7 +49,7 @@ def change_row(told: KubernetesEvent) -> ChangeRow | None:
     return ChangeRow(
         time_unix_nano=told.time_unix_nano,
         entity=told.entity,
-        change_id=f"{told.uid or told.entity + ' ' + str(told.time_unix_nano)}/{told.count}",
+        change_id=f"{told.uid or told.entity + ' ' + str(told.time_unix_nano)}/{told.counted}",
         kind=kind.value,
         state=state.value,
         title=f"{told.kind} {told.name}: {told.message or told.reason}",

@@ -34,7 +34,7 @@ class KubernetesEvent(NamedTuple):
     reason: str
     message: str
     component: str
-    count: int
+    counted: int  # how often it was observed
     uid: str
     version: str  # of the Event object: another one when it was counted up
     attributes: dict[str, str]
@@ -72,25 +72,32 @@ def read_event(tree: Any, webhook: Webhook) -> KubernetesEvent:
         reason=reason,
         message=message,
         component=component,
-        count=count,
+        counted=count,
         uid=uid,
         version=text_at(tree, "metadata", "resourceVersion", letters=_NAME_LETTERS),
         attributes={
             "k8s.event.reason": reason,
-            "k8s.event.action": text_at(tree, "action", letters=_NAME_LETTERS),
-            "k8s.event.name": text_at(tree, "metadata", "name", letters=_NAME_LETTERS),
             "k8s.event.uid": uid,
             "k8s.event.count": str(count),
             "k8s.event.component": component,
             "k8s.namespace.name": namespace,
-            "k8s.node.name": _first(tree, ("source", "host"), ("deprecatedSource", "host")),
             "k8s.object.kind": kind,
             "k8s.object.name": name,
-            "k8s.object.uid": text_at(about, "uid", letters=_NAME_LETTERS),
-            "k8s.object.fieldpath": text_at(about, "fieldPath", letters=_NAME_LETTERS),
-            "k8s.object.api_version": text_at(about, "apiVersion", letters=_NAME_LETTERS),
+            **_more(tree, about),
         },
     )
+
+
+def _more(tree: Any, about: Any) -> dict[str, str]:
+    """Attributes that are only passed on."""
+    return {
+        "k8s.event.action": text_at(tree, "action", letters=_NAME_LETTERS),
+        "k8s.event.name": text_at(tree, "metadata", "name", letters=_NAME_LETTERS),
+        "k8s.node.name": _first(tree, ("source", "host"), ("deprecatedSource", "host")),
+        "k8s.object.uid": text_at(about, "uid", letters=_NAME_LETTERS),
+        "k8s.object.fieldpath": text_at(about, "fieldPath", letters=_NAME_LETTERS),
+        "k8s.object.api_version": text_at(about, "apiVersion", letters=_NAME_LETTERS),
+    }
 
 
 def _first(tree: Any, *paths: tuple[str, ...]) -> str:

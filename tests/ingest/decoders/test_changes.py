@@ -147,7 +147,7 @@ def test_a_cloud_event_means_the_same_in_every_mode() -> None:
         taken(CLOUD),
     ]
     found = [row for (row,), _ in outcomes]
-    assert len({row.pop("request_token") for row in found}) == 4
+    assert len({row.pop("request_token") for row in found}) == 3, "two of the bodies are the same"
     assert all(row == found[0] for row in found)
     assert found[0] == {
         "time_unix_nano": RECEIVED - 10 * SECOND,
