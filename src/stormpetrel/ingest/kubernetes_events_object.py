@@ -61,14 +61,13 @@ def read_event(tree: Any, webhook: Webhook) -> KubernetesEvent:
     counts = [dig(tree, *path) for path in (("series", "count"), ("count",), ("deprecatedCount",))]
     count = next((found for found in counts if isinstance(found, int) and 0 < found < 1 << 31), 1)
     uid = text_at(tree, "metadata", "uid", letters=_NAME_LETTERS)
-    type_ = text_at(tree, "type", letters=40)
     return KubernetesEvent(
         time_unix_nano=webhook.time_of(next(filter(None, (dig(tree, *path) for path in _TIMES)), None)),
         entity=entity_name(kind, namespace, name),
         kind=kind,
         namespace=namespace,
         name=name,
-        severity_number=9 if type_ == "Normal" else severity_of(type_),
+        severity_number=_severity(text_at(tree, "type", letters=40)),
         reason=reason,
         message=message,
         component=component,
@@ -98,6 +97,10 @@ def _more(tree: Any, about: Any) -> dict[str, str]:
         "k8s.object.fieldpath": text_at(about, "fieldPath", letters=_NAME_LETTERS),
         "k8s.object.api_version": text_at(about, "apiVersion", letters=_NAME_LETTERS),
     }
+
+
+def _severity(type_: str) -> int:
+    return 9 if type_ == "Normal" else severity_of(type_)
 
 
 def _first(tree: Any, *paths: tuple[str, ...]) -> str:
