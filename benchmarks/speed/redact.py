@@ -1,8 +1,10 @@
 """What redaction costs a log line, against Python's `re` on every line, in pairs.
 
-Both go over the same batches turn by turn. The baseline runs one regular expression a kind (the same spelling,
+Both go over the same batches turn by turn. The baseline runs one regular expression a kind (the same
+spelling,
 with lookaround where Python has it and RE2 has not) over every line and checks no digits, which errs in its
-favour. Lines are real where `STORMPETREL_DATA` names a folder with `logs/dev/*/*_2k.log`, else made up; one in
+favour. Lines are real where `STORMPETREL_DATA` names a folder with `logs/dev/*/*_2k.log`, else made up;
+one in
 `--dirty` holds something to take out. The cost of a clean line is measured on lines without any.
 
     python benchmarks/speed/redact.py [--rows 50000] [--rounds 9] [--dirty 200]
@@ -60,9 +62,9 @@ def real_lines(rows: int) -> list[str]:
 def made_lines(rows: int) -> list[str]:
     rng = np.random.default_rng(7)
     forms = (
-        "2026-11-22T10:15:{a:02d}.123Z INFO web-{b} request {c:016x} GET /api/v2/cart took {a} ms and returned 200",
+        "2026-11-22T10:15:{a:02d}.123Z INFO web-{b} request {c:016x} GET /api/v2/cart took {a} ms: 200",
         "Nov 22 10:15:{a:02d} db-{b} postgres[{c}]: LOG: checkpoint complete: wrote {a} buffers ({b}.4%)",
-        'level=warn ts=17000000{a:02d}000 caller=queue.go:{b} msg="retrying" id=123e4567-e89b-12d3-a456-42661417{c:04d}',
+        'level=warn ts=17000000{a:02d}000 caller=queue.go:{b} msg="again" id=123e4567-e89b-12d3-a456-4266{c:08d}',
         "blk_-{c}544583377289625738 terminating on 10.250.{a}.{b}:50010 after {c} keys",
     )
     numbers = rng.integers(1, 60, (rows, 3))
@@ -120,7 +122,8 @@ def main() -> None:
     cost = {name: 1e6 * statistics.median(values) for name, values in rows.items()}
     ratio = statistics.median(n / m for n, m in zip(rows["naive"], rows["mixed"], strict=True))
     print(
-        f"{len(lines):,} lines, {np.mean([len(line) for line in lines]):.0f} letters each, {len(lines) - len(clean)} hold something by themselves"
+        f"{len(lines):,} lines, {np.mean([len(line) for line in lines]):.0f} letters each, "
+        f"{len(lines) - len(clean)} hold something by themselves"
     )
     print(f"clean line            {cost['clean']:8.3f} us")
     print(f"one in {arguments.dirty} dirty       {cost['mixed']:8.3f} us")

@@ -19,6 +19,7 @@ from stormpetrel.app.runtime import Runtime
 from stormpetrel.app.tally import SourceTally
 from stormpetrel.errors import OverloadedError
 from stormpetrel.ingest.series import SeriesRegistry
+from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
 from stormpetrel.model.signal import AdmittedMetrics, LogBatch, MetricBatch, SpanBatch
 from stormpetrel.model.time import Window
 from stormpetrel.testing.clock import FakeClock
@@ -47,7 +48,8 @@ class Intake:
     def spans(self, batch: SpanBatch, source: str) -> Future[None]:
         raise AssertionError("only samples are derived")
 
-    records = spans
+    def records(self, batch: FlowBatch | AlertBatch | ChangeBatch, source: str) -> Future[None]:
+        raise AssertionError("only samples are derived")
 
     def rejected(self, source: str, reason: str, rows: int, example: str = "") -> None:
         raise AssertionError("nothing is refused")

@@ -51,7 +51,8 @@ def test_other_lengths() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        "trace_id=", "trace_id=0", f"trace_id={'0' * 32}", "trace_id=abc", f"trace_id={TRACE}00", "traceid 123",
+        "trace_id=", "trace_id=0", f"trace_id={'0' * 32}", "trace_id=abc", f"trace_id={TRACE}00",
+        "traceid 123",
         f"parent_span_id={SPAN}", f"parentSpanId: {SPAN}", f"parent.span.id={SPAN}", f"span_id={SPAN}ff",
         f"my_trace_id_x={TRACE}", "dd.trace_id=99999999999999999999", "stack trace: ids 1",
     ],
@@ -63,7 +64,8 @@ def test_what_is_no_id(body: str) -> None:
 def test_what_is_given_stays_and_attributes_come_before_the_body() -> None:
     other = "f" * 32
     records = with_trace_ids(
-        build_logs([1, 2], f"trace_id={TRACE} span_id={SPAN}", source="t", trace_id=[other, ""], span_id=["", ""],
+        build_logs([1, 2], f"trace_id={TRACE} span_id={SPAN}", source="t", trace_id=[other, ""],
+                   span_id=["", ""],
                    attributes=["{}", f'{{"trace_id":"{"e" * 32}"}}'])
     ).records  # fmt: skip
     assert records.column("trace_id").to_pylist() == [other, "e" * 32]

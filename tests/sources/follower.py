@@ -21,6 +21,7 @@ from tests.sources.times import find_time
 from stormpetrel.adapters.clock import SystemClock
 from stormpetrel.adapters.sources.files import FileSource, Pace
 from stormpetrel.app.config_sources import LogSourceConfig
+from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
 from stormpetrel.model.signal import LogBatch, MetricBatch, SpanBatch
 
 
@@ -65,6 +66,9 @@ class FileIntake:
 
     def spans(self, batch: SpanBatch, source: str) -> Future[None]:
         raise NotImplementedError("a follower of log files has no spans")
+
+    def records(self, batch: FlowBatch | AlertBatch | ChangeBatch, source: str) -> Future[None]:
+        raise NotImplementedError("a follower of log files has no records of other kinds")
 
     def rejected(self, source: str, reason: str, rows: int, example: str = "") -> None:
         print("rejected", reason, example, flush=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.sources.times import find_time
 
 from stormpetrel.adapters.sources.file_lines import read_line

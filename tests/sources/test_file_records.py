@@ -54,7 +54,7 @@ main.main()
 @pytest.mark.parametrize("text", [JAVA, PYTHON, GO])
 def test_a_stack_trace_is_one_record_with_its_line(text: str) -> None:
     found = records(text)
-    assert found == ["\n".join(text.split("\n")[:-1]), text.split("\n")[-1]]
+    assert found == ["\n".join(text.split("\n")[:-1]), text.rsplit("\n", maxsplit=1)[-1]]
 
 
 def test_lines_without_times_are_records_of_their_own() -> None:

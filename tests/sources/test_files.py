@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.sources.times import find_time
 
 from stormpetrel.adapters.sources.files import FileSource, Pace

@@ -156,7 +156,9 @@ def test_names_of_processes_are_bounded() -> None:
 def test_what_weighs_nothing_gets_no_series() -> None:
     share = psutil.virtual_memory().total / 1000
     busy = _Sum(cpu_ratio=0.06, resident_bytes=1.0, count=1)
-    chosen = ProcessReader(10)._choose({**sums_of(shell=share, sleep=0.1 * share, db=6 * share), "cron": busy})
+    chosen = ProcessReader(10)._choose(
+        {**sums_of(shell=share, sleep=0.1 * share, db=6 * share), "cron": busy}
+    )
     assert chosen == {"db", "cron"}
 
 

@@ -62,7 +62,7 @@ class Judge:
         self._keep_step = keep_step
         self._queue: Backlog[tuple[int, Stored | None]] = Backlog(_BACKLOG, _BACKLOG_BYTES)
         self._stopping = threading.Event()
-        self.warm_pauses_seconds = WARM_PAUSES_SECONDS
+        self.warm_pauses_seconds: tuple[float, ...] = WARM_PAUSES_SECONDS
         self._lock = threading.Lock()
         self._tick = from_seconds(TICK_SECONDS)
         self._next_tick = 0

@@ -58,7 +58,7 @@ def rescaled(record: Any, judged: float) -> bool:
     """Whether this sample is of another unit than its series was; learns from it where it is not."""
     size = abs(judged)
     if not (1e-300 < size < math.inf):  # zero is zero in every unit; NaN is nothing to judge
-        return record.factor != 0.0
+        return bool(record.factor != 0.0)
     log = math.log10(size)
     off = log - float(record.log_level)
     if record.factor != 0.0:

@@ -63,7 +63,7 @@ def _take(
             continue
         if times[i] > h.time[g]:
             if h.seen[g] > 0 and not h.told[g]:
-                count += _tell(g, h, out_group, out_time, out_value, out_what, count)
+                count += _tell(g, h, (out_group, out_time, out_value, out_what), count)
             h.expected[g] = h.seen[g] if h.seen[g] > 0 else h.size[g]
             h.before[g], h.time[g] = h.time[g], times[i]
             h.seen[g], h.told[g] = 0, False
@@ -71,7 +71,7 @@ def _take(
         h.rates[g, h.slot_of[series[i]]] = rates[i]
         h.seen[g] += 1
         if not h.told[g] and h.seen[g] >= h.expected[g]:
-            count += _tell(g, h, out_group, out_time, out_value, out_what, count)
+            count += _tell(g, h, (out_group, out_time, out_value, out_what), count)
             h.told[g] = True
     return count
 
@@ -80,13 +80,14 @@ def _take(
 def _tell(
     g: int,
     h: Any,
-    out_group: NDArray[np.int64],
-    out_time: NDArray[np.int64],
-    out_value: NDArray[np.float64],
-    out_what: NDArray[np.uint8],
+    out: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.uint8]],
     at: int,
 ) -> int:
-    """The quantiles of one histogram at its present time; 1 when there is anything to say."""
+    """The quantiles of one histogram at its present time; 1 when there is anything to say.
+
+    `out`: group, time, values and what they are, written in row `at`.
+    """
+    out_group, out_time, out_value, out_what = out
     there = np.flatnonzero(~np.isnan(h.rates[g, : h.size[g]]))
     if h.before[g] == 0 or len(there) < 2 or not np.isinf(h.bounds[g, there[-1]]):
         return 0
@@ -148,7 +149,7 @@ class HistogramQuantiles:
             np.require(admitted.signal, np.float64, ["C", "W"]),
         )
         count = _take(*rows, self._state, out)
-        group, time, value, what = (column[:count] for column in out)
+        group, time, value, what = out[0][:count], out[1][:count], out[2][:count], out[3][:count]
         value[what == _ENDED] = STALE
         told = (what > 0).ravel()
         series = self._series[group].ravel()[told]
@@ -252,7 +253,11 @@ def _empty(groups: int) -> Histograms:
         np.zeros(1024, np.int16),
         np.zeros((groups, MOST_BUCKETS)),
         np.full((groups, MOST_BUCKETS), np.nan),
-        *(np.zeros(groups, np.int64) for _ in range(5)),
+        np.zeros(groups, np.int64),
+        np.zeros(groups, np.int64),
+        np.zeros(groups, np.int64),
+        np.zeros(groups, np.int64),
+        np.zeros(groups, np.int64),
         np.zeros(groups, np.bool_),
         np.zeros((groups, len(_Q)), np.bool_),
     )

@@ -17,7 +17,8 @@ _PLACEHOLDER = re.compile(r"\{[^{}/ ]{0,40}\}|<[^<>/ ]{0,40}>")
 def operation_of(name: str) -> str:
     """The name of a span as the name of its operation.
 
-    What follows `?`, `#` or `;` goes. A word is an id when it is a UUID, has digits only, is hexadecimal with a
+    What follows `?`, `#` or `;` goes. A word is an id when it is a UUID, has digits only, is hexadecimal
+    with a
     digit and at least eight long, or is at least sixteen long with four digits. Ids of letters alone are
     not recognised: an SDK that knows its routes should name spans by them, as OpenTelemetry asks.
 

@@ -1,7 +1,8 @@
 """RED of spans: requests, errors and durations by service and operation.
 
 Counted are spans of the kinds SERVER and CONSUMER, in the window in which they end; a span failed when its
-status is ERROR. `span_requests`, `span_errors`, `span_duration_seconds{quantile="0.5"|"0.9"|"0.99"}` carry the
+status is ERROR. `span_requests`, `span_errors`, `span_duration_seconds{quantile="0.5"|"0.9"|"0.99"}`
+carry the
 labels `service` and `operation` (see `derive_names`).
 """
 

@@ -15,6 +15,8 @@ import pyarrow as pa
 from numba import njit
 from numpy.typing import NDArray
 
+from stormpetrel.ingest.native import Number
+
 MOST_LITERALS = 253
 MOST_BYTES = 24
 _END = 255
@@ -23,8 +25,77 @@ _LENGTH, _PLACE, _FOLD, _ASSIGNED = range(MOST_BYTES, MOST_BYTES + 4)
 # Letters of English texts, the frequent ones first; what is not here is rarer still, digits excepted.
 _FREQUENT = "etaoinsrhldcumfpgwybvkxjqz"
 _FREQUENT_PAIRS = frozenset(
-    "th he in er an re on at en nd ti es or te of ed is it al ar st to nt ng se ha as ou io le ve co me de hi ri "
-    "ro ic ne ea ra ce li ch ll be ma si om ur ck pr op rk by sc cl ig gh sk hk pp gn ss ap pi ke ey ok".split()
+    [
+        "th",
+        "he",
+        "in",
+        "er",
+        "an",
+        "re",
+        "on",
+        "at",
+        "en",
+        "nd",
+        "ti",
+        "es",
+        "or",
+        "te",
+        "of",
+        "ed",
+        "is",
+        "it",
+        "al",
+        "ar",
+        "st",
+        "to",
+        "nt",
+        "ng",
+        "se",
+        "ha",
+        "as",
+        "ou",
+        "io",
+        "le",
+        "ve",
+        "co",
+        "me",
+        "de",
+        "hi",
+        "ri",
+        "ro",
+        "ic",
+        "ne",
+        "ea",
+        "ra",
+        "ce",
+        "li",
+        "ch",
+        "ll",
+        "be",
+        "ma",
+        "si",
+        "om",
+        "ur",
+        "ck",
+        "pr",
+        "op",
+        "rk",
+        "by",
+        "sc",
+        "cl",
+        "ig",
+        "gh",
+        "sk",
+        "hk",
+        "pp",
+        "gn",
+        "ss",
+        "ap",
+        "pi",
+        "ke",
+        "ey",
+        "ok",
+    ]
 )
 
 
@@ -34,7 +105,8 @@ class Literal(NamedTuple):
     Attributes:
         text: up to 24 bytes of ASCII, none but the first a digit; in small letters where `fold` is set.
         fold: whether capitals count as small letters.
-        assigned: it counts only where `=` or `:` follows, with at most key characters, quotes, backslashes and
+        assigned: it counts only where `=` or `:` follows, with at most key characters, quotes,
+        backslashes and
             white space between, forty bytes in all.
         bits: what its presence adds to the answer for the row.
     """
@@ -121,8 +193,8 @@ def _weight(byte: int) -> float:
 
 @njit(nogil=True, cache=True)
 def bits_of_chain(
-    text: NDArray[np.uint8], span: tuple[int, int, int], chain: int, table: LiteralTable
-) -> int:
+    text: NDArray[np.uint8], span: tuple[Number, Number, Number], chain: Number, table: LiteralTable
+) -> Number:
     """The bits of all literals of a chain that stand where its pair ends.
 
     Args:
@@ -151,7 +223,7 @@ def bits_of_chain(
 
 
 @njit(nogil=True, cache=True)
-def _same(text: NDArray[np.uint8], begin: int, rows: NDArray[np.uint8], which: int) -> bool:
+def _same(text: NDArray[np.uint8], begin: Number, rows: NDArray[np.uint8], which: Number) -> bool:
     fold = rows[which, _FOLD] != 0
     for k in range(rows[which, _LENGTH]):
         c = text[begin + k]
@@ -163,7 +235,7 @@ def _same(text: NDArray[np.uint8], begin: int, rows: NDArray[np.uint8], which: i
 
 
 @njit(nogil=True, cache=True)
-def _is_assigned(text: NDArray[np.uint8], at: int, end: int) -> bool:
+def _is_assigned(text: NDArray[np.uint8], at: Number, end: Number) -> bool:
     """Whether `=` or `:` comes after the rest of the key, quotes, backslashes and blanks."""
     stop = min(end, at + 40)
     while at < stop:
@@ -174,13 +246,13 @@ def _is_assigned(text: NDArray[np.uint8], at: int, end: int) -> bool:
         at += 1
     while at < stop and _is_between(text[at]):
         at += 1
-    return at < stop and (text[at] == 61 or text[at] == 58)
+    return bool(at < stop and (text[at] == 61 or text[at] == 58))
 
 
 @njit(nogil=True, cache=True)
-def _is_between(c: int) -> bool:
+def _is_between(c: Number) -> bool:
     """Quotes, a backslash, white space."""
-    return c == 34 or c == 39 or c == 92 or c == 32 or 9 <= c <= 13
+    return bool(c == 34 or c == 39 or c == 92 or c == 32 or 9 <= c <= 13)
 
 
 @njit(nogil=True, cache=True)

@@ -126,9 +126,7 @@ def _walk(value: Any, visit: Visit, name: Name, depth: int) -> Any:
     if isinstance(value, bool) or value is None or isinstance(value, float):
         return value
     if isinstance(value, int):
-        if abs(value) < _LONG_NUMBER:
-            return value
-        text = visit(str(value))
+        text = str(value) if abs(value) < _LONG_NUMBER else visit(str(value))
         return value if text == str(value) else text
     if depth >= MOST_DEPTH:
         return TOO_DEEP

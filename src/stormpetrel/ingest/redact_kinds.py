@@ -27,7 +27,8 @@ class Mark:
     Attributes:
         text: the bytes; in small letters where `fold` is set.
         fold: whether capitals count as small letters.
-        assigned: it must be followed by `=` or `:`, with at most key characters, quotes and white space between.
+        assigned: it must be followed by `=` or `:`, with at most key characters, quotes and white space
+        between.
     """
 
     text: str
@@ -64,7 +65,8 @@ _PASSWORDS = r"(?:pass(?:word|wd|phrase|code))"
 _KEYS = rf"(?:{_PASSWORDS[3:-1]}|secret|token|credentials?|(?:{'|'.join(_KEY_OF)})[_.-]?key)"
 # A quoted key before a colon is JSON: there a bare value is a number, or nothing secret.
 _SEPARATED = r"(?:[\"']?(?:\s*(?:=>|:=)\s*|\s+=\s+|=)|:)"
-# A bare value ends at a quote, `&`, `,`, `;`, an angle bracket or white space, and before brackets at its end.
+# A bare value ends at a quote, `&`, `,`, `;`, an angle bracket or white space, and before brackets at its
+# end.
 # Its first form is what redaction itself puts there.
 _INNER = r"(?:[^\s\"'&,;<>\\]|\\[^\"'\s])"
 _LAST = r"[^\s\"'&,;<>\\()\[\]{}]"
@@ -97,7 +99,8 @@ _SECRET_RULES = (
     (rf"(?i)({_KEYS}\s*:[ \t]+){_WITH_DIGIT}", r"\1[secret]"),
     # --password hunter2
     (
-        rf"(?i)(--(?:[a-z]{{1,20}}-){{0,3}}(?:{_PASSWORDS}|secret|token|(?:api|access)[_-]?key)[ \t]+){_BARE}",
+        rf"(?i)(--(?:[a-z]{{1,20}}-){{0,3}}(?:{_PASSWORDS}|secret|token|(?:api|access)[_-]?key)"
+        rf"[ \t]+){_BARE}",
         r"\1[secret]",
     ),
     # pwd=… unless it is a directory

@@ -1,6 +1,7 @@
 """Mail addresses and credentials in URLs, found at their `@`. Compiled; no text is copied.
 
-A mail address is what RFC 5321 calls a mailbox, without its rare forms: letters, digits and `.!#$%&'*+/=?^_{|}~-`
+A mail address is what RFC 5321 calls a mailbox, without its rare forms: letters, digits and
+`.!#$%&'*+/=?^_{|}~-`
 of which only `._%+-` are taken, `@`, and a name of at least two parts whose last has letters only. Units of
 systemd (`getty@tty1.service`) and names of files (`icon@2x.png`) are none.
 """
@@ -11,6 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from stormpetrel.ingest.native import Number
 from stormpetrel.ingest.redact_numbers import Bytes, is_digit
 
 MOST_LOCAL, MOST_DOMAIN = 64, 253
@@ -37,18 +39,18 @@ _LONGEST_CODED = 12
 
 
 @njit(nogil=True, cache=True)
-def _is_letter(c: int) -> bool:
-    return 65 <= c <= 90 or 97 <= c <= 122
+def _is_letter(c: Number) -> bool:
+    return bool(65 <= c <= 90 or 97 <= c <= 122)
 
 
 @njit(nogil=True, cache=True)
-def _is_local(c: int) -> bool:
+def _is_local(c: Number) -> bool:
     """Letters, digits and . _ % + -"""
     return _is_letter(c) or is_digit(c) or c == 46 or c == 95 or c == 37 or c == 43 or c == 45
 
 
 @njit(nogil=True, cache=True)
-def mail_span(text: Bytes, start: int, at: int, end: int) -> tuple[int, int]:
+def mail_span(text: Bytes, start: Number, at: Number, end: Number) -> tuple[Number, Number]:
     """First byte of the address around the `@` at `at` and one past its last; (0, 0) when there is none."""
     left = at
     while left > start and at - left < MOST_LOCAL and _is_local(text[left - 1]):
@@ -64,7 +66,7 @@ def mail_span(text: Bytes, start: int, at: int, end: int) -> tuple[int, int]:
 
 
 @njit(nogil=True, cache=True)
-def _domain_end(text: Bytes, begin: int, end: int) -> int:
+def _domain_end(text: Bytes, begin: Number, end: Number) -> Number:
     """One past the last part of a domain name; 0 when there is no such name."""
     k, last, found = begin, begin, 0
     while k < end and k - begin < MOST_DOMAIN:
@@ -88,7 +90,7 @@ def _domain_end(text: Bytes, begin: int, end: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _is_top(text: Bytes, begin: int, end: int) -> bool:
+def _is_top(text: Bytes, begin: Number, end: Number) -> bool:
     """Two to twenty-four letters that are not in the list of what is no domain."""
     size = end - begin
     if size < 2 or size > 24:
@@ -108,7 +110,7 @@ def _is_top(text: Bytes, begin: int, end: int) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def has_credentials(text: Bytes, start: int, at: int) -> bool:
+def has_credentials(text: Bytes, start: Number, at: Number) -> bool:
     """Whether `scheme://name:password` stands right before the `@` at `at`."""
     colon = False
     k = at - 1

@@ -1,7 +1,8 @@
 """Payment card and bank account numbers, found by shape and check digits. Compiled; no text is copied.
 
 Cards (ISO/IEC 7812-1): 13 to 19 digits of an issuer's range and length, whose Luhn sum is right, whole or
-in groups of at least four by single blanks or hyphens. Accounts (ISO 13616, IBAN): two capitals of a country that
+in groups of at least four by single blanks or hyphens. Accounts (ISO 13616, IBAN): two capitals of a
+country that
 has them, two check digits and that country's number of letters and digits, whose remainder by 97 is 1,
 whole or in groups of four. What stands inside a longer word, a decimal or behind a sign is none: hex ids,
 UUIDs, times and order numbers survive. One random number in ten has a right Luhn sum, so that an order
@@ -14,17 +15,20 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from stormpetrel.ingest.native import Number
+
 Bytes = NDArray[np.uint8]
 
 _LENGTHS = {
-    "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BI": 27, "BR": 29,
-    "BY": 28, "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DJ": 27, "DK": 18, "DO": 28, "EE": 20, "EG": 29,
-    "ES": 24, "FI": 18, "FK": 18, "FO": 18, "FR": 27, "GB": 22, "GE": 22, "GI": 23, "GL": 18, "GR": 27, "GT": 28,
-    "HR": 21, "HU": 28, "IE": 22, "IL": 23, "IQ": 23, "IS": 26, "IT": 27, "JO": 30, "KW": 30, "KZ": 20, "LB": 28,
-    "LC": 32, "LI": 21, "LT": 20, "LU": 20, "LV": 21, "LY": 25, "MC": 27, "MD": 24, "ME": 22, "MK": 19, "MN": 20,
-    "MR": 27, "MT": 31, "MU": 30, "NI": 28, "NL": 18, "NO": 15, "OM": 23, "PK": 24, "PL": 28, "PS": 29, "PT": 25,
-    "QA": 29, "RO": 24, "RS": 22, "RU": 33, "SA": 24, "SC": 31, "SD": 18, "SE": 24, "SI": 19, "SK": 24, "SM": 27,
-    "SO": 23, "ST": 25, "SV": 28, "TL": 23, "TN": 24, "TR": 26, "UA": 29, "VA": 22, "VG": 24, "XK": 20, "YE": 30,
+    "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BI": 27,
+    "BR": 29, "BY": 28, "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DJ": 27, "DK": 18, "DO": 28,
+    "EE": 20, "EG": 29, "ES": 24, "FI": 18, "FK": 18, "FO": 18, "FR": 27, "GB": 22, "GE": 22, "GI": 23,
+    "GL": 18, "GR": 27, "GT": 28, "HR": 21, "HU": 28, "IE": 22, "IL": 23, "IQ": 23, "IS": 26, "IT": 27,
+    "JO": 30, "KW": 30, "KZ": 20, "LB": 28, "LC": 32, "LI": 21, "LT": 20, "LU": 20, "LV": 21, "LY": 25,
+    "MC": 27, "MD": 24, "ME": 22, "MK": 19, "MN": 20, "MR": 27, "MT": 31, "MU": 30, "NI": 28, "NL": 18,
+    "NO": 15, "OM": 23, "PK": 24, "PL": 28, "PS": 29, "PT": 25, "QA": 29, "RO": 24, "RS": 22, "RU": 33,
+    "SA": 24, "SC": 31, "SD": 18, "SE": 24, "SI": 19, "SK": 24, "SM": 27, "SO": 23, "ST": 25, "SV": 28,
+    "TL": 23, "TN": 24, "TR": 26, "UA": 29, "VA": 22, "VG": 24, "XK": 20, "YE": 30,
 }  # fmt: skip
 
 
@@ -40,19 +44,19 @@ _MOST_GROUPS = 5
 
 
 @njit(nogil=True, cache=True)
-def is_digit(c: int) -> bool:
+def is_digit(c: Number) -> bool:
     """0 to 9."""
-    return 48 <= c <= 57
+    return bool(48 <= c <= 57)
 
 
 @njit(nogil=True, cache=True)
-def is_word(c: int) -> bool:
+def is_word(c: Number) -> bool:
     """A letter or digit of ASCII, an underscore, or part of a character beyond ASCII."""
-    return 48 <= c <= 57 or 65 <= c <= 90 or 97 <= c <= 122 or c == 95 or c >= 128
+    return bool(48 <= c <= 57 or 65 <= c <= 90 or 97 <= c <= 122 or c == 95 or c >= 128)
 
 
 @njit(nogil=True, cache=True)
-def digits_end(text: Bytes, at: int, end: int) -> int:
+def digits_end(text: Bytes, at: Number, end: Number) -> Number:
     """Where the digits that begin at `at` end."""
     while at < end and is_digit(text[at]):
         at += 1
@@ -60,7 +64,7 @@ def digits_end(text: Bytes, at: int, end: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def card_end(text: Bytes, start: int, at: int, end: int) -> int:
+def card_end(text: Bytes, start: Number, at: Number, end: Number) -> Number:
     """Where the card number that begins at the digit `at` ends; 0 when there is none.
 
     Args:
@@ -83,7 +87,7 @@ def card_end(text: Bytes, start: int, at: int, end: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _grouped_end(text: Bytes, at: int, end: int) -> int:
+def _grouped_end(text: Bytes, at: Number, end: Number) -> Number:
     """The longest run of groups, the first of four digits, that is a card number."""
     glue = text[at + 4]
     stop, found, groups = at + 4, 0, 1
@@ -102,7 +106,7 @@ def _grouped_end(text: Bytes, at: int, end: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _ends_well(text: Bytes, stop: int, end: int) -> bool:
+def _ends_well(text: Bytes, stop: Number, end: Number) -> bool:
     """Nothing follows that makes the digits part of something longer."""
     if stop >= end:
         return True
@@ -113,13 +117,15 @@ def _ends_well(text: Bytes, stop: int, end: int) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def _is_card(text: Bytes, at: int, stop: int) -> bool:
+def _is_card(text: Bytes, at: Number, stop: Number) -> bool:
     """Issuer, length and Luhn sum of the digits in text[at:stop], whatever else is between them."""
-    total, count, prefix = 0, 0, 0
+    total: Number = 0
+    count: Number = 0
+    prefix: Number = 0
     for k in range(stop - 1, at - 1, -1):
         if not is_digit(text[k]):
             continue
-        digit = np.int64(text[k]) - 48
+        digit: Number = np.int64(text[k]) - 48
         if count % 2 == 1:
             digit = 2 * digit - 9 if digit > 4 else 2 * digit
         total += digit
@@ -136,7 +142,7 @@ def _is_card(text: Bytes, at: int, stop: int) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def _issued(prefix: int, count: int) -> bool:
+def _issued(prefix: Number, count: Number) -> bool:
     """Whether an issuer gives numbers of this length that begin with these four digits."""
     one, two, three = prefix // 1000, prefix // 100, prefix // 10
     if one == 4:
@@ -153,7 +159,7 @@ def _issued(prefix: int, count: int) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def iban_end(text: Bytes, start: int, at: int, end: int) -> int:
+def iban_end(text: Bytes, start: Number, at: Number, end: Number) -> Number:
     """Where the account number ends whose check digits begin at `at`; 0 when there is none."""
     begin = at - 2
     if begin < start or not (65 <= text[begin] <= 90 and 65 <= text[begin + 1] <= 90):
@@ -170,7 +176,7 @@ def iban_end(text: Bytes, start: int, at: int, end: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _account_end(text: Bytes, begin: int, end: int, length: int) -> int:
+def _account_end(text: Bytes, begin: Number, end: Number, length: Number) -> Number:
     """One past `length` capitals and digits, in one or in groups of four; 0 when there are fewer."""
     spaced = begin + 4 < end and text[begin + 4] == 32
     count, k = 0, begin
@@ -187,7 +193,7 @@ def _account_end(text: Bytes, begin: int, end: int, length: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _remainder(text: Bytes, begin: int, stop: int) -> int:
+def _remainder(text: Bytes, begin: Number, stop: Number) -> Number:
     """The account number by 97, its first four characters moved to the end (ISO 7064)."""
     remainder = np.int64(0)
     for turn in range(2):

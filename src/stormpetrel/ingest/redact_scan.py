@@ -12,6 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from stormpetrel.ingest.literals import Literal, LiteralTable, bits_of_chain, literal_table, text_buffers
+from stormpetrel.ingest.native import Number
 from stormpetrel.ingest.redact_kinds import BIT_OF, KINDS
 from stormpetrel.ingest.redact_mail import has_credentials, mail_span
 from stormpetrel.ingest.redact_numbers import card_end, digits_end, iban_end, is_digit
@@ -44,7 +45,7 @@ _TABLE = _with_signs(
 
 
 @njit(nogil=True, cache=True)
-def _number_bits(text: NDArray[np.uint8], start: int, at: int, end: int) -> int:
+def _number_bits(text: NDArray[np.uint8], start: Number, at: Number, end: Number) -> Number:
     # Four digits at least begin a card, two an account.
     if at + 10 >= end or not is_digit(text[at + 1]):
         return 0
@@ -57,7 +58,7 @@ def _number_bits(text: NDArray[np.uint8], start: int, at: int, end: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _at_bits(text: NDArray[np.uint8], start: int, at: int, end: int) -> int:
+def _at_bits(text: NDArray[np.uint8], start: Number, at: Number, end: Number) -> Number:
     found = _CREDENTIALS if has_credentials(text, start, at) else 0
     if mail_span(text, start, at, end)[1]:
         found |= _MAIL
@@ -100,7 +101,9 @@ def scan_kinds(column: pa.Array) -> NDArray[np.uint32]:
 
 
 @njit(nogil=True, cache=True)
-def _spans(text: NDArray[np.uint8], offsets: NDArray[np.int32], wanted: int, out: NDArray[np.int64]) -> int:
+def _spans(
+    text: NDArray[np.uint8], offsets: NDArray[np.int32], wanted: Number, out: NDArray[np.int64]
+) -> Number:
     """Write (row, start, end, bit) of every mail, card and account; returns how many there are in all."""
     count = 0
     for row in range(len(offsets) - 1):
@@ -108,7 +111,9 @@ def _spans(text: NDArray[np.uint8], offsets: NDArray[np.int32], wanted: int, out
         at, free = start, start
         while at < end:
             c = text[at]
-            begin, stop, bit = np.int64(0), np.int64(0), np.int64(0)
+            begin: Number = np.int64(0)
+            stop: Number = np.int64(0)
+            bit: Number = np.int64(0)
             if c == 64 and wanted & _MAIL:
                 begin, stop = mail_span(text, start, at, end)
                 bit = _MAIL
@@ -125,7 +130,9 @@ def _spans(text: NDArray[np.uint8], offsets: NDArray[np.int32], wanted: int, out
 
 
 @njit(nogil=True, cache=True)
-def _number_span(text: NDArray[np.uint8], start: int, at: int, end: int, wanted: int) -> tuple[int, int, int]:
+def _number_span(
+    text: NDArray[np.uint8], start: Number, at: Number, end: Number, wanted: Number
+) -> tuple[Number, Number, Number]:
     stop = iban_end(text, start, at, end) if wanted & _IBAN else 0
     if stop:
         return at - 2, stop, _IBAN

@@ -191,7 +191,8 @@ class TextRedactor:
 
 
 def _with_rule(texts: pa.Array, rule: str, replacement: str) -> pa.Array:
-    """The texts with every match replaced. Arrow compiles its expression at each call, which is worth it for many."""
+    """The texts with every match replaced. Arrow compiles its expression at each call, which is worth it
+    for many."""
     if len(texts) >= _FEW:
         return pc.replace_substring_regex(texts, pattern=rule, replacement=replacement)
     expression, new = _expression(rule), replacement.encode()

@@ -27,7 +27,9 @@ _TABLE = literal_table(
 )
 
 # What may stand before the name: nothing, or a logger's own word. A parent's span is another span.
-_OF = r"(?:^|[^a-z0-9_.-])(?P<of>dd[._]|otel[._]?|x-b3-|x_b3_|b3[._-]?|x-|mdc\.|context\.|trace\.|attributes\.|resource\.)?"
+_OF = r"(?:^|[^a-z0-9_.-])(?P<of>dd[._]|otel[._]?|x-b3-|x_b3_|b3[._-]?|x-|mdc\.|" + (
+    r"context\.|trace\.|attributes\.|resource\.)?"
+)
 _AFTER = r"\\*[\"']?\s*[=:]\s*\\*[\"']?"
 _END = r"(?:[^0-9a-z_-]|$)"
 _TRACE_ID = rf"(?i){_OF}trace[_.-]?id{_AFTER}(?P<id>[0-9a-f-]{{16,36}}|[0-9]{{1,20}}){_END}"

@@ -14,7 +14,8 @@ class Intake(Protocol):
 
     Each method returns at once with a future that is done *after the insert*: a source acknowledges to
     its sender only then. The future raises `StoreFullError` or `StoreError` when nothing was kept and
-    the sender should try again; one that is not `retryable` (`UnstorableError`) is about this batch alone, and
+    the sender should try again; one that is not `retryable` (`UnstorableError`) is about this batch
+    alone, and
     there is no use in sending it again. A full queue raises `OverloadedError` right away.
 
     A batch of log records or spans carries the `request_token` of the request it came in (a 64-bit hash

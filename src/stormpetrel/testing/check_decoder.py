@@ -63,7 +63,9 @@ def rows_of(decoded: Decoded) -> int:
     return sum(len(part) for part in parts if part is not None)
 
 
-def _records(decoded: Decoded) -> tuple[LogBatch | SpanBatch | FlowBatch | AlertBatch | ChangeBatch | None, ...]:
+def _records(
+    decoded: Decoded,
+) -> tuple[LogBatch | SpanBatch | FlowBatch | AlertBatch | ChangeBatch | None, ...]:
     return (decoded.logs, decoded.spans, decoded.flows, decoded.alerts, decoded.changes)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from tests.ingest.admit.conftest import START, Bench, columns
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.ingest.admit.conftest import START, Bench, columns
 
 from stormpetrel.ingest.late import MAX_LATE_ROWS, asked_for, late_rows, place_late
 from stormpetrel.model.quality import Quality

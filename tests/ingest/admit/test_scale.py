@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.ingest.admit.conftest import Bench
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.ingest.admit.conftest import Bench
 
 from stormpetrel.model.quality import Quality
 
@@ -72,13 +73,14 @@ def test_a_processor_from_one_percent_to_all_is_no_unit(bench: Any) -> None:
 def test_series_whose_unit_stays_are_never_called_rescaled(seed: int, shape: str) -> None:
     rng = np.random.default_rng(seed)
     n = 3000
-    values = {
+    make: dict[str, Callable[[], np.ndarray]] = {
         "normal": lambda: 100 + rng.normal(0, 5, n),
         "exponential": lambda: rng.exponential(3.0, n),
         "walk": lambda: 1e4 * np.exp(np.cumsum(rng.normal(0, 0.01, n))),
         "daily": lambda: (20 + 18 * np.sin(np.arange(n) / 120)) * np.exp(rng.normal(0, 0.1, n)),
         "steps": lambda: np.repeat(rng.integers(1, 50, n // 100 + 1), 100)[:n].astype(float),
-    }[shape]()
+    }
+    values = make[shape]()
     assert Quality.RESCALED not in Bench().verdicts(rows(values))
 
 

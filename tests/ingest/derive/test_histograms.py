@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -55,7 +56,7 @@ def test_no_quantile_without_infinity_or_with_one_bucket() -> None:
 @settings(deadline=None)
 @given(st.lists(st.floats(0.0, 4.9), min_size=1, max_size=300), st.sampled_from([0.5, 0.9, 0.99]))
 def test_within_a_bucket_of_numpy(values: list[float], q: float) -> None:
-    counts = [sum(v <= bound for v in values) for bound in BOUNDS]
+    counts = [float(sum(v <= bound for v in values)) for bound in BOUNDS]
     got = quantile(q, list(BOUNDS), counts)
     raw = float(np.quantile(values, q, method="inverted_cdf"))
     place = next(k for k, bound in enumerate(BOUNDS) if raw <= bound)
@@ -129,7 +130,7 @@ def test_buckets_may_come_in_any_order_and_any_batches(sizes: list[int], order: 
         want = whole.send(at, a, counts)
         got: dict[str, float] = {}
         edges = [0, *np.cumsum(sizes).tolist(), 6]
-        for low, high in zip(edges, edges[1:], strict=False):
+        for low, high in itertools.pairwise(edges):
             rows = order[low:high]
             if rows:
                 got |= cut.send(at, [b[k] for k in rows], [counts[k] for k in rows])
@@ -195,9 +196,7 @@ def test_histograms_beyond_the_bound_are_counted_and_silent_ones_give_up_their_p
     sender.send(2, a, [100.0] * 6)
     late = sender.ids("c")
     sender.send(7200, late, [0.0] * 6)
-    assert [name for name in sender.send(7200 + STEP, late, [100.0] * 6)] == [
-        f'c:p{p}{{job="x"}}' for p in (50, 90, 99)
-    ]
+    assert list(sender.send(7200 + STEP, late, [100.0] * 6)) == [f'c:p{p}{{job="x"}}' for p in (50, 90, 99)]
     assert len(sender.derived) == 1
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -49,7 +51,7 @@ def test_counts_are_exact_in_any_order_and_any_batches(
     shuffled = list(spans)
     rnd.shuffle(shuffled)
     edges = [0, *sorted(min(cut, len(spans)) for cut in cuts), len(spans)]
-    got = run([shuffled[a:b] for a, b in zip(edges, edges[1:], strict=False) if b > a])
+    got = run([shuffled[a:b] for a, b in itertools.pairwise(edges) if b > a])
     assert got == pytest.approx(run([spans] if spans else []), nan_ok=True)
     entered = [s for s in spans if s.kind in (2, 5)]
     for window in range(4):
@@ -162,7 +164,7 @@ def test_only_what_enters_a_service_is_a_request_and_the_series_say_what_they_ar
 
 def test_memory_is_bounded_as_declared() -> None:
     red = RedSeries(SeriesRegistry(), DeriveLimits(GRID, max_keys=50, max_operations=100), T0)
-    for second in range(0, 110):
+    for second in range(110):
         red.take(
             batch(
                 [

@@ -133,7 +133,8 @@ def test_what_is_no_address(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "found"),
-    [("amqp://u:p@h", True), ("amqp://:p@h", True), ("http://u@h", False), ("http://h:80/a@b", False), ("u:p@h", False),
+    [("amqp://u:p@h", True), ("amqp://:p@h", True), ("http://u@h", False), ("http://h:80/a@b", False),
+     ("u:p@h", False),
      ("http://u:p p@h", False)],
 )  # fmt: skip
 def test_credentials_of_urls(text: str, found: bool) -> None:

@@ -29,7 +29,8 @@ class _Sum:
 class ProcessReader:
     """Adds processes up by name; the `top` by processor time and the `top` by memory get series.
 
-    Of those, only what weighs something on this host (see the constants). A name that has series keeps them while it is among the first `2 * top`, so that neighbours in the
+    Of those, only what weighs something on this host (see the constants). A name that has series keeps
+    them while it is among the first `2 * top`, so that neighbours in the
     ranking do not take turns. Cost: about 0.1 ms a process.
     """
 

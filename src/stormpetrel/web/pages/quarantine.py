@@ -116,7 +116,8 @@ def _places(batch: MetricBatch, span: tuple[int, int], low: float, high: float) 
     rows = np.flatnonzero(np.isfinite(batch.value))
     rows = rows[np.argsort(batch.time_unix_nano[rows], kind="stable")]
     rows = rows[:: max(1, -(-len(rows) // _MOST_POINTS))]
-    x: NDArray[np.float64] = (batch.time_unix_nano[rows] - span[0]) * (_WIDTH / max(1, span[1] - span[0]))
+    since = (batch.time_unix_nano[rows] - span[0]).astype(np.float64)
+    x: NDArray[np.float64] = since * (_WIDTH / max(1, span[1] - span[0]))
     # Divided first: the range of two finite numbers may be infinite.
     share = (batch.value[rows] / 2 - low / 2) / max(high / 2 - low / 2, 1e-300)
     y = _HEIGHT - np.clip(share, 0.0, 1.0) * _HEIGHT
