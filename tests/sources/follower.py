@@ -14,13 +14,13 @@ import sys
 import threading
 import time
 from concurrent.futures import Future
+from datetime import UTC
 from pathlib import Path
-
-from tests.sources.times import find_time
 
 from stormpetrel.adapters.clock import SystemClock
 from stormpetrel.adapters.sources.files import FileSource, Pace
 from stormpetrel.app.config_sources import LogSourceConfig
+from stormpetrel.ingest.timestamps import find_timestamp
 from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
 from stormpetrel.model.signal import LogBatch, MetricBatch, SpanBatch
 
@@ -35,6 +35,10 @@ def stored(path: Path) -> tuple[set[int], list[str]]:
             tokens.add(chunk["token"])
             bodies += chunk["bodies"]
     return tokens, bodies
+
+
+def find_time(line: bytes, observed_unix_nano: int) -> tuple[int, int] | None:
+    return find_timestamp(line, UTC, observed_unix_nano)
 
 
 class FileIntake:
