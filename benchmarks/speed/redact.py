@@ -63,8 +63,8 @@ def made_lines(rows: int) -> list[str]:
     rng = np.random.default_rng(7)
     forms = (
         "2026-11-22T10:15:{a:02d}.123Z INFO web-{b} request {c:016x} GET /api/v2/cart took {a} ms: 200",
-        "Nov 22 10:15:{a:02d} db-{b} postgres[{c}]: LOG: checkpoint complete: wrote {a} buffers ({b}.4%)",
-        'level=warn ts=17000000{a:02d}000 caller=queue.go:{b} msg="again" id=123e4567-e89b-12d3-a456-42{c:08d}',
+        "Nov 22 10:15:{a:02d} db-{b} postgres[{c}]: LOG: checkpoint complete: wrote {a} buffers",
+        'level=warn ts=17000000{a:02d}000 caller=q.go:{b} msg="again" id=123e4567-e89b-12d3-a456-42{c:08d}',
         "blk_-{c}544583377289625738 terminating on 10.250.{a}.{b}:50010 after {c} keys",
     )
     numbers = rng.integers(1, 60, (rows, 3))

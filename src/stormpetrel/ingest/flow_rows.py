@@ -168,6 +168,9 @@ def _text_moment(text: str) -> int | None:
     return int(whole) * unit + int(fraction[:9].ljust(9, "0")) * unit // NANOS_PER_SECOND
 
 
+_LONGEST = 1 << 62  # nanoseconds
+
+
 def nanos_of(value: object, unit_nanos: int = NANOS_PER_SECOND) -> int:
     """A duration as whole nanoseconds, exact for decimal text; what is none, or negative, is 0.
 
@@ -183,11 +186,13 @@ def nanos_of(value: object, unit_nanos: int = NANOS_PER_SECOND) -> int:
             and fraction.isascii()
             and fraction.isdigit()
         ):
-            return int(whole) * unit_nanos + int(fraction[:9].ljust(9, "0")) * unit_nanos // NANOS_PER_SECOND
+            parts = int(fraction[:9].ljust(9, "0")) * unit_nanos // NANOS_PER_SECOND
+            return min(int(whole) * unit_nanos + parts, _LONGEST)
         try:
             value = float(value)
         except ValueError:
             return 0
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return 0
-    return max(0, min(round(value * unit_nanos), 1 << 62))
+    # Bounded before it is multiplied: the product of two finite numbers may be infinite.
+    return max(0, min(round(min(value, _LONGEST) * unit_nanos), _LONGEST))
