@@ -4,7 +4,7 @@
     python scripts/fuzz.py loki --seconds 600
 
 Starts from the decoder's valid requests and from what is kept in `tests/fuzz/<decoder>/`, and keeps there
-what reached new code (shrunk, at most 64 inputs) and whatever broke the contract (`crash-…`, `timeout-…`).
+what reached new code (shrunk, at most 24 inputs) and whatever broke the contract (`crash-…`, `timeout-…`).
 `tests/ingest/decoders/test_fuzz_seeds.py` replays all of them. Works for every entry point of the group
 stormpetrel.decoders. A finding is an exception other than DecodeError, more than 5 seconds for one input,
 or more than 2 GB of memory.
@@ -24,7 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 KEPT = ROOT / "tests" / "fuzz"
 TARGET = Path(__file__).with_name("fuzz_target.py")
-MOST_KEPT, MOST_BYTES = 64, 4096
+MOST_KEPT, MOST_BYTES = 24, 4096
 
 
 def keep(name: str, folder: Path) -> int:

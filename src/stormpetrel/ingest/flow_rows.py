@@ -62,6 +62,8 @@ def count_of(value: object) -> int:
     >>> count_of("12"), count_of(3.0), count_of("-"), count_of(-1), count_of(float("nan"))
     (12, 3, 0, 0, 0)
     """
+    if isinstance(value, bool):  # a bool is an int, and no column takes it for one
+        return 0
     if isinstance(value, str):
         try:
             value = int(value) if value.isascii() and value.isdigit() and len(value) < 20 else float(value)
