@@ -1,4 +1,5 @@
-"""Senders of the overload benchmark: each in a process of its own, so that they do not wait for each other."""
+"""Senders of the overload benchmark: each in a process of its own, so that they do not wait for each
+other."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ from multiprocessing.synchronize import Event
 from typing import Any
 
 import numpy as np
-
 from benchmarks.speed._load import Template
+
 from stormpetrel.simulate.encode import REMOTE_WRITE_HEADERS
 
 Request = tuple[str, bytes, dict[str, str], int]  # path, body, headers, rows
@@ -63,17 +64,17 @@ class Connection:
             return 0
 
 
-def flood(
-    port: int, token: str, rows_per_second: float, connections: int, per_request: int, stop: Event, out: Any
-) -> None:
+def flood(port: int, token: str, pace: tuple[float, int, int], stop: Event, out: Any) -> None:
     """Remote write at a fixed pace, whatever the answers are; a refused request is not sent again.
 
-    `rows_per_second` 0: as fast as answers come.
+    `pace`: rows a second (0: as fast as answers come), connections, rows a request.
     """
+    rows_per_second, connections, per_request = pace
     tally = Tally()
     threads = [
         threading.Thread(
-            target=_flood_one, args=(port, token, n, rows_per_second / connections, per_request, stop, tally)
+            target=_flood_one,
+            args=(port, token, n, (rows_per_second / connections, per_request), stop, tally),
         )
         for n in range(connections)
     ]
@@ -85,8 +86,9 @@ def flood(
 
 
 def _flood_one(
-    port: int, token: str, number: int, rows_per_second: float, per_request: int, stop: Event, tally: Tally
+    port: int, token: str, number: int, pace: tuple[float, int], stop: Event, tally: Tally
 ) -> None:
+    rows_per_second, per_request = pace
     template = Template(number * per_request, per_request)
     rng = np.random.default_rng(number)
     values = rng.normal(100, 5, per_request)
@@ -155,13 +157,17 @@ def _requests(kind: str, source: int) -> Iterator[Request]:
             yield "/api/v1/write", template.body(now, rng.normal(5, 1, 200)), REMOTE_WRITE_HEADERS, 200
         elif kind == "logs":
             records = [
-                {"timeUnixNano": str(now + n), "severityNumber": 9, "body": {"stringValue": f"order {n} took"}}
+                {
+                    "timeUnixNano": str(now + n),
+                    "severityNumber": 9,
+                    "body": {"stringValue": f"order {n} took"},
+                }
                 for n in range(100)
             ]
             body = {"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]}
             yield "/v1/logs", json.dumps(body).encode(), _JSON, 100
         else:
-            spans = [
+            spans: list[dict[str, object]] = [
                 {
                     "traceId": rng.bytes(16).hex(),
                     "spanId": rng.bytes(8).hex(),

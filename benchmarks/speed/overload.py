@@ -22,11 +22,17 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+import itertools
+
 from benchmarks.speed._load import CONFIG, Server, server
 from benchmarks.speed._overload import Process, flood, modest
 
 QUIET = f"{CONFIG}\n[sources]\nown_metrics = false\n"
-STORED = {"samples": "petrel_samples_total", "logs": "petrel_log_records_total", "spans": "petrel_spans_total"}
+STORED = {
+    "samples": "petrel_samples_total",
+    "logs": "petrel_log_records_total",
+    "spans": "petrel_spans_total",
+}
 SERIES_A_REQUEST = 2000
 
 
@@ -44,13 +50,15 @@ class Moment:
 
 
 def look(to: Server) -> Moment:
-    lines = [line.split() for line in to.metrics().splitlines() if line and "{" not in line and line[0] != "#"]
+    lines = [
+        line.split() for line in to.metrics().splitlines() if line and "{" not in line and line[0] != "#"
+    ]
     return Moment(time.time(), to.memory_mib(), {words[0]: float(words[1]) for words in lines})
 
 
 def sustained(to: Server, seconds: float, connections: int) -> float:
     """Rows a second when the flood waits for its answers; from the second half of the time."""
-    closed = Process(flood, to.port, to.token, 0.0, connections, SERIES_A_REQUEST)
+    closed = Process(flood, to.port, to.token, (0.0, connections, SERIES_A_REQUEST))
     time.sleep(seconds / 2)
     before = look(to)
     time.sleep(seconds / 2)
@@ -78,7 +86,7 @@ def percentile(lags: list[tuple[float, float]], since: float, until: float, q: f
 
 def report(moments: list[Moment], others: list[tuple[float, float]]) -> None:
     print("  minute   memory  rows/s stored  refused/s  queue rows  judge lag  others p50     p99     max")
-    for before, after in zip(moments, moments[1:], strict=False):
+    for before, after in itertools.pairwise(moments):
         seconds = after.at - before.at
         refused = "petrel_refused_rows_total"
         p50, p99, most = (percentile(others, before.at, after.at, q) for q in (0.5, 0.99, 1.0))
@@ -98,7 +106,7 @@ def run(minutes: float, factor: float, sources: int, connections: int) -> None:
         start = look(to)
         steady = Process(modest, to.port, to.token, sources, 1.0)
         time.sleep(5)
-        flooding = Process(flood, to.port, to.token, factor * rate, 5 * connections, SERIES_A_REQUEST)
+        flooding = Process(flood, to.port, to.token, (factor * rate, 5 * connections, SERIES_A_REQUEST))
         moments = [look(to)]
         while len(moments) <= 10:
             time.sleep(max(0.0, moments[0].at + 6 * minutes * len(moments) - time.time()))
@@ -116,8 +124,14 @@ def run(minutes: float, factor: float, sources: int, connections: int) -> None:
     middle, last = moments[len(moments) // 2].memory_mib, moments[-1].memory_mib
     wanted = offered["offered_rows"] / (moments[-1].at - moments[0].at)
     print(f"offered by the flood {wanted:,.0f} rows/s, refused requests {offered['refused']}")
-    print(f"others: p99 {during:.2f} s (the flood itself {own:.2f} s: {own / during:.1f} times); refused {calm['refused']}")
-    print(f"memory over the second half: {middle:.0f} to {last:.0f} MiB; nothing waited {recovered:.1f} s after the end")
+    print(
+        f"others: p99 {during:.2f} s (the flood itself {own:.2f} s: {own / during:.1f} times); "
+        f"refused {calm['refused']}"
+    )
+    print(
+        f"memory over the second half: {middle:.0f} to {last:.0f} MiB; "
+        f"nothing waited {recovered:.1f} s after the end"
+    )
     print(f"others' lag afterwards: {percentile(calm['lags'], ended + recovered, time.time(), 0.99):.2f} s")
 
 

@@ -111,9 +111,6 @@ class FailingStore(ClickHouseStore):
         self._answer()
         return super().recent_tokens(since_unix_nano)
 
-    def insert_records(self, batch: FlowBatch | AlertBatch | ChangeBatch, token: str) -> None:
-        self._passing("records", lambda: super(FailingStore, self).insert_records(batch, token))
-
 
 class Intake:
     """A started writer with its pipeline; `handed` is what went on to the judge.

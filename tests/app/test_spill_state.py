@@ -1,4 +1,5 @@
-"""Random senders, a store that goes away, restarts, a spill that fills: acknowledged is stored exactly once."""
+"""Random senders, a store that goes away, restarts, a spill that fills: acknowledged is stored exactly
+once."""
 
 from __future__ import annotations
 

@@ -114,11 +114,16 @@ def test_an_acknowledgement_does_not_wait_for_the_judge(failing: FailingStore) -
     intake.writer._hand_on = hand_on
     intake.writer.queue.capacity_rows = 3
     done(intake.writer.logs(logs(1, ["0"]), "t"))
-    taken = 1
-    with pytest.raises(OverloadedError):
+    given = [0]
+
+    def fill() -> None:
         for n in range(1, 10):
             intake.writer.logs(logs(n + 1, [str(n)]), "t")
-            taken += 1
+            given.append(n)
+
+    with pytest.raises(OverloadedError):
+        fill()
+    taken = len(given)
     assert taken <= 4, "a judge that is behind holds up the writer, and the queue is bounded"
     slow.set()
     intake.stop()

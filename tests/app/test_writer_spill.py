@@ -158,11 +158,16 @@ def test_a_full_spill_refuses_and_forgets_and_goes_on_when_there_is_room(life: L
     intake, store = life.start(), life.store
     a = intake.series("a")
     store.away = True
-    taken = 0
-    with pytest.raises(StoreError, match="the spill holds") as refused:
+    given: list[int] = []
+
+    def fill() -> None:
         for n in range(1000):
             done(intake.writer.metrics(samples([a], [n], [float(n)]), "t"))
-            taken += 1
+            given.append(n)
+
+    with pytest.raises(StoreError, match="the spill holds") as refused:
+        fill()
+    taken = len(given)
     assert refused.value.retryable
     assert taken >= 2
     for _ in range(3):

@@ -1,4 +1,5 @@
-"""A remote store that goes away, and a `kill -9` with a spill that is not empty: nothing lost, nothing doubled."""
+"""A remote store that goes away, and a `kill -9` with a spill that is not empty: nothing lost, nothing
+doubled."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class SpillDamagedError(StormPetrelError):
 
 
 def encode(insert: Insert) -> bytes:
-    """The whole content of the file; about 1 GB/s."""
+    """The whole content of the file."""
     sections = _of_samples(insert) if isinstance(insert, SampleInsert) else _of_records(insert)
     head = {
         "version": VERSION,

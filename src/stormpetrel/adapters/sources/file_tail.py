@@ -21,7 +21,7 @@ from stormpetrel.adapters.sources.file_records import (
     record_starts,
     unwrap,
 )
-from stormpetrel.errors import OverloadedError, StormPetrelError
+from stormpetrel.errors import OverloadedError, StormPetrelError, UnstorableError
 from stormpetrel.model.columns import build_logs
 from stormpetrel.model.signal import LogBatch
 from stormpetrel.ports.intake import Intake
@@ -306,6 +306,11 @@ class Tail:
         self._future = None
         error = future.exception()
         if error is None:
+            self._acknowledged()
+        elif isinstance(error, UnstorableError):
+            # It will not be taken the next time either: counted, and passed over.
+            rows = len(self._batch) if self._batch is not None else 0
+            intake.rejected(self._origin.source, error.reason, rows, f"{self._origin.path}: {error}"[:200])
             self._acknowledged()
         else:
             self.delay(error, intake)
