@@ -13,7 +13,7 @@ from tests.sources.times import find_time
 
 from stormpetrel.adapters.sources.files import FileSource, Pace
 from stormpetrel.app.config_sources import LogSourceConfig
-from stormpetrel.errors import StoreError
+from stormpetrel.errors import StoreError, UnstorableError
 from stormpetrel.testing.check_source import check_source
 from stormpetrel.testing.clock import FakeClock
 from stormpetrel.testing.memory import MemoryIntake, MemoryPositions
@@ -241,6 +241,21 @@ def test_refusals_are_waited_out(
     with running(make(), intake):
         until(lambda: len(intake.bodies()) == 50)
     assert [refusal.reason for refusal in intake.refusals()] == ["overloaded", "overloaded", "store"]
+
+
+def test_what_can_never_be_stored_is_passed_over_and_counted(
+    tmp_path: Path, make: Any, intake: MemoryIntake, running: Any, until: Any
+) -> None:
+    append(tmp_path / "app.log", lines(0, 50))
+    intake.fail(UnstorableError("its client does not digest this"), 1)
+    with running(make(), intake):
+        until(lambda: len(intake.refusals()) == 1)
+        append(tmp_path / "app.log", lines(50, 60))
+        until(lambda: len(intake.bodies()) > 0)
+        until(lambda: intake.bodies()[-1:] == lines(59, 60))
+    (refusal,) = intake.refusals()
+    assert refusal.reason == "unstorable"
+    assert refusal.rows + len(intake.bodies()) == 60
 
 
 def test_one_chunk_a_file_is_under_way(
