@@ -197,4 +197,4 @@ def nanos_of(value: object, unit_nanos: int = NANOS_PER_SECOND) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         return 0
     # Bounded before it is multiplied: the product of two finite numbers may be infinite.
-    return max(0, min(round(min(value, _LONGEST) * unit_nanos), _LONGEST))
+    return min(round(max(0, min(value, _LONGEST)) * unit_nanos), _LONGEST)
