@@ -37,8 +37,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> EvaluationReport:
 def test_every_kind_of_garbage_is_named(report: EvaluationReport) -> None:
     assert [row[0] for row in report.rows] == list(spoil.WAYS)
     recall = {way: report.figures[f"recall_{way}"] for way in spoil.WAYS}
-    # A factor of ten is also what a surge may be: by a series that changes as much in a day it is missed.
-    assert recall.pop("rescaled") > 0.8
+    # A factor of ten is also what a surge may be: one in three is one, and is left to the detectors.
+    assert recall.pop("rescaled") >= 0.5
     assert set(recall.values()) == {1.0}
 
 

@@ -106,7 +106,9 @@ def _run(server: DemoServer, plot: Plot, stop: threading.Event) -> None:
         if address is None:
             return
         show.started(address, kind.sentence, plot.calm_seconds)
-        estate = Estate(plot.seed, clock.now_unix_nano() - from_seconds(HISTORY_SECONDS), STEP_SECONDS)
+        start = clock.now_unix_nano() - from_seconds(HISTORY_SECONDS)
+        # Its past is too short for a job of every night to be usual, at whatever hour it is shown.
+        estate = Estate(plot.seed, start, STEP_SECONDS, nightly=False)
         with Pusher(address.url, address.token, stop=stop) as pusher:
             drive = Drive(estate, pusher, clock, stop, show.progress)
             try:

@@ -2,7 +2,7 @@
 
 Two things are told. *Implausible*: a finite number beyond anything the series, or any unit, could mean;
 what a flipped bit or a parsed-over column leaves. *Rescaled*: a series whose values are, from some sample
-on, a power of 10 or of 1024 times what they were, and otherwise as before: somebody changed a unit.
+on, a power of 10 or of 1024, a hundred at least, times what they were, and otherwise as before: somebody changed a unit.
 
 The sign of a changed unit is that nothing but the factor changed. Level and mean deviation of log10 |x|, and
 its mean step from sample to sample, are learnt while nothing happens. A run of `TRIAL` samples that lie far
@@ -25,15 +25,14 @@ TRIAL = 16  # samples in a row that make a factor
 GIVE_UP = 96  # of another size and no factor: that is the size now
 GAIN = 0.02  # weight of one sample in level and deviation
 QUICK_GAIN = 0.2  # ... and in the level right before a change, from which the factor is measured
-FAR = 0.9  # decades, and six deviations: nearer than this no factor is looked for
+FAR = 1.5  # decades, and six deviations: nearer than this no factor is looked for
 FLAT = 2e-4  # mean step in decades below which a series hardly varies
-# Decades a measured factor may be off, besides noise: the hour of the day moves the level meanwhile. Tenfold
-# is what a surge may be; a hundredfold, with the same relative step, is hardly one.
-NEAR_TEN, NEAR_MORE, NEAR_MOST = 0.012, 0.05, 0.25
+# Decades a measured factor may be off, besides noise: the hour of the day moves the level meanwhile.
+NEAR, NEAR_MOST = 0.05, 0.25
 ALIKE = 2.5  # the steps before and after may differ by this factor
 
-# log10 of the factors: 10, 100, 1000, 1024, 1e6, 1024^2, 1e9, 1024^3; and their inverses.
-FACTORS = np.array([1.0, 2.0, 3.0, 3.0102999566, 6.0, 6.0205999133, 9.0, 9.0308998699])
+# log10 of the factors; tenfold is what a surge may be, and is left to the detectors: 100, 1000, 1024, 1e6, 1024^2, 1e9, 1024^3; and their inverses.
+FACTORS = np.array([2.0, 3.0, 3.0102999566, 6.0, 6.0205999133, 9.0, 9.0308998699])
 
 IMPLAUSIBLE_RATIO = 1e12  # times the largest value of the series lately ...
 IMPLAUSIBLE_LEAST = 1e21  # ... and beyond what is counted anywhere: bytes, nanoseconds, flops
@@ -133,8 +132,7 @@ def _factor(record: Any) -> float:
     if before < FLAT and after < FLAT:
         return nearest if miss <= 5e-5 and abs(nearest) > 2.5 else 0.0
     alike = after <= ALIKE * before + 1e-4 and before <= ALIKE * after + 1e-4
-    nearness = NEAR_TEN if abs(nearest) < 1.5 else NEAR_MORE
-    near = miss <= min(nearness + 1.5 * float(record.log_spread), NEAR_MOST)
+    near = miss <= min(NEAR + 1.5 * float(record.log_spread), NEAR_MOST)
     return nearest if alike and near else 0.0
 
 

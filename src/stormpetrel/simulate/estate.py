@@ -33,6 +33,7 @@ class Estate:
         start_unix_nano: first moment; rounded up to the sampling grid. Counters start at 0 there.
         step_seconds: sampling interval of every series, in whole milliseconds.
         faults: what goes wrong, in any order; they may overlap.
+        nightly: whether the nightly job runs; over a past of less than some days it is unusual.
 
     Example:
         >>> estate = Estate(seed=7, start_unix_nano=0)
@@ -41,13 +42,19 @@ class Estate:
     """
 
     def __init__(
-        self, seed: int, start_unix_nano: int, step_seconds: float = 5.0, faults: tuple[Fault, ...] = ()
+        self,
+        seed: int,
+        start_unix_nano: int,
+        step_seconds: float = 5.0,
+        faults: tuple[Fault, ...] = (),
+        nightly: bool = True,
     ) -> None:
         step_nanos = from_seconds(step_seconds)
         if step_nanos < 100_000_000 or step_nanos % 1_000_000:
             raise ValueError(f"step_seconds {step_seconds} must be whole milliseconds and at least 0.1")
         self.step_seconds = step_seconds
         self.faults = faults
+        self._nightly = nightly
         self._step_nanos = step_nanos
         self._next = -(-start_unix_nano // step_nanos)
         self._noise = Noise(seed)
@@ -80,6 +87,8 @@ class Estate:
         ticks = Ticks(np.arange(self._next, end, dtype=np.int64), self._step_nanos / NANOS_PER_SECOND)
         self._next = end
         conditions = normal_conditions(ticks, self._noise)
+        if not self._nightly:
+            conditions.batch[:] = 0.0
         for fault in self.faults:
             fault.apply(conditions)
         operation = self._works.run(conditions)
