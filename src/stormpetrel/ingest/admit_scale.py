@@ -2,7 +2,8 @@
 
 Two things are told. *Implausible*: a finite number beyond anything the series, or any unit, could mean;
 what a flipped bit or a parsed-over column leaves. *Rescaled*: a series whose values are, from some sample
-on, a power of 10 or of 1024, a hundred at least, times what they were, and otherwise as before: somebody changed a unit.
+on, a power of 10 or of 1024 (a hundred at least) times what they were, and otherwise as before: somebody
+changed a unit.
 
 The sign of a changed unit is that nothing but the factor changed. Level and mean deviation of log10 |x|, and
 its mean step from sample to sample, are learnt while nothing happens. A run of `TRIAL` samples that lie far
@@ -31,7 +32,8 @@ FLAT = 2e-4  # mean step in decades below which a series hardly varies
 NEAR, NEAR_MOST = 0.05, 0.25
 ALIKE = 2.5  # the steps before and after may differ by this factor
 
-# log10 of the factors; tenfold is what a surge may be, and is left to the detectors: 100, 1000, 1024, 1e6, 1024^2, 1e9, 1024^3; and their inverses.
+# log10 of the factors: 100, 1000, 1024, 1e6, 1024^2, 1e9, 1024^3; and their inverses. Tenfold is what a
+# surge may be, and is left to the detectors.
 FACTORS = np.array([2.0, 3.0, 3.0102999566, 6.0, 6.0205999133, 9.0, 9.0308998699])
 
 IMPLAUSIBLE_RATIO = 1e12  # times the largest value of the series lately ...
