@@ -84,7 +84,7 @@ def test_a_changed_kind_is_kept_apart_until_a_person_releases_it(petrel: Petrel)
     assert (apart["verdict"], apart["value"]) == ("kind_changed", 7.0)
     with person(petrel) as admin:
         form = csrf(admin.get("/quality").text)
-        assert admin.post("/quality/release", data={"series": "0", **form}).is_success
+        assert admin.post("/quarantine/release", data={"series": "0", **form}).is_success
     send(petrel, [start + 30 * SECOND, start + 40 * SECOND], [100.0, 150.0])
     assert only_series(petrel)["kind"] == "counter"
     assert verdicts(petrel)["kind_changed"] == 1
