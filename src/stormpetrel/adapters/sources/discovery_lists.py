@@ -78,6 +78,7 @@ def _matching(pattern: str) -> list[str]:
     try:
         found = Path(root or ".").glob(pattern[len(root) :])
         return [str(path) for path in itertools.islice(found, MAX_FILES)]
+    # What pathlib raises for a pattern that it does not take (one with a drive, or absolute) is the last.
     except (OSError, ValueError, NotImplementedError) as error:
         raise DiscoveryError(f"{pattern!r} is no pattern of files: {error}") from None
 

@@ -7,6 +7,7 @@ import errno
 import os
 import socket
 import ssl
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Protocol, cast
 
@@ -41,7 +42,7 @@ class Hub(Protocol):
         ...
 
 
-class Door:
+class Door(ABC):
     """One listening socket, opened again with back-off when that fails."""
 
     kind = ""
@@ -90,11 +91,13 @@ class Door:
             self._socket.close()
             self._socket = None
 
+    @abstractmethod
     def _open(self) -> socket.socket:
-        raise NotImplementedError
+        """The socket, bound."""
 
+    @abstractmethod
     def _readable(self) -> None:
-        raise NotImplementedError
+        """Something can be read, or a sender accepted."""
 
 
 class UdpDoor(Door):
