@@ -24,7 +24,7 @@ NAMES: dict[str, frozenset[Quality]] = {
     "corrupted": frozenset({Quality.NOT_FINITE, Quality.IMPLAUSIBLE}),
     "duplicated": frozenset({Quality.DUPLICATE}),
     "late": frozenset({Quality.LATE, Quality.OUT_OF_ORDER, Quality.TOO_OLD}),
-    "rescaled": frozenset({Quality.RESCALED}),
+    "rescaled": frozenset({Quality.RESCALED, Quality.TENFOLD}),
     "stuck": frozenset({Quality.STUCK}),
 }
 GARBAGE_SHARE = 0.05  # of the series, when detections with and without garbage are compared

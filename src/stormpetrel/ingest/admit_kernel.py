@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from stormpetrel.ingest.admit_scale import implausible, remember_size, rescaled
+from stormpetrel.ingest.admit_scale import KEEPS, implausible, remember_size, size_change
 from stormpetrel.ingest.admit_state import ENDED, RELOADED, RING, SEEN, State
 from stormpetrel.ingest.series import REFUSED_SERIES as REFUSED
 from stormpetrel.model.quality import Quality
@@ -36,11 +36,7 @@ _GOOD, _NOT_FINITE, _OUT_OF_ORDER = int(Quality.GOOD), int(Quality.NOT_FINITE), 
 _DUPLICATE, _CONFLICT, _FUTURE = int(Quality.DUPLICATE), int(Quality.CONFLICT), int(Quality.FUTURE)
 _TOO_OLD, _RESET, _CARDINALITY = int(Quality.TOO_OLD), int(Quality.COUNTER_RESET), int(Quality.CARDINALITY)
 _GAP, _STUCK, _STALE = int(Quality.GAP), int(Quality.STUCK), int(Quality.STALE_MARKER)
-_IMPLAUSIBLE, _RESCALED, _PACED = (
-    int(Quality.IMPLAUSIBLE),
-    int(Quality.RESCALED),
-    int(Quality.INTERVAL_CHANGED),
-)
+_IMPLAUSIBLE, _PACED = int(Quality.IMPLAUSIBLE), int(Quality.INTERVAL_CHANGED)
 
 
 class Rows(NamedTuple):
@@ -178,8 +174,9 @@ def _accept(record: Any, time: int, value: float, kind: int, bounds: Bounds) -> 
             verdict = _PACED
         if _moved(record, value, resumed, bounds.stuck_samples):
             verdict = _STUCK
-    if bounds.judge_size and rescaled(record, judged):
-        verdict = _RESCALED
+    if bounds.judge_size:
+        change = size_change(record, judged)
+        verdict = verdict if change == KEEPS else change
     remember_size(record, value)
     record.last_time = time
     record.last_value = value

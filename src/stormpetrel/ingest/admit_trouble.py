@@ -18,6 +18,7 @@ BADNESS: dict[Quality, float] = {
     Quality.COUNTER_RESET: 0.0,
     Quality.STALE_MARKER: 0.0,
     Quality.INTERVAL_CHANGED: 0.2,
+    Quality.TENFOLD: 0.2,
     Quality.LATE: 0.3,
     Quality.DUPLICATE: 0.3,
     Quality.STUCK: 1.0,

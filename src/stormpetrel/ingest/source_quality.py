@@ -33,6 +33,7 @@ _WORDS: dict[Quality, str] = {
 _RARE: dict[Quality, str] = {
     Quality.STUCK: "series that used to move stand still",
     Quality.INTERVAL_CHANGED: "series are sampled at another rate than before",
+    Quality.TENFOLD: "series are ten times or a tenth of what they were: a surge, or another unit?",
     Quality.COUNTER_RESET: "counters restarted",
 }
 _BADNESS = np.array([BADNESS.get(verdict, 1.0) for verdict in Quality])

@@ -32,9 +32,19 @@ class Quality(IntEnum):
     IMPLAUSIBLE = 15  # finite, and beyond anything the series could mean
     RESCALED = 16  # a power of 10 or 1024 times what the series was, all else as before
     INTERVAL_CHANGED = 17  # kept; the sender now samples at another rate
+    TENFOLD = 18  # kept; ten times or a tenth of what the series was, all else as before
 
 
-KEPT = frozenset({Quality.GOOD, Quality.COUNTER_RESET, Quality.GAP, Quality.STUCK, Quality.INTERVAL_CHANGED})
+KEPT = frozenset(
+    {
+        Quality.GOOD,
+        Quality.COUNTER_RESET,
+        Quality.GAP,
+        Quality.STUCK,
+        Quality.INTERVAL_CHANGED,
+        Quality.TENFOLD,
+    }
+)
 CORRECTED = frozenset({Quality.LATE})  # stored in its place, not judged: time does not go back
 DROPPED = frozenset({Quality.DUPLICATE, Quality.STALE_MARKER})
 QUARANTINED = frozenset(Quality) - KEPT - CORRECTED - DROPPED
@@ -58,6 +68,7 @@ EXPLANATION: dict[Quality, str] = {
     Quality.IMPLAUSIBLE: "far beyond anything this series could mean; kept apart",
     Quality.RESCALED: "a power of 10 or 1024 times what it was: is the unit another? kept apart",
     Quality.INTERVAL_CHANGED: "the sender now samples this series at another rate",
+    Quality.TENFOLD: "ten times or a tenth of what it was: a surge, or another unit? accepted",
 }
 
 

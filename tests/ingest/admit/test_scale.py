@@ -52,7 +52,6 @@ def test_the_unit_of_a_counter_is_seen_in_its_rate(bench: Any) -> None:
     "after",
     [
         pytest.param(noisy(2, 60, level=40.0 * 37), id="a surge by no factor"),
-        pytest.param(noisy(2, 60, level=40.0 * 10), id="ten times as much, as a surge may be"),
         pytest.param(noisy(2, 60, level=40.0 * 1000, relative=0.4), id="a surge that is wilder"),
         pytest.param(np.full(60, 40.0 * 100), id="saturated at a hundredfold"),
         pytest.param(np.zeros(60), id="nothing any more"),
@@ -62,6 +61,20 @@ def test_the_unit_of_a_counter_is_seen_in_its_rate(bench: Any) -> None:
 def test_what_is_no_unit_goes_to_the_detectors(bench: Any, after: np.ndarray) -> None:
     bench.feed(rows(noisy(1, 200)))
     assert Quality.RESCALED not in bench.verdicts(rows(after, start=2000.0))
+
+
+@pytest.mark.parametrize("factor", [10.0, 0.1])
+def test_ten_times_as_much_may_be_a_surge_and_is_named_once_and_kept(bench: Any, factor: float) -> None:
+    bench.feed(rows(noisy(1, 200)))
+    after = bench.verdicts(rows(factor * noisy(2, 300), start=2000.0))
+    assert [k for k, verdict in enumerate(after) if verdict is not Quality.GOOD] == [63]
+    assert after[63] is Quality.TENFOLD
+    assert bench.verdicts(rows(factor * 1000 * noisy(3, 60), start=5000.0))[-1] is Quality.RESCALED
+
+
+def test_eight_times_as_much_is_not_tenfold(bench: Any) -> None:
+    bench.feed(rows(noisy(1, 200)))
+    assert set(bench.verdicts(rows(noisy(2, 300, level=40.0 * 8), start=2000.0))) == {Quality.GOOD}
 
 
 def test_a_processor_from_one_percent_to_all_is_no_unit(bench: Any) -> None:
