@@ -17,13 +17,21 @@ help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; \
 	  do printf '  make %-8s %s\n' "$$name" "$$text"; done
 
+# numba keeps compiled functions by the file they stand in, and does not see that a function or a constant
+# of another file, compiled into them, has changed. So all are compiled anew after any change.
+COMPILED := $(VENV)/compiled.stamp
+fresh = @if [ -n "$$(find src -name '*.py' -newer $(COMPILED) -print -quit 2>&1)" ]; then \
+	  find src -name '*.nb[ic]' -delete; touch $(COMPILED); fi
+
 up: $(RUN)  ## install what is missing, then start Storm Petrel (page on http://127.0.0.1:7780)
+	$(fresh)
 	@exec $(BIN)/petrel up --data-dir $(DATA_DIR)
 
 test: lint types arch pytest  ## everything a change must pass: lint, types, arch, then all tests
 
 # Tests that start servers or measure this very host run one at a time, after all others.
 pytest: $(DEV)
+	$(fresh)
 	@$(BIN)/python -m pytest -n 2 -m "not e2e"
 	@$(BIN)/python -m pytest -m e2e
 

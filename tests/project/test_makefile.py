@@ -116,3 +116,17 @@ def test_tests_install_the_development_lock_too(machine: Machine) -> None:
     assert [line for line in ran if "-r requirements/dev.lock" in line]
     _, ran, _ = machine.make(".venv/dev.stamp")
     assert ran == []
+
+
+def test_a_changed_source_takes_all_compiled_functions_with_it(machine: Machine) -> None:
+    source = machine.folder / "src/package/callee.py"
+    compiled = machine.folder / "src/package/__pycache__/caller.update-1.py311.nbi"
+    compiled.parent.mkdir(parents=True)
+    source.write_text("LIMIT = 1\n", encoding="utf-8")
+    machine.make("up")
+    compiled.touch()
+    machine.make("up")
+    assert compiled.exists(), "nothing changed"
+    machine.age("src/package/callee.py", -60)
+    machine.make("up")
+    assert not compiled.exists()
