@@ -214,3 +214,11 @@ def test_what_an_earlier_process_spilled_is_stored_and_shown(config: Config) -> 
         assert runtime.service.about().log_records_total == 1
     finally:
         runtime.stop()
+
+
+def test_what_a_refused_request_says_is_redacted_where_it_is_shown(runtime: Runtime) -> None:
+    with pytest.raises(DecodeError):
+        push(runtime, "kubernetes_events", b'{"password": "hunter2"}', "application/json")
+    said = next(view.last_error for view in runtime.service.now().sources if view.rejected_total)
+    assert "hunter2" not in said
+    assert "[secret]" in said

@@ -157,3 +157,9 @@ def test_counting_from_many_threads_loses_nothing() -> None:
     for thread in threads:
         thread.join()
     assert (view(tally, 0).rows_total, view(tally, 0).rejected_total) == (2000, 2000)
+
+
+def test_what_is_said_of_a_refusal_is_cleaned_before_it_is_cut() -> None:
+    tally = SourceTally(clean=lambda text: text.replace("hunter2" * 60, "[secret]"))
+    tally.rejected("a", "malformed", 1, "password=" + "hunter2" * 60)
+    assert view(tally, 0).last_error == "malformed: password=[secret]"
