@@ -19,6 +19,8 @@ from stormpetrel.model.view import SourceView
 MAX_SOURCES = 500
 # Of these silence is no fault: a log that says nothing, a network at rest, disks read once an hour.
 _BEATLESS = ("file", "journald", "netflow", "smart")
+# Nor of what is told only when something happens.
+_OCCASIONAL = ("alertmanager", "argocd", "changes", "github", "gitlab", "grafana", "kubernetes_events")
 _QUIET_SECONDS = 20.0  # no source is called quiet sooner
 # Batches closer than this are one message in pieces, or waited together for one insert.
 _BURST_SECONDS = 0.5
@@ -166,6 +168,15 @@ class SourceTally:
             ]
 
 
+def _protocol(source: str) -> str:
+    """The decoder of a source that pushes: the name's end.
+
+    >>> _protocol("ci/github"), _protocol("host")
+    ('github', 'host')
+    """
+    return source.rpartition("/")[2]
+
+
 def _view(name: str, entry: _Source, now: int) -> SourceView:
     silence = to_seconds(now - entry.last)
     quiet_after = entry.quiet_after()
@@ -174,8 +185,9 @@ def _view(name: str, entry: _Source, now: int) -> SourceView:
     elif not entry.last:
         state = "waiting"
     else:
-        # Only sources with a beat can be quiet.
-        state = "quiet" if silence > quiet_after and entry.kind not in _BEATLESS else "healthy"
+        # Only sources with a beat can be quiet, and nobody knows the beat of one that spoke once.
+        has_beat = entry.interval > 0 and entry.kind not in _BEATLESS and _protocol(name) not in _OCCASIONAL
+        state = "quiet" if silence > quiet_after and has_beat else "healthy"
     window = to_seconds(now - entry.window_start)
     rate = entry.rate or (entry.window_rows / window if window > 0 and entry.window_start else 0.0)
     return SourceView(
