@@ -74,3 +74,8 @@ def test_an_unknown_environment_key_is_an_error_too(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("STORMPETREL_SERVER__PROT", "1")
     with pytest.raises(ConfigError, match=r"did you mean server\.port"):
         load_config(None)
+
+
+def test_a_time_zone_that_this_host_does_not_know_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"sources\.logs\.time_zone: .*no zone 'Europe/Berlinn'"):
+        load_config(write(tmp_path, "[sources.logs]\ntime_zone = 'Europe/Berlinn'\n"))
