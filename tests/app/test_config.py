@@ -74,3 +74,25 @@ def test_an_unknown_environment_key_is_an_error_too(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("STORMPETREL_SERVER__PROT", "1")
     with pytest.raises(ConfigError, match=r"did you mean server\.port"):
         load_config(None)
+
+
+def test_a_time_zone_that_this_host_does_not_know_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"sources\.logs\.time_zone: .*no zone 'Europe/Berlinn'"):
+        load_config(write(tmp_path, "[sources.logs]\ntime_zone = 'Europe/Berlinn'\n"))
+
+
+def test_a_typing_error_in_the_section_of_an_environment_key_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STORMPETREL_SREVER__PORT", "1")
+    with pytest.raises(ConfigError, match="unknown key srever; did you mean server"):
+        load_config(None)
+
+
+def test_a_section_that_has_a_value_and_keys_in_the_environment_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("STORMPETREL_SERVER", "1")
+    monkeypatch.setenv("STORMPETREL_SERVER__PORT", "1")
+    with pytest.raises(ConfigError, match="STORMPETREL_SERVER__PORT is beneath a name that has a value"):
+        load_config(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -214,3 +215,33 @@ def test_what_an_earlier_process_spilled_is_stored_and_shown(config: Config) -> 
         assert runtime.service.about().log_records_total == 1
     finally:
         runtime.stop()
+
+
+def test_what_a_refused_request_says_is_redacted_where_it_is_shown(runtime: Runtime) -> None:
+    with pytest.raises(DecodeError):
+        push(runtime, "kubernetes_events", b'{"password": "hunter2"}', "application/json")
+    said = next(view.last_error for view in runtime.service.now().sources if view.rejected_total)
+    assert "hunter2" not in said
+    assert "[secret]" in said
+
+
+def test_a_target_that_does_not_answer_is_failing_although_its_up_is_stored(tmp_path: Path) -> None:
+    quiet = {"host": {"enabled": False}, "logs": {"journald": False, "files": []}, "own_metrics": False}
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/metrics"
+    target = {"name": "gone", "url": url, "interval_seconds": 1}
+    one = Runtime(load_config(None, {"data_dir": str(tmp_path), "sources": {**quiet, "scrape": [target]}}))
+    one.start()
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            view = next(v for v in one.service.now().sources if "gone" in v.name)
+            if view.rows_total >= 3 and view.state == "failing":
+                break
+            time.sleep(0.05)
+    finally:
+        one.stop()
+    assert view.rows_total >= 3, "up 0 and its like"
+    # Every batch that is stored is followed by the failure: at rest it is failing.
+    assert next(v for v in one.service.sources() if "gone" in v.name).state == "failing"
+    assert "ConnectError" in view.last_error

@@ -157,3 +157,19 @@ def test_counting_from_many_threads_loses_nothing() -> None:
     for thread in threads:
         thread.join()
     assert (view(tally, 0).rows_total, view(tally, 0).rejected_total) == (2000, 2000)
+
+
+def test_what_is_said_of_a_refusal_is_cleaned_before_it_is_cut() -> None:
+    tally = SourceTally(clean=lambda text: text.replace("hunter2" * 60, "[secret]"))
+    tally.rejected("a", "malformed", 1, "password=" + "hunter2" * 60)
+    assert view(tally, 0).last_error == "malformed: password=[secret]"
+
+
+def test_who_spoke_once_and_who_speaks_only_when_something_happens_is_never_quiet() -> None:
+    tally = SourceTally()
+    speak(tally, 0, name="cron/influx")
+    for n in range(20):
+        speak(tally, 5.0 * n, name="ci/github")
+        speak(tally, 5.0 * n, name="ci/influx")
+    states = {v.name: v.state for v in tally.views(T0 + from_seconds(4000))}
+    assert states == {"cron/influx": "healthy", "ci/github": "healthy", "ci/influx": "quiet"}

@@ -81,6 +81,16 @@ def test_open_incidents_are_1_and_their_text_is_not_markup(server: Answering) ->
     assert "error" in text
 
 
+def test_what_senders_say_does_not_steer_the_terminal(server: Answering) -> None:
+    hostile = "\x1b[2J\x9b31mred\x1b]0;title\x07\u202e"
+    sources = [{**SOURCE, "name": hostile, "last_error": hostile}]
+    incident = {**INCIDENT, "sentence": hostile}
+    server.now = (200, json.dumps({**VIEW, "sources": sources, "open_incidents": [incident]}))
+    _, text = ask(server)
+    assert not set(text) & set("\x1b\x9b\x07\u202e")
+    assert "⟨U+001B⟩" in text
+
+
 def test_json_is_the_answer_itself(server: Answering) -> None:
     server.now = (200, json.dumps(VIEW))
     code, text = ask(server, "--json")

@@ -52,3 +52,15 @@ def test_what_metadata_may_concern_is_bounded() -> None:
     for n in range(1000):
         families.remember(f"source{n}", "m", 1)
     assert sum(map(len, families._series.values())) == 100
+
+
+def test_long_labels_are_bounded_by_their_bytes_and_leave_room_for_other_sources() -> None:
+    registry = SeriesRegistry(max_text_bytes=10_000)
+    long = "x" * 990
+    given = [registry.intern("m", {"id": f"{long}{n:03}"}, "greedy") for n in range(20)]
+    assert given == [0, 1, 2, 3, 4] + 15 * [REFUSED_SERIES], "half of the bytes for one source"
+    assert registry.intern("m", {"id": f"{long}003"}, "greedy") == 3, "what is known stays known"
+    assert registry.intern("short", {}, "greedy") == 5
+    other = [registry.intern("m", {"id": f"{long}{n:03}"}, "modest") for n in range(20, 25)]
+    assert REFUSED_SERIES not in other[:4]
+    assert registry.intern("m", {"id": "é" * 400}, "third") == REFUSED_SERIES, "all of them together"

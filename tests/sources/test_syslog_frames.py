@@ -109,3 +109,13 @@ def test_a_line_of_statsd_has_a_bound() -> None:
     frames = LineFrames()
     with pytest.raises(ValueError, match="more than 65536 bytes"):
         frames.feed(b"x" * (MAX_LINE_BYTES + 1))
+
+
+@given(st.lists(st.text("\r\n\0", min_size=1, max_size=300), max_size=20))
+def test_what_stands_between_counted_messages_is_not_held(reads: list[str]) -> None:
+    frames = SyslogFrames(20)
+    assert frames.feed(b"4 <1>a") == [b"<1>a"]
+    for read in reads:
+        assert frames.feed(read.encode()) == []
+        assert len(frames._rest) <= 20, "a sender of line ends only must not fill the memory"
+    assert frames.feed(b"4 <2>b") == [b"<2>b"]

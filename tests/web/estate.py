@@ -117,7 +117,7 @@ class Estate(SourceEstate):
         return SeriesView(info, content.points(info, window, max_points), expected, marks)
 
     def logs(self, query: LogQuery) -> list[LogRecord]:
-        return self._matching(query)[: query.limit]
+        return self._matching(query)[query.skip : query.skip + query.limit]
 
     def _matching(self, query: LogQuery) -> list[LogRecord]:
         window, before = query.window, query.before_unix_nano

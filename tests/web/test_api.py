@@ -15,7 +15,8 @@ from tests.web import content
 from tests.web.estate import Estate
 from tests.web.serve import client_of, run, sign_in
 
-from stormpetrel.model.signal import SeriesPoints
+from stormpetrel.model.query import LogQuery
+from stormpetrel.model.signal import LogRecord, SeriesPoints
 from stormpetrel.model.time import NANOS_PER_SECOND
 from stormpetrel.model.view import SeriesView
 from stormpetrel.web import WebSettings
@@ -48,13 +49,31 @@ def test_now_and_incidents() -> None:
 
 def test_logs_page_through_without_loss_or_repeat() -> None:
     seen: list[int] = []
-    before: int | None = 0
+    before: str | None = "0"
     while before is not None:
         _, page = get(f"/api/v1/logs?limit=150&before={before}")
         seen += [record["time_unix_nano"] for record in page["records"]]
         before = page["next_before"]
     assert seen == sorted(set(seen), reverse=True)
     assert len(seen) == 400
+
+
+def test_more_records_of_one_moment_than_a_page_holds_are_all_given() -> None:
+    class Burst(Estate):
+        def logs(self, query: LogQuery) -> list[LogRecord]:
+            times = [content.NOW] * 5 + [content.NOW - 1] * 700 + [content.NOW - 2] * 3
+            found = [LogRecord(t, "host:a", "x", 9, str(n), {}) for n, t in enumerate(times)]
+            end = query.before_unix_nano or content.NOW + 1
+            left = [record for record in found if record.time_unix_nano < end]
+            return left[query.skip : query.skip + query.limit]
+
+    seen: list[str] = []
+    before: str | None = ""
+    while before is not None:
+        _, page = get(f"/api/v1/logs?limit=101&before={before}", estate=Burst())
+        seen += [record["body"] for record in page["records"]]
+        before = page["next_before"]
+    assert seen == [str(n) for n in range(708)]
 
 
 def test_counts_quality_about_findings_series() -> None:

@@ -104,7 +104,17 @@ def test_any_authorization_gives_text(header: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "status"), [("eu-1.a_b", 204), ("a" * 64, 204), ("a" * 65, 400), ("a b", 400), ("a/b", 400)]
+    ("name", "status"),
+    [
+        ("eu-1.a_b", 204),
+        ("a" * 64, 204),
+        ("a" * 65, 400),
+        ("a b", 400),
+        ("a/b", 400),
+        ("..", 400),
+        (".", 400),
+        ("..a", 204),
+    ],
 )
 def test_a_source_may_name_itself(name: str, status: int) -> None:
     estate = Estate()

@@ -60,6 +60,17 @@ def test_the_preview_says_what_letting_in_would_change() -> None:
     run(test)
 
 
+def test_what_cannot_be_let_in_can_only_be_deleted() -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        await sign_in(client, "rob")
+        assert "/quarantine/release" in (await client.get("/quarantine?series=4")).text
+        text = (await client.get("/quarantine?series=2")).text
+        assert "/quarantine/release" not in text
+        assert "/quarantine/drop" in text
+
+    run(test)
+
+
 def test_a_viewer_sees_no_buttons() -> None:
     async def test(client: httpx.AsyncClient) -> None:
         await sign_in(client, "vera")

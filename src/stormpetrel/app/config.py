@@ -183,17 +183,25 @@ def load_config(path: Path | None, overrides: dict[str, Any] | None = None) -> C
 
 
 def _environment() -> dict[str, Any]:
-    """`STORMPETREL_A__B=x` as {"a": {"b": "x"}}; names that are not of the tree's first level are others'."""
+    """`STORMPETREL_A__B=x` as {"a": {"b": "x"}}; an unknown name without a step is another's.
+
+    Raises:
+        ConfigError: a section is given a value, and keys beneath it.
+    """
     tree: dict[str, Any] = {}
     for name, value in sorted(os.environ.items()):
         if not name.startswith("STORMPETREL_"):
             continue
         parts = name.removeprefix("STORMPETREL_").lower().split("__")
-        if parts[0] not in Config.model_fields:
+        if parts[0] not in Config.model_fields and len(parts) == 1:
             continue
         node = tree
         for part in parts[:-1]:
             node = node.setdefault(part, {})
+            if not isinstance(node, dict):
+                raise ConfigError(
+                    f"environment: {name} is beneath a name that has a value; unset one of the two"
+                )
         node[parts[-1]] = value
     return tree
 

@@ -8,6 +8,8 @@ from typing import Self
 from pydantic import Field, field_validator, model_validator
 
 from stormpetrel.app.config_section import Section
+from stormpetrel.errors import ConfigError
+from stormpetrel.ingest.timestamps import zone_named
 
 
 class HostSourceConfig(Section):
@@ -37,6 +39,15 @@ class LogSourceConfig(Section):
     time_zone: str = Field(
         "UTC", description="zone of times that name none, as in Europe/Berlin; also for syslog RFC 3164"
     )
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            zone_named(name)
+        except ConfigError as error:
+            raise ValueError(str(error).removeprefix("time_zone: ")) from None
+        return name
 
 
 class ScrapeConfig(Section):

@@ -50,27 +50,39 @@ class QuarantineDesk:
     def entries(self) -> list[QuarantineEntry]:
         """One a series and verdict, the largest first."""
         kept = self._store.read_quarantine(self._window(), _LIMIT)
-        batch = kept.batch
-        known = len(self._pipeline.registry)
-        found = []
-        for series, verdict in np.unique(np.stack([batch.series, kept.verdict.astype(np.uint32)]), axis=1).T:
-            if series >= known:
-                continue
-            mine = (batch.series == series) & (kept.verdict == verdict)
-            times, values = batch.time_unix_nano[mine], batch.value[mine]
-            finite = values[np.isfinite(values)]
-            found.append(
-                QuarantineEntry(
-                    info=self._pipeline.registry.info(int(series)),
-                    verdict=Quality(int(verdict)),
-                    samples=int(mine.sum()),
-                    first_unix_nano=int(times.min()),
-                    last_unix_nano=int(times.max()),
-                    least=float(finite.min()) if len(finite) else float("nan"),
-                    greatest=float(finite.max()) if len(finite) else float("nan"),
-                    releasable=Quality(int(verdict)) in RELEASABLE,
-                )
+        rows = np.flatnonzero(kept.batch.series < len(self._pipeline.registry))
+        if not len(rows):
+            return []
+        batch, verdict = kept.batch.take(rows), kept.verdict[rows]
+        order = np.lexsort((verdict, batch.series))
+        batch, verdict = batch.take(order), verdict[order]
+        # Anybody's new series may all stand here with a sample each: one pass over all, none a series.
+        starts = np.flatnonzero(
+            np.concatenate([[True], (np.diff(batch.series) != 0) | (np.diff(verdict) != 0)])
+        )
+        counts = np.diff(np.append(starts, len(verdict)))
+        finite = np.where(np.isfinite(batch.value), batch.value, np.nan)
+        columns = (
+            batch.series[starts], verdict[starts], counts,
+            np.minimum.reduceat(batch.time_unix_nano, starts),
+            np.maximum.reduceat(batch.time_unix_nano, starts),
+            np.fmin.reduceat(finite, starts), np.fmax.reduceat(finite, starts),
+        )  # fmt: skip
+        found = [
+            QuarantineEntry(
+                info=self._pipeline.registry.info(series),
+                verdict=Quality(quality),
+                samples=samples,
+                first_unix_nano=first,
+                last_unix_nano=last,
+                least=least,
+                greatest=greatest,
+                releasable=Quality(quality) in RELEASABLE,
             )
+            for series, quality, samples, first, last, least, greatest in zip(
+                *(column.tolist() for column in columns), strict=True
+            )
+        ]
         return sorted(found, key=lambda entry: (-entry.samples, entry.info.series, entry.verdict))
 
     def preview(self, series: int) -> QuarantinePreview:

@@ -17,6 +17,7 @@ from stormpetrel.adapters.store.control import open_control_store
 from stormpetrel.adapters.store.inprocess import DirectoryLock
 from stormpetrel.adapters.store.open import open_store
 from stormpetrel.app.access import Access
+from stormpetrel.app.ahead import CompileAhead
 from stormpetrel.app.config import Config
 from stormpetrel.app.derive import Deriver
 from stormpetrel.app.inserts import Stored
@@ -118,12 +119,12 @@ class Runtime:
         self.registry.load(series)
         self._warm_window = Window(now - from_seconds(config.detect.warm_start_hours * 3600), now)
         self._health = SourceHealth(self.registry)
-        self._tally = SourceTally(self._health)
+        self._prepare = Prepare(config.redact)
+        self._tally = SourceTally(self._health, self._prepare.text)
         self._hub = LiveHub()
         self._log_tail = LogTail()
         self._keeper = OutcomeKeeper(self._store, self._control, self._hub)
         self._judge = Judge(self.pipeline, clock, self._keeper.keep, self._warm_up, self._keeper.keep_step)
-        self._prepare = Prepare(config.redact)
         self.writer = StoreWriter(self.pipeline, self._store, clock, self._tally, self._stored, self._prepare)
         self._deriver = Deriver(config.derive, self.registry, clock, self.writer, self._tally)
         self._set_bounds(self.writer.queue)
@@ -148,7 +149,9 @@ class Runtime:
 
     def _load_decoders(self) -> dict[str, Decoder]:
         limit = self.config.server.max_unpacked_bytes
-        return {name: make(self.registry, limit) for name, make in load_all(DECODERS).items()}
+        makers = load_all(DECODERS)
+        self._ahead = CompileAhead(makers)
+        return {name: make(self.registry, limit) for name, make in makers.items()}
 
     def _build_sources(self, decoders: dict[str, Decoder]) -> list[tuple[str, Source]]:
         own = build_sources(
@@ -180,6 +183,7 @@ class Runtime:
         self.writer.start(np.concatenate([stored, self._spilled_tokens]))
         self._judge.start()
         self._deriver.start()
+        self._ahead.start()
         for kind, source in self._sources:
             self._tally.expect(source.name, kind)
             thread = threading.Thread(
@@ -191,8 +195,10 @@ class Runtime:
     def stop(self) -> None:
         """Stop everything in order; whatever was acknowledged is stored."""
         self._stop_sources.set()
+        self._ahead.ask_to_stop()
         for thread in self._threads:
             thread.join(timeout=5)
+        self._ahead.join()
         self._deriver.stop()
         self.writer.stop()
         self._judge.stop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,10 +19,15 @@ from stormpetrel.model.view import SourceView
 MAX_SOURCES = 500
 # Of these silence is no fault: a log that says nothing, a network at rest, disks read once an hour.
 _BEATLESS = ("file", "journald", "netflow", "smart")
+# Nor of what is told only when something happens.
+_OCCASIONAL = ("alertmanager", "argocd", "changes", "github", "gitlab", "grafana", "kubernetes_events")
 _QUIET_SECONDS = 20.0  # no source is called quiet sooner
 # Batches closer than this are one message in pieces, or waited together for one insert.
 _BURST_SECONDS = 0.5
 _RATE_WINDOW = from_seconds(60)
+# Of what is said about a refusal: so much is looked at, and so much of it is shown.
+_READ_CHARACTERS = 2000
+_SHOWN_CHARACTERS = 300
 
 
 @dataclass(slots=True)
@@ -61,10 +67,17 @@ class _Source:
 
 
 class SourceTally:
-    """Thread-safe counts, one row a source; what quality is reckoned from goes on to `health`."""
+    """Thread-safe counts, one row a source; what quality is reckoned from goes on to `health`.
 
-    def __init__(self, health: SourceHealth | None = None) -> None:
+    Args:
+        health: hears of verdicts and refusals; None: nobody does.
+        clean: takes out of a text what must not be shown. What is said about a refusal quotes the sender,
+            and what was refused was never redacted.
+    """
+
+    def __init__(self, health: SourceHealth | None = None, clean: Callable[[str], str] = str) -> None:
         self._health = health
+        self._clean = clean
         self._lock = threading.Lock()
         self._sources: dict[str, _Source] = {}
 
@@ -91,21 +104,25 @@ class SourceTally:
 
     def rejected(self, source: str, reason: str, rows: int, example: str) -> None:
         """Rows (or whole requests) of a source were refused."""
+        said = f"{reason}: {self._shown(example)}" if example else reason
         with self._lock:
             entry = self._get(source)
             entry.rejected[reason] += rows
-            entry.last_error = f"{reason}: {example}"[:300] if example else reason
+            entry.last_error = said[:_SHOWN_CHARACTERS]
             entry.error_after_last = True
             now = entry.last
         if self._health is not None:
             self._health.rejected(source, reason, rows, now)
+
+    def _shown(self, example: str) -> str:
+        return self._clean(example[:_READ_CHARACTERS])
 
     def overloaded(self, source: str, rows: int, message: str) -> None:
         """Rows of a source found no room; it keeps them and sends them again."""
         with self._lock:
             entry = self._get(source)
             entry.overloaded_rows += rows
-            entry.last_error = f"overloaded: {message}"[:300]
+            entry.last_error = f"overloaded: {message}"[:_SHOWN_CHARACTERS]
             entry.error_after_last = True
 
     def overloads(self) -> list[tuple[str, int]]:
@@ -151,6 +168,15 @@ class SourceTally:
             ]
 
 
+def _protocol(source: str) -> str:
+    """The decoder of a source that pushes: the name's end.
+
+    >>> _protocol("ci/github"), _protocol("host")
+    ('github', 'host')
+    """
+    return source.rpartition("/")[2]
+
+
 def _view(name: str, entry: _Source, now: int) -> SourceView:
     silence = to_seconds(now - entry.last)
     quiet_after = entry.quiet_after()
@@ -159,8 +185,9 @@ def _view(name: str, entry: _Source, now: int) -> SourceView:
     elif not entry.last:
         state = "waiting"
     else:
-        # Only sources with a beat can be quiet.
-        state = "quiet" if silence > quiet_after and entry.kind not in _BEATLESS else "healthy"
+        # Only sources with a beat can be quiet, and nobody knows the beat of one that spoke once.
+        has_beat = entry.interval > 0 and entry.kind not in _BEATLESS and _protocol(name) not in _OCCASIONAL
+        state = "quiet" if silence > quiet_after and has_beat else "healthy"
     window = to_seconds(now - entry.window_start)
     rate = entry.rate or (entry.window_rows / window if window > 0 and entry.window_start else 0.0)
     return SourceView(

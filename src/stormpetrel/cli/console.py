@@ -7,6 +7,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from stormpetrel.errors import ConfigError, StoreLockedError, StormPetrelError
+from stormpetrel.model.text import written_out
 
 EXIT_OK, EXIT_FAILED, EXIT_CONFIG, EXIT_LOCKED = 0, 1, 2, 3
 
@@ -30,9 +31,14 @@ def counted(count: int, one: str) -> str:
     return f"{count} {one}{'' if count == 1 else 's'}"
 
 
+def plain(text: object, style: str = "") -> Text:
+    """Text of strangers for a terminal, which obeys what it is told: rich lets control characters through."""
+    return Text(written_out(str(text)), style=style)
+
+
 def say_error(error: StormPetrelError) -> None:
     """The error as plain red text; its message already says what to do next."""
-    err().print(Text(f"petrel: {error}", style="red"))
+    err().print(plain(f"petrel: {error}", style="red"))
 
 
 def exit_code(error: StormPetrelError) -> int:

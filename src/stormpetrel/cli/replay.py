@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
-from rich.text import Text
 
-from stormpetrel.cli.console import counted, out, progress_bar
+from stormpetrel.cli.console import counted, out, plain, progress_bar
 from stormpetrel.cli.options import ConfigFile, DataDir, From, Json, To, stored_settings, window
 from stormpetrel.errors import StateError
 from stormpetrel.model.time import Window, to_iso
@@ -85,7 +84,7 @@ def _print(report: ReplayReport, twice: bool) -> None:
     for incident in sorted(report.incidents.values(), key=lambda i: (i.start_unix_nano, i.incident_id)):
         severity = incident.severity.name.lower()
         line = f"{to_iso(incident.start_unix_nano)}  {severity:8}  {incident.sentence}"
-        console.print(Text(f"{line}  [{counted(len(incident.findings), 'finding')}]"))
+        console.print(plain(f"{line}  [{counted(len(incident.findings), 'finding')}]"))
     same = " (the same in both runs)" if twice else ""
     console.print(
         f"{counted(len(report.incidents), 'incident')}, {counted(len(report.findings), 'finding')} in "

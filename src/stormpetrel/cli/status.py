@@ -9,9 +9,8 @@ import httpx
 import orjson
 import typer
 from rich.table import Table
-from rich.text import Text
 
-from stormpetrel.cli.console import err, out
+from stormpetrel.cli.console import err, out, plain
 from stormpetrel.cli.options import Json
 from stormpetrel.errors import ConfigError
 
@@ -48,7 +47,7 @@ def status(
     try:
         view = ask(url, secret)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        err().print(Text(f"petrel: {url} gives no answer: {error}", style="red"))
+        err().print(plain(f"petrel: {url} gives no answer: {error}", style="red"))
         raise typer.Exit(EXIT_UNREACHABLE) from None
     if as_json:
         typer.echo(orjson.dumps(view).decode())
@@ -100,20 +99,20 @@ def _print(url: str, view: dict[str, Any]) -> None:
         for incident in incidents:
             severity = incident.get("severity", "")
             table.add_row(
-                Text(str(_SEVERITY.get(severity, severity))),
-                Text(str(incident.get("state", ""))),
-                Text(_ago(view["now_unix_nano"] - incident["start_unix_nano"])),
-                Text(str(incident.get("sentence", ""))),
+                plain(str(_SEVERITY.get(severity, severity))),
+                plain(str(incident.get("state", ""))),
+                plain(_ago(view["now_unix_nano"] - incident["start_unix_nano"])),
+                plain(str(incident.get("sentence", ""))),
             )
         console.print(table)
     else:
         console.print(f"No open incident at {url}.")
     table = Table("source", "state", "rows", "rows/s", "last error", title="Sources", title_justify="left")
     for source in sources:
-        state = Text(source["state"], style="" if source["state"] == "healthy" else "yellow")
+        state = plain(source["state"], style="" if source["state"] == "healthy" else "yellow")
         rate = f"{source['rows_per_second']:.1f}"
         table.add_row(
-            Text(source["name"]), state, f"{source['rows_total']}", rate, Text(source["last_error"])
+            plain(source["name"]), state, f"{source['rows_total']}", rate, plain(source["last_error"])
         )
     console.print(table)
     console.print(

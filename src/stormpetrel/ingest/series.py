@@ -18,6 +18,9 @@ REFUSED_SERIES = 0xFFFF_FFFF
 
 # Over all sources, whose names senders may choose: some 2 GB with all that is remembered of each.
 MAX_SERIES = 1_000_000
+# And of their names and labels, of which a series may have many: usual are some 300 bytes. One source may
+# fill half of it, so that there is room for another.
+MAX_TEXT_BYTES = 512 << 20
 
 _COUNTER_SUFFIXES = ("_total", "_count", "_sum", "_bucket")
 
@@ -45,7 +48,12 @@ class SeriesRegistry:
     kind that the name alone would give counts as guessed again.
     """
 
-    def __init__(self, max_series_per_source: int = 250_000, max_series: int = MAX_SERIES) -> None:
+    def __init__(
+        self,
+        max_series_per_source: int = 250_000,
+        max_series: int = MAX_SERIES,
+        max_text_bytes: int = MAX_TEXT_BYTES,
+    ) -> None:
         self._lock = threading.RLock()
         self._ids: dict[Key, int] = {}
         self._infos: list[SeriesInfo] = []
@@ -53,6 +61,9 @@ class SeriesRegistry:
         self._guessed: set[int] = set()
         self._claims: dict[int, tuple[MetricKind, str]] = {}
         self._per_source: dict[str, int] = {}
+        self._max_text = max_text_bytes
+        self._text = 0
+        self._text_of: dict[str, int] = {}
         self._max_per_source = max_series_per_source
         self._max_series = max(max_series, max_series_per_source)
         self._blocked: NDArray[np.uint8] = np.zeros(1024, np.uint8)
@@ -88,8 +99,7 @@ class SeriesRegistry:
             if known is not None:
                 self._declare(known, kind, unit)
                 return known
-            held = self._per_source.get(source, 0)
-            if held >= self._max_per_source or len(self._infos) >= self._max_series:
+            if not self._has_room(source, _text_bytes(key)):
                 return REFUSED_SERIES
             series = len(self._infos)
             if kind is MetricKind.UNKNOWN:
@@ -100,9 +110,21 @@ class SeriesRegistry:
             self._fresh[series] = info
             return series
 
+    def _has_room(self, source: str, text_bytes: int) -> bool:
+        return (
+            self._per_source.get(source, 0) < self._max_per_source
+            and len(self._infos) < self._max_series
+            and self._text + text_bytes <= self._max_text
+            and self._text_of.get(source, 0) + text_bytes <= self._max_text // 2
+        )
+
     def _append(self, info: SeriesInfo) -> None:
-        self._ids[(info.metric, info.labels)] = info.series
+        key = (info.metric, info.labels)
+        self._ids[key] = info.series
         self._infos.append(info)
+        text = _text_bytes(key)
+        self._text += text
+        self._text_of[info.source] = self._text_of.get(info.source, 0) + text
         self._per_source[info.source] = self._per_source.get(info.source, 0) + 1
         if len(self._infos) > len(self._blocked):
             self._blocked = np.concatenate([self._blocked, np.zeros_like(self._blocked)])
@@ -225,6 +247,13 @@ class SeriesRegistry:
             return infos[offset : offset + limit], len(infos)
         found = [i for i in infos if all(word in i.text().lower() for word in words)]
         return found[offset : offset + limit], len(found)
+
+
+def _text_bytes(key: Key) -> int:
+    """What a series' texts take in memory, without the objects that hold them."""
+    metric, labels = key
+    texts = [metric, *(text for pair in labels for text in pair)]
+    return sum(len(text) if text.isascii() else 4 * len(text) for text in texts)
 
 
 def _guess(metric: str) -> MetricKind:

@@ -60,7 +60,7 @@ EXPLANATION: dict[Quality, str] = {
     Quality.COUNTER_RESET: "a counter restarted; accepted, its rate starts anew",
     Quality.KIND_CHANGED: "the sender changed the type of this series; kept apart until it is released",
     Quality.UNIT_CHANGED: "the sender changed the unit of this series; kept apart until it is released",
-    Quality.CARDINALITY: "the source exceeded its limit of series; new series are refused",
+    Quality.CARDINALITY: "the source exceeded its limit of series or of labels; new series are refused",
     Quality.GAP: "the series was silent before this sample; that time is unknown",
     Quality.STUCK: "the series used to move and has repeated one value for long",
     Quality.STALE_MARKER: "the sender says that the series ended",

@@ -32,6 +32,7 @@ class LogQuery:
     limit: int = 200
     newest_first: bool = True
     before_unix_nano: int = 0  # page on: only records strictly older than this (newest first)
+    skip: int = 0  # and of those without so many: records of one moment may fill more than a page
 
 
 @dataclass(frozen=True, slots=True)

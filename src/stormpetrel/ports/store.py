@@ -89,11 +89,11 @@ class TelemetryStore(Protocol):
         ...
 
     def read_logs(self, query: LogQuery) -> list[LogRecord]:
-        """Log records that match, at most `query.limit`."""
+        """Log records that match, at most `query.limit`, by time and in a fixed order within a moment."""
         ...
 
     def count_logs(self, query: LogQuery, buckets: int) -> LogCounts:
-        """Log records per time bucket and severity; `limit` is ignored."""
+        """Log records per time bucket and severity; the place in the list is ignored."""
         ...
 
     def read_spans(self, window: Window, limit: int = 200, trace_id: str = "") -> SpanBatch:

@@ -114,7 +114,23 @@ def queries_restrict(make_store: MakeStore) -> None:
     equal(_found(store, limit=2), newest_first[:2])
     equal(_found(store, limit=0), [])
     equal(_found(store, before_unix_nano=NOW + 2), newest_first[-2:])
+    equal(_found(store, before_unix_nano=NOW + 4, skip=1, limit=2), newest_first[-3:-1])
     equal(_found(store, window=Window(NOW + 1, NOW + 3)), ["50 percent", "disk 50% used"])
+    store.close()
+
+
+def one_moment_is_paged_through(make_store: MakeStore) -> None:
+    """Records of one moment come in a fixed order, so that `skip` neither leaves out nor repeats any."""
+    store = make_store()
+    bodies = [f"line {place:03}" for place in range(90)]
+    for part in range(3):
+        rows: list[dict[str, object]] = [{"time_unix_nano": NOW, "body": body} for body in bodies[part::3]]
+        store.insert_logs(log_batch(rows), f"part {part}")
+    pages = [_found(store, before_unix_nano=NOW + 1, skip=skip, limit=20) for skip in range(0, 100, 20)]
+    equal([len(page) for page in pages], [20, 20, 20, 20, 10])
+    equal(sorted(body for page in pages for body in page), bodies)
+    counted = store.count_logs(LogQuery(Window(NOW, NOW + 1), before_unix_nano=NOW, skip=5), 1)
+    equal(counted.count.sum(), 90)
     store.close()
 
 
@@ -199,6 +215,7 @@ LOG_CHECKS = (
     logs_come_back,
     texts_are_found,
     queries_restrict,
+    one_moment_is_paged_through,
     logs_are_counted,
     spans_come_back,
     findings_change,

@@ -103,7 +103,7 @@ def series_points(
 def logs(site: SiteOf, query: Annotated[LogFilter, Query()]) -> Response:
     """Log records, newest first; continue with `before` = `next_before` until that is null."""
     found = site.service.logs(query.log_query(site.service.now_unix_nano()))
-    more = found[-1].time_unix_nano if len(found) == query.limit else None
+    more = query.next_before(found)
     return json_response({"records": [fields_of(record) for record in found], "next_before": more})
 
 

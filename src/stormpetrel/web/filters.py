@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from stormpetrel.model.query import LogQuery
+from stormpetrel.model.signal import LogRecord
 from stormpetrel.web.windows import Span, span
+
+_LATEST = (1 << 63) - 1
 
 
 class LogFilter(BaseModel):
     """Query parameters of `/logs` and `/api/v1/logs`; empty ones do not restrict.
 
     `text` is a case-insensitive substring; `severity` the least OpenTelemetry severity number; `before`
-    (Unix nanoseconds) continues a list towards the past; `mark` is a record to point out on the page.
+    continues a list towards the past (Unix nanoseconds, or what the page before gave as `next_before`);
+    `mark` is a record to point out on the page.
     """
 
     model_config = ConfigDict(frozen=True, populate_by_name=True)
@@ -26,7 +31,7 @@ class LogFilter(BaseModel):
     source: str = Field("", max_length=100)
     severity: int = Field(0, ge=0, le=24)
     trace: str = Field("", max_length=64)
-    before: int = Field(0, ge=0, le=(1 << 63) - 1)
+    before: str = Field("", pattern=r"^([0-9]{1,19}(\.[0-9]{1,7})?)?$")
     mark: int = Field(0, ge=0, le=(1 << 63) - 1)
     limit: int = Field(100, ge=1, le=1000)
 
@@ -36,6 +41,7 @@ class LogFilter(BaseModel):
 
     def log_query(self, now_unix_nano: int) -> LogQuery:
         """The question to the store."""
+        before, skip = self._place()
         return LogQuery(
             window=self.span(now_unix_nano).window,
             text=self.text,
@@ -44,8 +50,28 @@ class LogFilter(BaseModel):
             min_severity=self.severity,
             trace_id=self.trace,
             limit=self.limit,
-            before_unix_nano=self.before,
+            before_unix_nano=before,
+            skip=skip,
         )
+
+    def next_before(self, found: Sequence[LogRecord]) -> str | None:
+        """Where the list goes on after this page of it; None where it ends.
+
+        Records of one moment may fill more than a page: the place is a time, and how many of the records
+        that are older were on a page already.
+
+        >>> LogFilter().next_before([])
+        """
+        if len(found) < self.limit:
+            return None
+        before, skip = self._place()
+        last = found[-1].time_unix_nano
+        given = sum(record.time_unix_nano == last for record in found)
+        return f"{last + 1}.{given + skip if before == last + 1 else given}"
+
+    def _place(self) -> tuple[int, int]:
+        before, _, skip = self.before.partition(".")
+        return min(int(before or 0), _LATEST), int(skip or 0)
 
     def parameters(self) -> dict[str, Any]:
         """What links of the page carry on: everything but the position in the list."""

@@ -27,7 +27,8 @@ from stormpetrel.web.errors import RETRY_SECONDS, error_body, status_of
 from stormpetrel.web.push_lane import Lane
 from stormpetrel.web.settings import WebSettings
 
-_SOURCE = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+# Dots alone are no name: in an address they are steps, and the source's page could not be reached.
+_SOURCE = re.compile(r"(?!\.{1,2}$)[a-zA-Z0-9_.-]{1,64}")
 _MAX_AUTHORIZATION = 2048
 _MAX_QUERY = 4096
 _MAX_HEADERS = 32

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 
 from markupsafe import Markup
 
 from stormpetrel.model.finding import Severity
 from stormpetrel.model.signal import MetricKind, SeriesInfo
+from stormpetrel.model.text import written_out
 from stormpetrel.model.time import to_iso, to_seconds
-
-# Control characters, bidirectional and invisible formatting, and halves of surrogate pairs: they can
-# reorder or hide what stands beside them (Unicode TR 36, CVE-2021-42574). Newline and tab stay.
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
-)
 
 MINUS, TIMES = "\u2212", "\u00d7"
 _BYTE_UNITS = frozenset({"bytes", "by", "byte", "b"})
@@ -41,9 +35,7 @@ def visible(value: object) -> object:
     >>> visible("a\\u202eb")
     'a⟨U+202E⟩b'
     """
-    if isinstance(value, str) and not isinstance(value, Markup) and _UNSEEN.search(value):
-        return _UNSEEN.sub(lambda match: f"⟨U+{ord(match.group()):04X}⟩", value)
-    return value
+    return written_out(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def number(value: float) -> str:

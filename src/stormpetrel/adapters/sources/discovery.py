@@ -246,7 +246,8 @@ class DiscoverySource:
             before = due
             await asyncio.sleep(to_seconds(due - now))
             page = await self._fetch(run, target)
-            hand_over(scraped.samples(page, due, run.intake), self.name, run.intake)
+            samples = scraped.samples(page, due, run.intake)
+            hand_over(samples, self.name, run.intake, scraped.failure)
 
     async def _fetch(self, run: _Run, target: FoundTarget) -> Page:
         seconds, began = self._config.timeout_seconds, time.monotonic()

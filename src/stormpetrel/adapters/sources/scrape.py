@@ -116,7 +116,8 @@ class ScrapeSource:
                 if page is None:
                     return
                 timed = page._replace(seconds=time.monotonic() - began)
-                hand_over(self._target.samples(timed, due, intake), self.name, intake)
+                samples = self._target.samples(timed, due, intake)
+                hand_over(samples, self.name, intake, self._target.failure)
 
     def _fetch_until(self, client: httpx.Client, stop: threading.Event) -> Page | None:
         """Fetch in a thread of its own, as a slow target must not hold up the stop; None when stopped."""

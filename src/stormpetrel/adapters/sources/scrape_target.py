@@ -47,6 +47,9 @@ class Page(NamedTuple):
 class ScrapedTarget:
     """What is known of one target between its scrapes: which series are alive. Not thread-safe.
 
+    Attributes:
+        failure: why the newest scrape brought nothing; None when it did.
+
     Args:
         source: whom its series are counted for.
         labels: added to every series.
@@ -64,6 +67,7 @@ class ScrapedTarget:
         self._alive: set[int] = set()
         self._own: list[int] = []
         self._newest = 0
+        self.failure: StormPetrelError | None = None
 
     def samples(self, page: Page, due: int, intake: Intake) -> MetricBatch:
         """The samples of a scrape due at this time, with `up` and alike; what vanished is ended.
@@ -79,6 +83,7 @@ class ScrapedTarget:
                 error = failure
         if error is not None:
             intake.rejected(self._source, error.reason, 1, str(error)[:200])
+        self.failure = error
         alive = {int(series) for series in np.unique(scraped.series)}
         gone = np.array(sorted(self._alive - alive), np.uint32)
         self._alive = alive
@@ -114,8 +119,15 @@ def _ended(series: NDArray[np.uint32], time_unix_nano: int) -> MetricBatch:
     return MetricBatch(series, np.full(len(series), time_unix_nano, np.int64), np.full(len(series), STALE))
 
 
-def hand_over(batch: MetricBatch, source: str, intake: Intake) -> None:
-    """Give samples to the intake; what it refuses, now or later, is counted and lost."""
+def hand_over(
+    batch: MetricBatch, source: str, intake: Intake, failure: StormPetrelError | None = None
+) -> None:
+    """Give samples to the intake; what it refuses, now or later, is counted and lost.
+
+    Args:
+        failure: of the scrape. It is told of again, with no rows, once `up` 0 is stored: else a source that
+            brings nothing but this would pass for healthy.
+    """
     rows = len(batch)
     if not rows:
         return
@@ -124,6 +136,8 @@ def hand_over(batch: MetricBatch, source: str, intake: Intake) -> None:
         error = future.exception()
         if error is not None:
             intake.rejected(source, getattr(error, "reason", "error"), rows, str(error)[:200])
+        elif failure is not None:
+            intake.rejected(source, failure.reason, 0, str(failure)[:200])
 
     try:
         intake.metrics(batch, source).add_done_callback(count_failure)

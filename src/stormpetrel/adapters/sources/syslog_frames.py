@@ -9,7 +9,7 @@ from enum import Enum
 _COUNTED = re.compile(rb"([1-9]\d{0,7}) <")
 _PERHAPS_COUNTED = re.compile(rb"[1-9]\d{0,7} ?\Z")
 _LENGTH = re.compile(rb"[\r\n\0]*+([1-9]\d{0,7}) ")
-_PERHAPS_LENGTH = re.compile(rb"[\r\n\0]*+(?:[1-9]\d{0,7})?\Z")
+_PERHAPS_LENGTH = re.compile(rb"[\r\n\0]*+((?:[1-9]\d{0,7})?)\Z")
 _LEADING = b"\r\n\0"
 
 
@@ -104,7 +104,9 @@ class SyslogFrames:
         while at < len(buffer):
             found = _LENGTH.match(buffer, at)
             if found is None:
-                if _PERHAPS_LENGTH.match(buffer, at):
+                perhaps = _PERHAPS_LENGTH.match(buffer, at)
+                if perhaps is not None:
+                    at = perhaps.start(1)  # what stands before a length is not kept: it may have no end
                     break
                 raise FrameError(f"expected a length, got {buffer[at : at + 40]!r}")
             start = found.end()

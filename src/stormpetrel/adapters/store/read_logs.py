@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from stormpetrel.model.time import NANOS_PER_SECOND, Window
 _LOG_COLUMNS = ", ".join(LOG_SCHEMA.names)
 _SPAN_COLUMNS = ", ".join(SPAN_SCHEMA.names)
 _TIES = ", ".join(name for name in LOG_SCHEMA.names if name != "time_unix_nano")
+_KEY = ("time_unix_nano", "entity", "source")  # of the table, see `schema`
+_NO_KEY = tuple(name for name in LOG_SCHEMA.names if name not in _KEY)
 _SEVERITIES = 25
 _TOKEN_TABLES = ("logs", "spans", "flows", "alerts", "changes")
 
@@ -32,23 +35,24 @@ class LogReader(StorePart):
             yield LogBatch(rows.record_batch(found, LOG_SCHEMA))
 
     def read_logs(self, query: LogQuery) -> list[LogRecord]:
-        """Log records that match; ties in the order of entity and source.
+        """Log records that match; ties in the order of entity, source, and then every other column.
 
         A text of three letters or more is looked up in an index of trigrams. It is compared without
         regard to case, beyond ASCII only if it has such letters itself.
         """
         where, asked = _matching(query)
         order = "DESC" if query.newest_first else "ASC"
-        # In the order of the table's key, so that reading stops at the limit.
-        then = f"ORDER BY time_unix_nano {order}, entity {order}, source {order} LIMIT {{limit:UInt64}}"
-        table = self._connections.query(
-            select(_LOG_COLUMNS, "logs", where, then), {**asked, "limit": max(0, query.limit)}
-        )
+        # The table's key first, so that reading stops at the limit. Then the rest: whoever pages on gets
+        # each of many records of one moment once.
+        by = ", ".join(f"{name} {order}" for name in (*_KEY, *_NO_KEY))
+        then = f"ORDER BY {by} LIMIT {{limit:UInt64}} OFFSET {{skip:UInt64}}"
+        bounded = {"limit": max(0, query.limit), "skip": max(0, query.skip)}
+        table = self._connections.query(select(_LOG_COLUMNS, "logs", where, then), {**asked, **bounded})
         return [rows.log_record(row) for row in table.to_pylist()]
 
     def count_logs(self, query: LogQuery, buckets: int) -> LogCounts:
         """Matching records in `buckets` equal parts of the window, by severity (beyond 24: as 24)."""
-        where, asked = _matching(query)
+        where, asked = _matching(replace(query, before_unix_nano=0))
         step = step_of(query.window, buckets)
         sql = select(
             "intDiv(time_unix_nano - {start:Int64}, {step:Int64}) AS bucket,"

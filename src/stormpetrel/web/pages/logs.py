@@ -51,14 +51,13 @@ def logs_page(request: Request, site: SiteOf, query: Annotated[LogFilter, Query(
     question = query.log_query(now)
     records = site.service.logs(question)
     counts = site.service.log_counts(question, _BUCKETS)
-    full = len(records) == query.limit
     context: dict[str, Any] = {
         "filter": query,
         "parameters": query.parameters(),
         "span": query.span(now),
         "presets": PRESETS,
         "records": [(record, _shortened(record), _surroundings(record)) for record in records],
-        "older": records[-1].time_unix_nano if full else None,
+        "older": query.next_before(records),
         "histogram": histogram(counts, question.window),
     }
     return site.page(request, "logs.html", context)

@@ -42,6 +42,8 @@ def quarantine_page(
         "left_out": max(0, len(entries) - _SHOWN),
         "samples": sum(entry.samples for entry in entries),
         "preview": preview,
+        # Of NaN there is nothing to let in: a button that says so would only delete it.
+        "releasable": any(entry.releasable for entry in entries if entry.info.series == series),
         "drawing": drawing(preview) if preview else None,
         "sentences": sentences(preview) if preview else [],
         "chosen": series,
