@@ -120,6 +120,9 @@ class DetectConfig(Section):
     false_per_day: float = Field(
         0.3, gt=0, description="false alarms all series together may cause a day; tightens p_open"
     )
+    discovery_share: float = Field(
+        0.05, ge=0, lt=1, description="how many more false ones each finding allows, in the hour after it"
+    )
     hold_samples: int = Field(3, ge=1, description="strange samples in a row needed to open")
     close_seconds: float = Field(120.0, gt=0, description="how long it must be recovered to close")
     refractory_seconds: float = Field(900.0, ge=0, description="no second finding on a series within this")

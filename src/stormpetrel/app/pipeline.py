@@ -152,6 +152,7 @@ def build_policy(config: Config, bank: DetectorBank, registry: SeriesRegistry) -
         p_open=detect.p_open,
         p_close=detect.p_close,
         false_per_day=detect.false_per_day,
+        discovery_share=detect.discovery_share,
         hold_samples=detect.hold_samples,
         close_seconds=detect.close_seconds,
         refractory_seconds=detect.refractory_seconds,
