@@ -85,7 +85,7 @@ def test_a_discovery_buys_its_share_and_no_more() -> None:
     spend(wealth, T0)
     discovery.earn(wealth)
     bought = 0.0
-    for minute in range(0, 3 * 1440):
+    for minute in range(3 * 1440):
         level = spend(wealth, T0 + minute * MINUTE)
         assert level >= wealth[BASE]
         bought += (level - wealth[BASE]) * MINUTE
