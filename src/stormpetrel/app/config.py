@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
+from stormpetrel.app.config_pages import PagesConfig, SloConfig, named_once
 from stormpetrel.app.config_section import Section
 from stormpetrel.app.config_sources import SourcesConfig
 from stormpetrel.errors import ConfigError
@@ -156,6 +157,13 @@ class Config(Section):
     sources: SourcesConfig = SourcesConfig()
     detect: DetectConfig = DetectConfig()
     incidents: IncidentConfig = IncidentConfig()
+    pages: PagesConfig = PagesConfig()
+    slo: list[SloConfig] = Field(default_factory=list, max_length=100, description="objectives")
+
+    @field_validator("slo")
+    @classmethod
+    def _are_named_once(cls, slo: list[SloConfig]) -> list[SloConfig]:
+        return named_once(slo)
 
 
 def load_config(path: Path | None, overrides: dict[str, Any] | None = None) -> Config:

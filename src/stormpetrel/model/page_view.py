@@ -1,0 +1,72 @@
+"""The alarm budget as it is shown: what was promised, what was realised, and every decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stormpetrel.model.finding import Severity
+from stormpetrel.model.incident import IncidentState
+from stormpetrel.model.page import Page
+
+
+@dataclass(frozen=True, slots=True)
+class PageRecord:
+    """One line of the list of pages: the incident in short, and its decision."""
+
+    incident_id: str
+    sentence: str
+    severity: Severity
+    state: IncidentState
+    start_unix_nano: int
+    page: Page
+
+
+@dataclass(frozen=True, slots=True)
+class TierRoom:
+    """What one severity may still spend.
+
+    Attributes:
+        tier: the severity; it shares with all below it.
+        limit: pages of it and of all below it in any seven days, at most.
+        used: how many there were in the last seven days.
+        left: pages it may send now.
+        bar: the strength asked of it now; 0 where none is asked.
+    """
+
+    tier: Severity
+    limit: int
+    used: int
+    left: int
+    bar: float
+
+
+@dataclass(frozen=True, slots=True)
+class PageWeek:
+    """One week, Monday to Sunday UTC: pages by account, and what was held back."""
+
+    start_unix_nano: int
+    budget: int
+    slo: int
+    by_hand: int
+    held: int
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetView:
+    """The page *Alarm budget*.
+
+    Attributes:
+        per_week: pages promised in any seven days, at most.
+        used: pages on the budget in the last seven days.
+        fullest: the most pages on the budget in any seven days of what is remembered.
+        tiers: room by severity, worst first.
+        weeks: realised against promised, oldest first.
+        records: paged and held incidents of the last weeks, strongest first within each decision.
+    """
+
+    per_week: int
+    used: int
+    fullest: int
+    tiers: tuple[TierRoom, ...]
+    weeks: tuple[PageWeek, ...]
+    records: tuple[PageRecord, ...]
