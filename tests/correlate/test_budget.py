@@ -73,22 +73,24 @@ def test_no_seven_days_ever_hold_more_than_promised(
         now += step
         if ledger.write(now, tier):
             written.append((now, tier))
-    for limit, least in zip(ledger.allowance.limits, TIERS, strict=True):
-        assert most_in_a_week([time for time, tier in written if tier <= least]) <= limit
+    assert most_in_a_week([time for time, _ in written]) <= per_week
+    for tier in TIERS:  # a week with nothing worse than this holds no more than its limit
+        times = [time for time, paid in written if paid <= tier]
+        assert most_in_a_week(times) <= ledger.allowance.limit(tier)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(STEPS, st.sampled_from(TIERS)), max_size=60))
 def test_what_is_critical_is_written_while_its_reserve_remains(steps: list[tuple[int, Severity]]) -> None:
     ledger = PageLedger(Allowance(10, 0.2, 0.3))
-    now, critical = T0, list[int]()
+    now, written = T0, list[tuple[int, Severity]]()
     for step, tier in steps:
-        now += abs(step)
-        near = most_in_a_week([*(t for t in critical if abs(now - t) < WEEK_NANOS), now])
+        now += step
+        near = [time for time, paid in written if abs(time - now) < WEEK_NANOS and paid is tier]
         done = ledger.write(now, tier)
         if tier is Severity.CRITICAL:
-            assert done or near > 3
-            critical += [now] if done else []
+            assert done or len(near) >= 3
+        written += [(now, tier)] if done else []
 
 
 @settings(max_examples=60, deadline=None)
@@ -123,12 +125,11 @@ def test_the_stage_keeps_the_promise_over_restarts_and_clock_jumps_and_replays_a
             if before is not None:
                 one = dataclasses.replace(one, page=before.page, timeline=before.timeline)
             decided = decision(budget, one, now)
-            assert (
-                before is None
-                or before.page is None
-                or before.page.decision is not PAGED
-                or (decided.page == before.page)
-            )
+            if before is not None and before.page is not None and before.page.decision is PAGED:
+                assert decided.page is not None
+                assert decided.page.decision is PAGED
+                assert decided.page.time_unix_nano == before.page.time_unix_nano
+                assert decided.page.tier >= before.page.tier
             stored[one.incident_id] = decided
         return list(stored.values())
 
@@ -191,15 +192,30 @@ def test_a_weak_one_is_held_and_paged_when_it_grows() -> None:
 
 def test_weak_ones_leave_the_reserve_alone() -> None:
     budget = PageBudget(Allowance(5))
-    weak = [decision(budget, incident(f"w{k}", 1e-12), T0 + k * HOUR) for k in range(20)]
-    assert sum(one.page is not None and one.page.decision is PAGED for one in weak) == 3
-    assert "no room" in (weak[-1].page.reason if weak[-1].page else "")
+    weak = [decision(budget, incident(f"w{k}", 1e-9), T0 + k) for k in range(20)]
+    assert 1 <= sum(one.page is not None and one.page.decision is PAGED for one in weak) <= 3
+    while budget.ledger.room(T0, Severity.WARNING) > 0:
+        budget.ledger.write(T0, Severity.WARNING)
+    full = decision(budget, incident("full", 1e-9), T0 + 30)
+    assert full.page is not None
+    assert "the other 2 are kept for what is worse" in full.page.reason
     for number, (severity, expected) in enumerate(
         [(Severity.ERROR, PAGED), (Severity.ERROR, HELD), (Severity.CRITICAL, PAGED)]
     ):
-        one = decision(budget, incident(f"s{number}", 1e-12, severity), T0 + 21 * HOUR)
+        one = decision(budget, incident(f"s{number}", 1e-9, severity), T0 + HOUR)
         assert one.page is not None
         assert one.page.decision is expected
+
+
+def test_a_paged_incident_that_grows_is_ranked_as_what_it_is() -> None:
+    budget = PageBudget(Allowance(5))
+    paged = decision(budget, incident("a", 1e-9), T0)
+    grown = dataclasses.replace(paged, findings=incident("a", 1e-9, signals=6).findings)
+    worse = decision(budget, grown, T0 + HOUR)
+    assert paged.page is not None
+    assert worse.page is not None
+    assert (paged.page.tier, worse.page.tier) == (Severity.WARNING, Severity.CRITICAL)
+    assert (worse.page.time_unix_nano, budget.ledger.used(T0 + HOUR)) == (T0, 1)
 
 
 def test_overwhelming_evidence_counts_as_critical() -> None:
@@ -287,15 +303,15 @@ def test_a_person_may_page_what_is_held_outside_the_budget() -> None:
 # --------------------------------------------------------------------------------------- the bar
 
 
-def test_the_bar_spends_about_the_allowance_on_the_strongest() -> None:
+def test_the_bar_spends_about_half_the_allowance_on_the_strongest() -> None:
     bar, asked = PageBar(), list[float]()
     for k in range(8 * 7 * 20):  # twenty a day, for eight weeks
         now = T0 + k * DAY // 20
-        strength = 4.0 + 2.0 * (((k + 1) * 0.6180339887) % 1.0) ** -0.4
+        strength = 4.0 + 1.2 * (((k + 1) * 0.6180339887) % 1.0) ** -0.4
         asked.append(bar.bar(now, 10, 10))
         bar.note(str(k), now, strength)
-    late = [4.0 + 2.0 * (((k + 1) * 0.6180339887) % 1.0) ** -0.4 >= asked[k] for k in range(4 * 140, 8 * 140)]
-    assert 25 <= sum(late) <= 55  # forty in four weeks were allowed
+    late = [4.0 + 1.2 * (((k + 1) * 0.6180339887) % 1.0) ** -0.4 >= asked[k] for k in range(4 * 140, 8 * 140)]
+    assert 14 <= sum(late) <= 30  # half of the forty that four weeks may hold
 
 
 @given(st.lists(st.tuples(st.integers(-10 * DAY, 10 * DAY), st.floats(0, 30)), max_size=50))

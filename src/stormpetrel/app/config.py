@@ -119,7 +119,9 @@ class DetectConfig(Section):
     p_open: float = Field(1e-3, gt=0, lt=1, description="a sample above this p-value is never strange")
     p_close: float = Field(3e-3, gt=0, lt=1, description="p-value above which it counts as recovered")
     false_per_day: float = Field(
-        0.3, gt=0, description="false alarms all series together may cause a day; tightens p_open"
+        0.3,
+        gt=0,
+        description="false findings a day of one series; 10,000 make ten times as many; tightens p_open",
     )
     discovery_share: float = Field(
         0.05, ge=0, lt=1, description="how many more false ones each finding allows, in the hour after it"

@@ -22,8 +22,9 @@ from stormpetrel.model.page import Page, PageAccount, PageDecision
 from stormpetrel.model.page_view import PageRecord, TierRoom
 from stormpetrel.model.time import from_seconds
 
-# Evidence this strong is ranked as worse than its findings say: see `strength`.
-STRONG, OVERWHELMING = 15.0, 25.0
+# Evidence this strong is ranked as worse than its findings say; see `strength`:
+# a fleet of ten thousand makes 10^8 tests a week. One signal alone comes to 12 at most.
+STRONG, OVERWHELMING = 10.0, 12.5
 # Nothing weaker is a candidate at all, whatever room there is.
 FAINT = 3.0
 _REMEMBERED = 5000
@@ -60,7 +61,7 @@ class PageBudget:
             if page.decision is PageDecision.PAGED:
                 self._remember(record.incident_id, _Told(record.incident_id, page.time_unix_nano, page.tier))
         self.ledger.restore(
-            [(r.page.time_unix_nano, r.page.tier) for r in ordered if r.page.account is PageAccount.BUDGET]
+            record.page.time_unix_nano for record in ordered if record.page.account is PageAccount.BUDGET
         )
 
     def update(self, incidents: Sequence[Incident], now_unix_nano: int) -> list[Incident]:
@@ -101,10 +102,10 @@ class PageBudget:
     def rooms(self, now_unix_nano: int) -> tuple[TierRoom, ...]:
         """What each severity may still spend, worst first."""
         rows = []
-        for tier, limit in zip(TIERS, self.ledger.allowance.limits, strict=True):
+        for tier in TIERS:
             room = max(0, self.ledger.room(now_unix_nano, tier))
-            used = self.ledger.used(now_unix_nano, tier)
-            rows.append(TierRoom(tier, limit, used, room, self._asked(now_unix_nano, tier, room)))
+            limit = self.ledger.allowance.limit(tier)
+            rows.append(TierRoom(tier, limit, room, self._asked(now_unix_nano, tier, room)))
         return tuple(reversed(rows))
 
     # ----------------------------------------------------------------------------------- deciding
@@ -112,11 +113,21 @@ class PageBudget:
     def _decided(self, incident: Incident, strength: Strength, now: int) -> Incident:
         before = incident.page
         if before is not None and before.decision is PageDecision.PAGED:
-            return incident
+            return self._regarded(incident, before, strength)
         page = self._judge(incident, strength, now)
         if before is not None and before.decision is page.decision:
             page = dataclasses.replace(page, time_unix_nano=before.time_unix_nano)
         return _with(incident, page, now, "petrel")
+
+    def _regarded(self, incident: Incident, page: Page, strength: Strength) -> Incident:
+        """A paged incident that grew is ranked as what it is now."""
+        tier = tier_of(incident, strength.value)
+        if tier <= page.tier:
+            return incident
+        self._remember(incident.incident_id, _Told(incident.incident_id, page.time_unix_nano, tier))
+        grown = dataclasses.replace(page, tier=tier, strength=max(page.strength, strength.value))
+        self._bar.note(incident.incident_id, page.time_unix_nano, grown.strength)
+        return dataclasses.replace(incident, page=grown)
 
     def _judge(self, incident: Incident, strength: Strength, now: int) -> Page:
         burning = [f for f in incident.findings if f.detector == "slo" and f.state is FindingState.OPEN]
@@ -152,8 +163,7 @@ class PageBudget:
             self._remember(incident.incident_id, told)
             return held(f"repeats {told.incident_id}, which was paged less than {self._repeat_text()} before")
         if room <= 0:
-            limit = self.ledger.allowance.limits[TIERS.index(tier)]
-            return held(held_for_room(tier, limit, self.ledger.next_free(now, tier)))
+            return held(held_for_room(tier, self.ledger.allowance, self.ledger.next_free(now, tier)))
         if strength.value < bar:
             return held(f"{describe(strength)} is below the bar of {bar:.1f}")
         self.ledger.write(now, tier)
@@ -165,7 +175,7 @@ class PageBudget:
         """The bar of a tier: what is critical has none."""
         if tier >= Severity.CRITICAL:
             return 0.0
-        return self._bar.bar(now, self.ledger.allowance.limits[TIERS.index(tier)], room)
+        return self._bar.bar(now, self.ledger.allowance.limit(tier), room)
 
     def _remember(self, incident_id: str, told: _Told) -> None:
         self._told[incident_id] = told

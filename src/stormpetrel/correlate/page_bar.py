@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 from stormpetrel.correlate.page_ledger import WEEK_NANOS
 
-LEAST, MOST = 4.0, 12.0
+LEAST, MOST = 4.0, 10.0
 # Before anything is known: as many candidates a week as there are pages reach `_PRIOR_AT`, and ten times
 # fewer for every `_PRIOR_DECADE` of strength above it. It weighs as much as one observed week.
 _PRIOR_AT, _PRIOR_DECADE, _PRIOR_WEEKS = 6.0, 3.0, 1.0
 _MEMORY_WEEKS = 4
+# Part of the allowance that the bar plans for; the rest waits for what nobody could plan for.
+_AIM = 0.5
 _STEP = 0.1
 
 
@@ -25,8 +27,8 @@ class Candidate:
 
 
 class PageBar:
-    """Remembers how strong the candidates of the last weeks were, and puts the bar where as many pass in a
-    week as may be spent.
+    """Remembers how strong the candidates of the last weeks were, and puts the bar where in a week half as
+    many pass as may be spent.
 
     The bar lies between `LEAST` (below it nothing is ever paged) and `MOST` (what is stronger is always
     worth a page while there is room). It rises as the week's allowance is used up: with half of it left, it
@@ -65,7 +67,7 @@ class PageBar:
         if limit <= 0 or room <= 0:
             return MOST
         self._forget(now_unix_nano)
-        aim = limit * (min(room, limit) / limit) ** 0.5
+        aim = _AIM * limit * (min(room, limit) / limit) ** 0.5
         low, high = 0, round((MOST - LEAST) / _STEP)
         while low < high:  # the smallest step that no more than `aim` a week reach
             middle = (low + high) // 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from stormpetrel.correlate.page_ledger import Allowance
 from stormpetrel.correlate.strength import Strength
 from stormpetrel.model.finding import Severity
 from stormpetrel.model.time import to_iso
@@ -34,16 +35,20 @@ def paged_why(strength: Strength, bar: float, rank: int, tier: Severity) -> str:
     return f"{describe(strength)}{asked}; number {rank} of the last seven days"
 
 
-def held_for_room(tier: Severity, limit: int, next_free_unix_nano: int) -> str:
+def held_for_room(tier: Severity, allowance: Allowance, next_free_unix_nano: int) -> str:
     """Why there is no room.
 
-    >>> held_for_room(Severity.WARNING, 3, 0)
-    'no room: the 3 pages that any seven days may hold for warnings are used'
+    >>> held_for_room(Severity.WARNING, Allowance(5), 0)
+    'no room: 3 of 5 pages in seven days are used, the other 2 are kept for what is worse'
+    >>> held_for_room(Severity.CRITICAL, Allowance(5), 1_700_000_000_000_000_000)
+    'no room: all 5 pages in seven days are used; room again at 2023-11-14T22:13Z'
     """
-    whom = {
-        Severity.WARNING: "for warnings",
-        Severity.ERROR: "for errors and warnings",
-        Severity.CRITICAL: "in all",
-    }[tier]
+    limit, whole = allowance.limit(tier), allowance.per_week
+    kept = whole - limit
+    used = (
+        f"{limit} of {whole} pages in seven days are used, the other {kept} are kept for what is worse"
+        if kept
+        else f"all {whole} pages in seven days are used"
+    )
     free = f"; room again at {to_iso(next_free_unix_nano)[:16]}Z" if next_free_unix_nano else ""
-    return f"no room: the {limit} pages that any seven days may hold {whom} are used{free}"
+    return f"no room: {used}{free}"

@@ -19,7 +19,7 @@ from stormpetrel.model.resource import root_of
 from stormpetrel.model.time import to_seconds
 
 # One finding alone never counts for more: so far out, an extrapolated tail is a guess.
-MOST_ALONE = 12.0
+MOST_ALONE = 10.0
 CORRELATION = 0.4  # assumed between the test statistics of any two signals of an incident
 # A rule that calls its finding this bad says at least so much, whatever its p-value, or without one.
 _OF_SEVERITY = {Severity.WARNING: 4.0, Severity.ERROR: 8.0, Severity.CRITICAL: MOST_ALONE}
@@ -73,7 +73,7 @@ def surprise(p_value: float) -> float:
     """-log10 of a p-value, at most `MOST_ALONE`; 0 for what is not a p-value below 1.
 
     >>> surprise(1e-3), surprise(1e-300), surprise(float("nan"))
-    (3.0, 12.0, 0.0)
+    (3.0, 10.0, 0.0)
     """
     return min(-math.log10(p_value), MOST_ALONE) if 0.0 < p_value < 1.0 else 0.0
 

@@ -26,7 +26,7 @@ def sift(
     columns: tuple[NDArray[np.uint32], I64, F64],
     state: I64,
     settings: Settings,
-    wealth: tuple[F64, int],
+    purse: discovery.PurseArrays,
     out: tuple[NDArray[np.uint8], I64, I64],
 ) -> None:
     """Walk all rows in order. `out`: verdict on the finding of the row's series, its start, its last time.
@@ -35,19 +35,18 @@ def sift(
         columns: series, time, p-value; a NaN p-value is no evidence in either direction.
         state: int64[series, FIELDS].
         settings: p_open, p_close, at_once_share, p_severe, hold samples, close and refractory nanoseconds.
-        wealth: what may be spent on false discoveries (`detect.discovery`), and how many series share it;
-            bounds p_open by each series' share of it, times its interval.
+        purse: what each series may spend on false discoveries (`detect.discovery`); times its interval,
+            it bounds p_open.
     """
     series, times, p_values = columns
     verdicts, since, held = out
-    purse, sharers = wealth
     for k in range(len(series)):
         row = state[series[k]]
         p = p_values[k]
         pace(row, times[k])
         if math.isnan(p):
             continue
-        limit = min(settings[0], discovery.spend(purse, times[k]) / sharers * row[INTERVAL])
+        limit = min(settings[0], discovery.level(purse, series[k], times[k]) * row[INTERVAL])
         verdict = follow(row, p, times[k], settings) if row[SINCE] != 0 else NOTHING
         count(row, p, times[k], limit, settings[3])
         if verdict == NOTHING and row[SINCE] == 0:
@@ -55,7 +54,7 @@ def sift(
         if verdict != NOTHING:
             verdicts[k], since[k], held[k] = verdict, row[SINCE], row[HELD]
         if verdict == OPENS:
-            discovery.earn(purse)
+            discovery.earn(purse, series[k])
         if verdict == CLOSES:
             row[SINCE] = row[RUN] = row[SEVERE_RUN] = row[RAISED] = 0
             row[QUIET] = row[HELD] + settings[6]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from stormpetrel.detect import discovery, gate, wording
 from stormpetrel.model.finding import Evidence, Finding, FindingState, Scores, Severity
+from stormpetrel.model.resource import root_of
 from stormpetrel.model.signal import AdmittedMetrics, MetricBatch, SeriesInfo
 from stormpetrel.model.time import from_seconds, to_iso, to_seconds
 from stormpetrel.ports.algorithms import DetectorBank
@@ -46,8 +47,9 @@ class AlarmSettings:
         close_seconds: how long a series must be *seen* recovered; silence does not count.
         refractory_seconds: no new finding of a series within this of the end of its last one.
         silent_close_seconds: a finding whose series fell silent is closed, as unknown, after this.
-        false_per_day: false alarms that all series together may cause per day if p-values were exact and
-            samples independent: tightens `p_open` by the number of series and their intervals.
+        false_per_day: false alarms that one series may cause per day if p-values were exact and samples
+            independent; ten thousand may cause ten times as many together. It tightens `p_open` by the
+            number of series and their intervals.
         discovery_share, discovery_memory_seconds: how many more false ones each finding allows, and for how
             long it does: see `detect.discovery`.
     """
@@ -103,8 +105,9 @@ class AlarmPolicy:
         self._name, self._version, self._heads = bank.name, bank.version, bank.heads
         self._describe = describe
         self._settings = s = AlarmSettings(**settings)
-        self._wealth = discovery.open_wealth(
-            discovery.DiscoverySettings(s.false_per_day, s.discovery_share, s.discovery_memory_seconds)
+        self._purse = discovery.Purse(
+            discovery.DiscoverySettings(s.false_per_day, s.discovery_share, s.discovery_memory_seconds),
+            lambda series: root_of(describe(series).entity),
         )
         self._state: NDArray[np.int64] = np.zeros((0, gate.FIELDS), np.int64)
         self._active = 0
@@ -126,8 +129,8 @@ class AlarmPolicy:
         intervals = self._state[self._state[:, gate.INTERVAL] > 0, gate.INTERVAL]
         if not len(intervals):
             return self._settings.p_open
-        spent = float(self._wealth[discovery.BASE] + self._wealth[discovery.BOOST]) / max(self._active, 1)
-        return float(min(self._settings.p_open, spent * float(np.median(intervals))))
+        alone = self._purse.alone(self._active)
+        return float(min(self._settings.p_open, alone * float(np.median(intervals))))
 
     def update(self, admitted: AdmittedMetrics, scores: Scores, now_unix_nano: int) -> list[Finding]:
         """Finding changes that these judged rows cause, in order of rows, then `advance(now)`.
@@ -157,7 +160,7 @@ class AlarmPolicy:
             (batch.series, batch.time_unix_nano, scores.p_value),
             self._state,
             (s.p_open, s.p_close, s.at_once_share, s.p_severe, s.hold_samples, close, refractory),
-            (self._wealth, max(self._active, 1)),
+            self._purse.arrays(batch.series, self._active),
             (told.verdict, told.since, told.held),
         )
         return told

@@ -26,16 +26,14 @@ class TierRoom:
     """What one severity may still spend.
 
     Attributes:
-        tier: the severity; it shares with all below it.
-        limit: pages of it and of all below it in any seven days, at most.
-        used: how many there were in the last seven days.
+        tier: the severity.
+        limit: pages in all that may be used in any seven days when one of it is the last.
         left: pages it may send now.
         bar: the strength asked of it now; 0 where none is asked.
     """
 
     tier: Severity
     limit: int
-    used: int
     left: int
     bar: float
 
