@@ -190,6 +190,16 @@ def test_a_weak_one_is_held_and_paged_when_it_grows() -> None:
     assert [entry.text.split(":")[0] for entry in paged.timeline] == ["held", "paged"]
 
 
+def test_what_lasts_is_looked_at_again_and_told_only_when_it_is_paged() -> None:
+    budget = PageBudget(Allowance(5))
+    held = decision(budget, incident("a", 1e-6), T0)
+    assert budget.revisit([held], T0 + HOUR // 600) == []
+    (paged,) = budget.revisit([held], T0 + HOUR)
+    assert paged.page is not None
+    assert paged.page.decision is PAGED
+    assert budget.revisit([held], T0 + HOUR + 1) == []  # once a minute
+
+
 def test_weak_ones_leave_the_reserve_alone() -> None:
     budget = PageBudget(Allowance(5))
     weak = [decision(budget, incident(f"w{k}", 1e-9), T0 + k) for k in range(20)]

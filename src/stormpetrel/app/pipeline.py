@@ -124,7 +124,9 @@ class Pipeline:
         changes += self.slos.advance(now_unix_nano)
         outcome = self._correlate(changes, now_unix_nano)
         resolved = self.decide(self.grouping.advance(now_unix_nano), now_unix_nano)
-        return Outcome(outcome.findings, [*outcome.incidents, *resolved])
+        grown = self.budget.revisit(self.grouping.unresolved(), now_unix_nano)
+        self.grouping.adopt(grown)
+        return Outcome(outcome.findings, [*outcome.incidents, *resolved, *grown])
 
     def _correlate(self, changes: list[Finding], now_unix_nano: int) -> Outcome:
         if not changes:

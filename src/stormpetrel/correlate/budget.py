@@ -1,8 +1,9 @@
 """The stage after correlation: which incidents wake somebody. Pages stay under the budget by construction.
 
-An incident is looked at again with every change of it. It is paged when its evidence reaches the learned
-bar of its tier and the ledger has room; otherwise it is held, with the reason, and may be paged later when
-it grows, or by a person. A page is final. Objectives page on an account of their own.
+An incident is looked at again with every change of it, and every minute while it is open. It is paged
+when its evidence reaches the learned bar of its tier and the ledger has room; otherwise it is held, with
+the reason, and may be paged later when it grows, or by a person. A page is final. Objectives page on an
+account of their own.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ STRONG, OVERWHELMING = 10.0, 12.5
 # Nothing weaker is a candidate at all, whatever room there is.
 FAINT = 3.0
 _REMEMBERED = 5000
+_REVISIT_NANOS = from_seconds(60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class PageBudget:
         self._bar = PageBar()
         self._repeat = from_seconds(repeat_seconds)
         self._told: OrderedDict[str, _Told] = OrderedDict()
+        self._revisited = 0
 
     def restore(self, records: Iterable[PageRecord]) -> None:
         """Take over earlier decisions: pages sent, and how strong candidates were. Any order will do."""
@@ -80,6 +83,24 @@ class PageBudget:
             one.incident_id: self._decided(one, weighed[one.incident_id], now_unix_nano) for one in order
         }
         return [decided[one.incident_id] for one in incidents]
+
+    def revisit(self, incidents: Iterable[Incident], now_unix_nano: int) -> list[Incident]:
+        """Time passed: of the incidents that are held and not over, those that are paged now.
+
+        What lasts grows stronger, and room comes back. Once a minute; O(incidents).
+        """
+        if abs(now_unix_nano - self._revisited) < _REVISIT_NANOS:
+            return []
+        self._revisited = now_unix_nano
+        held = [
+            one
+            for one in incidents
+            if one.page is not None
+            and one.page.decision is PageDecision.HELD
+            and one.state is not IncidentState.RESOLVED
+        ]
+        decided = self.update(held, now_unix_nano)
+        return [one for one in decided if one.page is not None and one.page.decision is PageDecision.PAGED]
 
     def by_hand(self, incident: Incident, now_unix_nano: int, actor: str, note: str = "") -> Incident:
         """A person pages an incident that was held; outside the budget, and counted apart."""

@@ -79,10 +79,17 @@ class _Beside:
 
     def decide(self, incidents: Sequence[Incident], now: int) -> None:
         """Take changed incidents at event time `now`."""
-        own = [dataclasses.replace(one, page=self.pages.get(one.incident_id)) for one in incidents]
-        for one in self._budget.update(own, now):
-            if one.page is not None:
-                self.pages[one.incident_id] = one.page
+        self._keep(self._budget.update(self._own(incidents), now))
+
+    def revisit(self, incidents: Sequence[Incident], now: int) -> None:
+        """Look at all that are open again."""
+        self._keep(self._budget.revisit(self._own(incidents), now))
+
+    def _own(self, incidents: Sequence[Incident]) -> list[Incident]:
+        return [dataclasses.replace(one, page=self.pages.get(one.incident_id)) for one in incidents]
+
+    def _keep(self, decided: Sequence[Incident]) -> None:
+        self.pages.update((one.incident_id, one.page) for one in decided if one.page is not None)
 
 
 def play(
@@ -118,6 +125,8 @@ def play(
             run.incidents.update((one.incident_id, one) for one in outcome.incidents)
             for one in beside.values():
                 one.decide(outcome.incidents, now)
+        for one in beside.values():
+            one.revisit(pipeline.grouping.unresolved(), now)
     run.pages = {count: one.pages for count, one in beside.items()}
     return run
 
