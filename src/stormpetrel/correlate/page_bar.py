@@ -31,9 +31,8 @@ class PageBar:
     many pass as may be spent.
 
     The bar lies between `LEAST` (below it nothing is ever paged) and `MOST` (what is stronger is always
-    worth a page while there is room). It rises as the week's allowance is used up: with half of it left, it
-    asks for a strength that seven tenths as many reach. Time that goes backwards is a shorter memory,
-    nothing else.
+    worth a page while there is room). It rises as the week's allowance is used up, by whatever used it.
+    Time that goes backwards is a shorter memory, nothing else.
 
     Cost: O(log candidates) a question, O(candidates) for each new one; at most `most` are remembered.
     """
@@ -67,7 +66,7 @@ class PageBar:
         if limit <= 0 or room <= 0:
             return MOST
         self._forget(now_unix_nano)
-        aim = _AIM * limit * (min(room, limit) / limit) ** 0.5
+        aim = _AIM * min(room, limit)
         low, high = 0, round((MOST - LEAST) / _STEP)
         while low < high:  # the smallest step that no more than `aim` a week reach
             middle = (low + high) // 2

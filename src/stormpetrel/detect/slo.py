@@ -115,6 +115,10 @@ class SloWatch:
             told.append((state.objective, whole, hours, list(state.firing.values())))
         return told
 
+    def newest_minute(self, name: str) -> int:
+        """The newest minute an objective heard of, since the epoch; -1 when there is none."""
+        return next((s.counts.newest_minute for s in self._all if s.objective.name == name), -1)
+
     def snapshot(self) -> dict[str, dict[str, NDArray[np.generic]]]:
         """Counts by objective, with `until`: samples up to there are in them."""
         return {

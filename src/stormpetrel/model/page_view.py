@@ -68,3 +68,31 @@ class BudgetView:
     tiers: tuple[TierRoom, ...]
     weeks: tuple[PageWeek, ...]
     records: tuple[PageRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SloView:
+    """One objective as it is shown.
+
+    Attributes:
+        name: its name.
+        target: share that has to be good.
+        window_days: length of its window.
+        total, errors: trials and failures of the window, as far as known.
+        left_ratio: share of the error budget that is left; below 0 when it is overspent, NaN when no trial
+            is known.
+        firing: alerts that fire now, for example "14.4x".
+        selectors: the series it rests on.
+        hour_unix_nano, hour_left_ratio: the burn-down: what was left at the end of each hour.
+    """
+
+    name: str
+    target: float
+    window_days: float
+    total: float
+    errors: float
+    left_ratio: float
+    firing: tuple[str, ...]
+    selectors: tuple[str, ...]
+    hour_unix_nano: tuple[int, ...]
+    hour_left_ratio: tuple[float, ...]
