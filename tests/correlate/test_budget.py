@@ -246,7 +246,7 @@ def test_of_several_at_once_the_strongest_are_paged() -> None:
     decided = budget.update(many, T0)
     assert [one.incident_id for one in decided] == [one.incident_id for one in many]
     paged = [k for k, one in enumerate(decided) if one.page is not None and one.page.decision is PAGED]
-    assert 2 <= len(paged) <= 3
+    assert 1 <= len(paged) <= 3
     assert paged == list(range(8 - len(paged), 8))
 
 

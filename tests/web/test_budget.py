@@ -16,7 +16,7 @@ def test_budget_reserve_and_decisions_are_told_in_words() -> None:
         await sign_in(client, "vera")
         text = (await client.get("/pages")).text
         assert "3 of 5" in text
-        assert "while fewer than 4 of 5 are used" in text
+        assert "the first 4 of 5" in text
         assert "is below the bar of 7.2" in text
         assert "reaches the bar" in text
         assert "burns 14.4x" in text

@@ -10,8 +10,8 @@ from stormpetrel.correlate.page_ledger import WEEK_NANOS
 
 LEAST, MOST = 4.0, 10.0
 # Before anything is known: as many candidates a week as there are pages reach `_PRIOR_AT`, and ten times
-# fewer for every `_PRIOR_DECADE` of strength above it. It weighs as much as one observed week.
-_PRIOR_AT, _PRIOR_DECADE, _PRIOR_WEEKS = 6.0, 3.0, 1.0
+# fewer for every `_PRIOR_DECADE` of strength above it. It weighs as much as half an observed week.
+_PRIOR_AT, _PRIOR_DECADE, _PRIOR_WEEKS = 6.0, 3.0, 0.5
 _MEMORY_WEEKS = 4
 # Part of the allowance that the bar plans for; the rest waits for what nobody could plan for.
 _AIM = 0.5

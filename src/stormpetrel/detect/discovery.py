@@ -123,7 +123,8 @@ class Purse:
 
     def alone(self, active: int) -> float:
         """False discoveries a nanosecond that one of `active` series may make without any wealth."""
-        return float(self.rules[BASE]) * max(active, 1) ** (self._growth - 1.0)
+        share: float = max(active, 1) ** (self._growth - 1.0)
+        return float(self.rules[BASE]) * share
 
     def _meet(self, series: NDArray[np.uint32]) -> None:
         most = int(series.max()) + 1

@@ -26,6 +26,7 @@ from stormpetrel.model.signal import AdmittedMetrics, MetricKind, SeriesInfo
 P_EVIDENCE = 1e-3
 # A minute is judged this long after it ended: its scrapes and requests may come a little late.
 _SETTLE_NANOS = 15_000_000_000
+_TOLD_MINUTES = 3
 
 
 @dataclass(slots=True)
@@ -185,9 +186,11 @@ class SloWatch:
         if short.ratio < bound or long.ratio < bound:  # NaN, unknown, is neither
             del state.firing[alert.rate]
             return [replace(known, state=FindingState.CLOSED, end_unix_nano=moment)]
-        if short.total > 0:
-            state.firing[alert.rate] = replace(known, end_unix_nano=moment)
-        return []
+        if short.total <= 0:
+            return []
+        state.firing[alert.rate] = updated = replace(known, end_unix_nano=moment)
+        # Told now and then, so that alerts of other windows that follow find the same incident.
+        return [updated] if end % _TOLD_MINUTES == 0 else []
 
     def _grow(self, size: int) -> None:
         room = max(64, 1 << (size - 1).bit_length())

@@ -13,6 +13,8 @@ from stormpetrel.model.finding import Evidence, Finding, FindingState
 from stormpetrel.model.resource import root_of
 
 NAME, VERSION = "slo", 1
+# When it began, as far as an alert can tell: the length of the shortest window before it held.
+_NOTICED_MINUTES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ def opened(burn: Burn, end_minute: int, entities: Collection[str], series: int) 
         series: id of one of its series, for the chart; -1 for none.
     """
     objective, alert, long = burn.objective, burn.alert, burn.long
-    start = (end_minute - alert.short_minutes) * MINUTE_NANOS
+    start = (end_minute - min(alert.short_minutes, _NOTICED_MINUTES)) * MINUTE_NANOS
     roots = {root_of(entity) for entity in entities}
     evidence = Evidence(
         signal="metric",

@@ -123,16 +123,16 @@ class Fleet:
             made = np.rint((level + 0.6 * scale * rng.standard_normal(shape)) / scale) * scale
         else:
             made = level + scale * rng.standard_normal(shape)
-        return made
+        return np.asarray(made, np.float64)
 
     def _bursts(self, rng: np.random.Generator, columns: NDArray[np.int64], shape: tuple[int, int]) -> F64:
         rates = np.empty(shape)
         for first in range(0, shape[0], 30):
             rates[first : first + 30] = rng.gamma(6.0, 1.0 / 6.0, len(columns))
-        return rng.poisson(self.level[columns] * rates).astype(np.float64)
+        return np.asarray(rng.poisson(self.level[columns] * rates), np.float64)
 
     def _walked(self, rng: np.random.Generator, columns: NDArray[np.int64], steps: int) -> F64:
-        steep = np.sqrt(1 - 0.95**2) * rng.standard_normal((steps, len(columns)))
+        steep: F64 = np.sqrt(1 - 0.95**2) * rng.standard_normal((steps, len(columns)))
         now = self._walk[columns]
         for step in range(steps):
             now = 0.95 * now + steep[step]

@@ -28,6 +28,7 @@
         y: { range: (u, low, high) => [0, Math.max(high || 0, answer.per_week, 1) * 1.15] },
       },
       cursor: { drag: { x: false, y: false } },
+      legend: { live: false, markers: { width: 2 } },
     }, [t, answer.weeks.map((w) => w.budget), answer.weeks.map((w) => w.held), t.map(() => answer.per_week)], place);
   }
 
@@ -42,9 +43,10 @@
         { label: "UTC", value: (u, v) => (v === null ? "–" : new Date(v * 1000).toISOString().slice(0, 16).replace("T", " ")) },
         { label: "left", stroke: colour("--line-ink"), width: 1.8, fill: colour("--envelope"), value: (u, v) => (v === null ? "unknown" : percent(v)) },
       ],
-      axes: [axis({ size: 28, space: 70 }), axis({ size: 52, values: (u, ticks) => ticks.map(percent) })],
+      axes: [axis({ size: 28, space: 70, values: (u, ticks) => ticks.map(day) }), axis({ size: 52, values: (u, ticks) => ticks.map(percent) })],
       scales: { x: { time: true }, y: { range: (u, low) => [Math.min(0, low || 0), 1.05] } },
       cursor: { drag: { x: false, y: false } },
+      legend: { show: false },
     }, [t, slo.hour_left_ratio], place);
   }
 
