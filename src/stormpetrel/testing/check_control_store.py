@@ -83,26 +83,18 @@ def incidents_are_listed(make_store: MakeControlStore) -> None:
     store.close()
 
 
+def decided_incident(number: int, decision: PageDecision) -> Incident:
+    """A sample incident with a page decision."""
+    reason = ODD_TEXT.replace("\x00", "")
+    page = Page(decision, PageAccount.BUDGET, NOW + number, reason, Severity.ERROR, 9.25, 7.5, 3)
+    return dataclasses.replace(sample_incident(number), page=page)
+
+
 def page_decisions_are_listed(make_store: MakeControlStore) -> None:
     """They come back with their incidents, also after a restart; newest first, by decision and time."""
     store = make_store()
     wanted = (PageDecision.PAGED, PageDecision.HELD, PageDecision.NOT_A_CANDIDATE, PageDecision.PAGED)
-    decided = [
-        dataclasses.replace(
-            sample_incident(number),
-            page=Page(
-                decision,
-                PageAccount.BUDGET,
-                NOW + number,
-                ODD_TEXT.replace("\x00", ""),
-                Severity.ERROR,
-                9.25,
-                7.5,
-                3,
-            ),
-        )
-        for number, decision in enumerate(wanted)
-    ]
+    decided = [decided_incident(number, decision) for number, decision in enumerate(wanted)]
     store.save_incidents([*decided, sample_incident(9)])
     store.close()
     store = make_store()
@@ -117,13 +109,9 @@ def page_decisions_are_listed(make_store: MakeControlStore) -> None:
     equal(ids((PageDecision.NOT_A_CANDIDATE,)), "i2")
     equal(ids(since=NOW + 1), "i3 i1")
     equal(ids(limit=1), "i3")
-    first = store.list_pages(limit=1)[0]
-    equal(
-        (first.page, first.sentence, first.start_unix_nano),
-        (decided[3].page, decided[3].sentence, decided[3].start_unix_nano),
-    )
-    undecided = dataclasses.replace(decided[3], page=None)
-    store.save_incidents([undecided])
+    first, last = store.list_pages(limit=1)[0], decided[3]
+    equal((first.page, first.sentence, first.state), (last.page, last.sentence, last.state))
+    store.save_incidents([dataclasses.replace(last, page=None)])
     equal(ids(), "i1 i0")
     store.close()
 
