@@ -69,6 +69,7 @@ class PageBudget:
 
     def update(self, incidents: Sequence[Incident], now_unix_nano: int) -> list[Incident]:
         """Decide on changed incidents, strongest first; all of them come back, in their order."""
+        self._bar.forget(now_unix_nano)
         weighed = {one.incident_id: strength_of(one.findings, now_unix_nano) for one in incidents}
         order = sorted(
             incidents,
@@ -121,7 +122,7 @@ class PageBudget:
         return _with(incident, page, now_unix_nano, actor)
 
     def rooms(self, now_unix_nano: int) -> tuple[TierRoom, ...]:
-        """What each severity may still spend, worst first."""
+        """What each severity may still spend, worst first; may be asked from another thread."""
         rows = []
         for tier in TIERS:
             room = max(0, self.ledger.room(now_unix_nano, tier))

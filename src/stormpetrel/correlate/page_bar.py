@@ -54,10 +54,10 @@ class PageBar:
             self._drop_strength(known.strength)
         self._seen[incident_id] = Candidate(known.time_unix_nano if known else time_unix_nano, strength)
         insort(self._strengths, strength)
-        self._forget(time_unix_nano)
+        self.forget(time_unix_nano)
 
     def bar(self, now_unix_nano: int, limit: int, room: int) -> float:
-        """The strength to ask for now.
+        """The strength to ask for now. Changes nothing: another thread may ask, for showing it.
 
         Args:
             limit: pages that may be sent in seven days.
@@ -65,7 +65,6 @@ class PageBar:
         """
         if limit <= 0 or room <= 0:
             return MOST
-        self._forget(now_unix_nano)
         aim = _AIM * min(room, limit)
         low, high = 0, round((MOST - LEAST) / _STEP)
         while low < high:  # the smallest step that no more than `aim` a week reach
@@ -92,10 +91,14 @@ class PageBar:
         prior: float = limit * 10.0 ** ((_PRIOR_AT - strength) / _PRIOR_DECADE)
         return (seen + prior * _PRIOR_WEEKS) / (weeks + _PRIOR_WEEKS)
 
-    def _forget(self, now: int) -> None:
+    def forget(self, now_unix_nano: int) -> None:
+        """Leave out what is older than the memory."""
         while self._seen:
             oldest = next(iter(self._seen.values()))
-            if len(self._seen) <= self._most and now - oldest.time_unix_nano <= _MEMORY_WEEKS * WEEK_NANOS:
+            if (
+                len(self._seen) <= self._most
+                and now_unix_nano - oldest.time_unix_nano <= _MEMORY_WEEKS * WEEK_NANOS
+            ):
                 return
             self._seen.popitem(last=False)
             self._drop_strength(oldest.strength)
