@@ -232,7 +232,7 @@ INCIDENTS = [
             PageDecision.PAGED,
             PageAccount.BUDGET,
             NOW - 898 * MINUTE,
-            f"strength 9.1 (2 signals) reaches the bar of 7.0 {HOSTILE}",
+            f"strength 9.1 reaches the bar of 7.0 {HOSTILE[:8]}",
             Severity.ERROR,
             9.1,
             7.0,
