@@ -19,7 +19,10 @@ ALLOWED_NAMES: dict[str, str] = {
 }
 
 # Parameters that stay with one type, each with its reason.
-ALLOWED_PARAMETERS = {"data: Path": "the folder that `petrel evaluate --data` names"}
+ALLOWED_PARAMETERS = {
+    "data: Path": "the folder that `petrel evaluate --data` names",
+    "data: Path | None": "the same, which a generated fleet does without",
+}
 
 # Phrases of a place where work was done, or of tools that did it. Built from parts: this file is read too.
 WORKPLACE = tuple(

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity
 from stormpetrel.model.incident import Incident, IncidentState, TimelineEntry
+from stormpetrel.model.page import Page, PageAccount, PageDecision
 from stormpetrel.model.quality import Quality, QualityCount
 from stormpetrel.model.signal import LogRecord, MetricKind, SeriesInfo, SeriesPoints
 from stormpetrel.model.time import NANOS_PER_SECOND, Window, from_iso
@@ -183,6 +184,16 @@ INCIDENTS = [
         FINDINGS,
         _LINE,
         follows="20260301-1120-checkout",
+        page=Page(
+            PageDecision.PAGED,
+            PageAccount.BUDGET,
+            NOW - 20 * MINUTE,
+            "strength 14.2 (4 signals), critical: no bar is asked; number 1 of the last seven days",
+            Severity.CRITICAL,
+            14.2,
+            0.0,
+            1,
+        ),
     ),
     Incident(
         "20260314-0140-web",
@@ -195,6 +206,16 @@ INCIDENTS = [
         0,
         FINDINGS[1:2],
         _LINE[:1],
+        page=Page(
+            PageDecision.HELD,
+            PageAccount.NONE,
+            NOW - 91 * MINUTE,
+            "strength 6.3 (1 signal) is below the bar of 7.2",
+            Severity.WARNING,
+            6.3,
+            7.2,
+            4,
+        ),
     ),
     Incident(
         "20260313-hostile",
@@ -207,6 +228,16 @@ INCIDENTS = [
         NOW - 840 * MINUTE,
         FINDINGS[3:],
         _LINE,
+        page=Page(
+            PageDecision.PAGED,
+            PageAccount.BUDGET,
+            NOW - 898 * MINUTE,
+            f"strength 9.1 reaches the bar of 7.0 {HOSTILE[:8]}",
+            Severity.ERROR,
+            9.1,
+            7.0,
+            2,
+        ),
     ),
 ]
 INCIDENTS += [

@@ -33,6 +33,7 @@ PAGES = [
     "/explore?text=node",
     "/explore?series=0&from=-6h",
     "/explore?series=4",
+    "/pages",
     "/logs",
     "/quality",
     "/sources",

@@ -30,6 +30,7 @@ PAGES = [
     "/explore?text=zzz",
     "/explore?series=0&from=-6h",
     "/explore?series=4&band=0",
+    "/pages",
     "/logs",
     "/logs?severity=17&text=script&entity=service:checkout&source=otel&from=-1d",
     "/quality",

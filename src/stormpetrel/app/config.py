@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
+from stormpetrel.app.config_pages import PagesConfig, SloConfig, named_once
 from stormpetrel.app.config_section import Section
 from stormpetrel.app.config_sources import SourcesConfig
 from stormpetrel.errors import ConfigError
@@ -118,7 +119,12 @@ class DetectConfig(Section):
     p_open: float = Field(1e-3, gt=0, lt=1, description="a sample above this p-value is never strange")
     p_close: float = Field(3e-3, gt=0, lt=1, description="p-value above which it counts as recovered")
     false_per_day: float = Field(
-        0.3, gt=0, description="false alarms all series together may cause a day; tightens p_open"
+        0.3,
+        gt=0,
+        description="false findings a day of one series; 10,000 make ten times as many; tightens p_open",
+    )
+    discovery_share: float = Field(
+        0.05, ge=0, lt=1, description="how many more false ones each finding allows, in the hour after it"
     )
     hold_samples: int = Field(3, ge=1, description="strange samples in a row needed to open")
     close_seconds: float = Field(120.0, gt=0, description="how long it must be recovered to close")
@@ -153,6 +159,13 @@ class Config(Section):
     sources: SourcesConfig = SourcesConfig()
     detect: DetectConfig = DetectConfig()
     incidents: IncidentConfig = IncidentConfig()
+    pages: PagesConfig = PagesConfig()
+    slo: list[SloConfig] = Field(default_factory=list, max_length=100, description="objectives")
+
+    @field_validator("slo")
+    @classmethod
+    def _are_named_once(cls, slo: list[SloConfig]) -> list[SloConfig]:
+        return named_once(slo)
 
 
 def load_config(path: Path | None, overrides: dict[str, Any] | None = None) -> Config:

@@ -16,8 +16,9 @@ import structlog
 from stormpetrel.app.backlog import Backlog
 from stormpetrel.app.inserts import Stored, size_bytes
 from stormpetrel.app.pipeline import Outcome, Pipeline
-from stormpetrel.errors import StoreError
+from stormpetrel.errors import NotFoundError, StateError, StoreError
 from stormpetrel.model.incident import Incident, IncidentState
+from stormpetrel.model.page import PageDecision
 from stormpetrel.model.signal import AdmittedMetrics, LogBatch, SpanBatch
 from stormpetrel.model.time import from_seconds, to_seconds
 from stormpetrel.ports.clock import Clock
@@ -137,6 +138,29 @@ class Judge:
                 grouping.put_back(next(one for one in before if one.incident_id == incident_id))
                 raise
             return moved
+
+    def page(self, incident_id: str, actor: str, note: str = "") -> Incident:
+        """A person pages an incident that was held.
+
+        Raises:
+            NotFoundError: there is no unresolved incident of this id.
+            StateError: it was paged already.
+            StoreError: the page could not be stored, and does not count.
+        """
+        grouping, budget = self._pipeline.grouping, self._pipeline.budget
+        with self._lock:
+            before = next((one for one in grouping.unresolved() if one.incident_id == incident_id), None)
+            if before is None:
+                raise NotFoundError(f"incident {incident_id} is not open: it was resolved or never existed")
+            if before.page is not None and before.page.decision is PageDecision.PAGED:
+                raise StateError(f"incident {incident_id} was paged already")
+            paged = budget.by_hand(before, self._clock.now_unix_nano(), actor, note)
+            if self._keep_step is not None:
+                self._keep_step(paged)
+            else:
+                self._emit(Outcome([], [paged]))
+            grouping.adopt([paged])
+            return paged
 
     def _warm(self) -> None:
         """Warm up, again a little later each time that fails; in the end begin cold."""

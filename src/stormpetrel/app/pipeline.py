@@ -1,6 +1,6 @@
 """THE order of the stages. Everything that happens to a signal is named here, once.
 
-    admit -> (store) -> detect -> policy -> correlate
+    admit -> (store) -> detect -> policy -> correlate -> budget
 
 `admit` runs where batches arrive, before the insert; the rest after it, in one thread, on the batches
 in the order in which they were stored. Live, replay, backtest and tests call the same methods with
@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 
 from stormpetrel.app.config import Config
 from stormpetrel.app.registry import DETECTORS, LOG_DETECTORS, load_all
+from stormpetrel.app.slos import build_slos
+from stormpetrel.correlate.budget import PageBudget
 from stormpetrel.correlate.group import Grouping
+from stormpetrel.correlate.page_ledger import Allowance
 from stormpetrel.correlate.relations import Relations
 from stormpetrel.detect.absence import AbsenceWatch
 from stormpetrel.detect.policy import AlarmPolicy
@@ -47,12 +50,13 @@ class Pipeline:
         self.forget()
 
     def forget(self) -> None:
-        """Stages 2 to 4 are as new: a warm start that failed half-way begins again. Admission is not."""
+        """Stages 2 to 5 are as new: a warm start that failed half-way begins again. Admission is not."""
         config, registry = self._config, self.registry
         self.banks: list[DetectorBank] = build_banks(config)
         self.log_detectors: list[LogDetector] = [make() for make in load_all(LOG_DETECTORS).values()]
         self.policies = [build_policy(config, bank, registry) for bank in self.banks]
         self.absence = AbsenceWatch(describe=registry.info)
+        self.slos = build_slos(config)
         self.relations = Relations()
         self._series_seen = 0
         self.grouping = Grouping(
@@ -61,16 +65,18 @@ class Pipeline:
             config.incidents.max_findings,
             self.relations.related,
         )
+        self.budget = build_budget(config)
 
     def admit(self, batch: MetricBatch, now_unix_nano: int) -> Admission:
         """Stage 1: the quality gate. What it keeps may be stored, what it quarantines is kept apart."""
         return self.gate.admit(batch, now_unix_nano, self.registry.kind_codes(), self.registry.blocked())
 
     def judge_metrics(self, admitted: AdmittedMetrics) -> Outcome:
-        """Stages 2 to 4 for metric samples: detect, policy, correlate."""
+        """Stages 2 to 5 for metric samples: detect, policy, correlate, budget."""
         if not len(admitted.batch):
             return Outcome()
         self.learn_new_series()
+        self.slos.learn(admitted)
         now = int(admitted.batch.time_unix_nano.max())
         changes: list[Finding] = []
         for bank, policy in zip(self.banks, self.policies, strict=True):
@@ -78,7 +84,7 @@ class Pipeline:
         return self._correlate(changes, now)
 
     def judge_logs(self, batch: LogBatch) -> Outcome:
-        """Stages 2 to 4 for log records."""
+        """Stages 2 to 5 for log records."""
         if not len(batch):
             return Outcome()
         now = int(batch.records.column("time_unix_nano").to_numpy().max())
@@ -99,7 +105,9 @@ class Pipeline:
         """What the labels of series not seen before say of who belongs together."""
         known = len(self.registry)
         if known > self._series_seen:
-            self.relations.learn_series(map(self.registry.info, range(self._series_seen, known)))
+            new = list(map(self.registry.info, range(self._series_seen, known)))
+            self.relations.learn_series(new)
+            self.slos.see(new)
             self._series_seen = known
 
     def advance(self, now_unix_nano: int) -> Outcome:
@@ -113,13 +121,23 @@ class Pipeline:
         times, intervals = self.gate.last_times(), self.gate.intervals()
         known = min(len(times), len(intervals))
         changes += self.absence.advance(now_unix_nano, times[:known], intervals[:known])
+        changes += self.slos.advance(now_unix_nano)
         outcome = self._correlate(changes, now_unix_nano)
-        return Outcome(outcome.findings, [*outcome.incidents, *self.grouping.advance(now_unix_nano)])
+        resolved = self.decide(self.grouping.advance(now_unix_nano), now_unix_nano)
+        grown = self.budget.revisit(self.grouping.unresolved(), now_unix_nano)
+        self.grouping.adopt(grown)
+        return Outcome(outcome.findings, [*outcome.incidents, *resolved, *grown])
 
     def _correlate(self, changes: list[Finding], now_unix_nano: int) -> Outcome:
         if not changes:
             return Outcome()
-        return Outcome(changes, self.grouping.update(changes, now_unix_nano))
+        return Outcome(changes, self.decide(self.grouping.update(changes, now_unix_nano), now_unix_nano))
+
+    def decide(self, incidents: Sequence[Incident], now_unix_nano: int) -> list[Incident]:
+        """Stage 5: paged, held, or not a candidate; the incidents go on with that."""
+        decided = self.budget.update(incidents, now_unix_nano)
+        self.grouping.adopt(decided)
+        return decided
 
 
 def build_gate(config: Config, stored: bool = False) -> QualityGate:
@@ -143,6 +161,13 @@ def build_banks(config: Config) -> list[DetectorBank]:
     ]
 
 
+def build_budget(config: Config) -> PageBudget:
+    """The alarm budget as configured."""
+    pages = config.pages
+    allowance = Allowance(pages.per_week, pages.error_share, pages.critical_share)
+    return PageBudget(allowance, pages.repeat_seconds)
+
+
 def build_policy(config: Config, bank: DetectorBank, registry: SeriesRegistry) -> AlarmPolicy:
     """The alarm policy over one bank's scores."""
     detect = config.detect
@@ -152,6 +177,7 @@ def build_policy(config: Config, bank: DetectorBank, registry: SeriesRegistry) -
         p_open=detect.p_open,
         p_close=detect.p_close,
         false_per_day=detect.false_per_day,
+        discovery_share=detect.discovery_share,
         hold_samples=detect.hold_samples,
         close_seconds=detect.close_seconds,
         refractory_seconds=detect.refractory_seconds,

@@ -26,12 +26,13 @@ from stormpetrel.app.judge import Judge
 from stormpetrel.app.keeper import OutcomeKeeper
 from stormpetrel.app.live import LiveHub
 from stormpetrel.app.parts import Parts
-from stormpetrel.app.pipeline import Pipeline, build_gate
+from stormpetrel.app.pipeline import Outcome, Pipeline, build_gate
 from stormpetrel.app.prepare import Prepare
 from stormpetrel.app.quarantine import QuarantineDesk
 from stormpetrel.app.recover import recover
 from stormpetrel.app.registry import DECODERS, load_all
 from stormpetrel.app.selfmon import Observed, OwnMetrics
+from stormpetrel.app.slos import SloKeeper
 from stormpetrel.app.source_health import SourceHealth
 from stormpetrel.app.sources import build_receivers, build_sources
 from stormpetrel.app.spill import Spill
@@ -124,7 +125,8 @@ class Runtime:
         self._hub = LiveHub()
         self._log_tail = LogTail()
         self._keeper = OutcomeKeeper(self._store, self._control, self._hub)
-        self._judge = Judge(self.pipeline, clock, self._keeper.keep, self._warm_up, self._keeper.keep_step)
+        self._slo_keeper = SloKeeper(self._control)
+        self._judge = Judge(self.pipeline, clock, self._keep, self._warm_up, self._keeper.keep_step)
         self.writer = StoreWriter(self.pipeline, self._store, clock, self._tally, self._stored, self._prepare)
         self._deriver = Deriver(config.derive, self.registry, clock, self.writer, self._tally)
         self._set_bounds(self.writer.queue)
@@ -202,6 +204,7 @@ class Runtime:
         self._deriver.stop()
         self.writer.stop()
         self._judge.stop()
+        self._slo_keeper.keep_at_end(self.pipeline.slos)
         self._control.close()
         self._store.close()
         self._spill_lock.release()
@@ -258,8 +261,13 @@ class Runtime:
             self._stop_sources.wait(pause)
             pause = min(2 * pause, _LONGEST_SOURCE_PAUSE_SECONDS)
 
+    def _keep(self, outcome: Outcome) -> None:
+        self._keeper.keep(outcome)
+        self._slo_keeper.keep(self.pipeline.slos, self.clock.now_unix_nano())
+
     def _warm_up(self) -> None:
         self.pipeline.forget()  # what a try before this one learnt
+        self._slo_keeper.restore(self.pipeline.slos)
         gate = build_gate(self.config, stored=True)
         since = self._warm_window.end_unix_nano
         outcome = warm_start(

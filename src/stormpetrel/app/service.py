@@ -11,6 +11,7 @@ from typing import Protocol
 from stormpetrel.model.access import ApiToken, Caller, Role, Scope
 from stormpetrel.model.finding import Finding
 from stormpetrel.model.incident import Incident, IncidentState
+from stormpetrel.model.page_view import BudgetView, SloView
 from stormpetrel.model.push import PushRequest, Receipt
 from stormpetrel.model.query import LogCounts, LogQuery
 from stormpetrel.model.records import Alert, Change, Flow
@@ -61,6 +62,8 @@ class Service(Protocol):
     def findings(self, window: Window, limit: int = 500) -> list[Finding]: ...
     def quality(self) -> QualityView: ...
     def about(self) -> AboutView: ...
+    def alarm_budget(self) -> BudgetView: ...
+    def slos(self) -> list[SloView]: ...
     def sources(self) -> list[SourceView]: ...
     def source(self, name: str) -> SourcePage: ...  # NotFoundError
     def snippets(self) -> list[Snippet]: ...  # how to connect each kind of sender
@@ -78,6 +81,9 @@ class Service(Protocol):
     def move_incident(
         self, incident_id: str, to: IncidentState, by: Caller, note: str = ""
     ) -> Incident: ...  # NotFoundError, StateError, AuthError (role below responder)
+    def page_incident(
+        self, incident_id: str, by: Caller, note: str = ""
+    ) -> Incident: ...  # NotFoundError, StateError (paged already), AuthError
     def release_quarantine(self, series: int, by: Caller) -> int: ...  # samples let in; NotFoundError
     def drop_quarantine(self, series: int, by: Caller) -> int: ...  # samples deleted; NotFoundError
 

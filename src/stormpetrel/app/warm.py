@@ -11,7 +11,7 @@ import structlog
 from numpy.typing import NDArray
 
 from stormpetrel.app.pipeline import Outcome, Pipeline
-from stormpetrel.correlate.group import REMEMBERED, Grouping
+from stormpetrel.correlate.group import REMEMBERED
 from stormpetrel.ingest.admit import QualityGate
 from stormpetrel.model.finding import Finding, FindingState
 from stormpetrel.model.incident import IncidentState
@@ -26,6 +26,8 @@ UNRESOLVED = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.MITI
 # At about a million samples a second this bounds the warm start to some twenty seconds.
 MAX_SAMPLES = 20_000_000
 MAX_SPANS = 50_000
+# Page decisions taken over: more than any four weeks can hold that the bar learns from.
+PAGES_REMEMBERED = 5000
 _PROBE, _HOUR, _PIECE = from_seconds(60), from_seconds(3600), from_seconds(10)
 
 
@@ -53,6 +55,7 @@ def warm_start(
     """
     resolved = control.list_incidents((IncidentState.RESOLVED,), limit=REMEMBERED)
     pipeline.grouping.restore([*control.list_incidents(UNRESOLVED, limit=1000), *reversed(resolved)])
+    pipeline.budget.restore(control.list_pages(limit=PAGES_REMEMBERED))
     learn_relations(pipeline, store, window)
     window = _bounded(store, window)
     newest: dict[str, Finding] = {}
@@ -64,6 +67,7 @@ def warm_start(
         ).admitted
         for bank, policy in zip(pipeline.banks, pipeline.policies, strict=True):
             newest.update((f.finding_id, f) for f in policy.update(admitted, bank.update(admitted), now))
+        pipeline.slos.learn(admitted)
         samples += len(batch)
     for scanned in store.scan_logs(window):
         logs = _without(scanned, arrived, window.end_unix_nano - _HOUR)
@@ -74,9 +78,10 @@ def warm_start(
             found = [*detector.update(logs), *detector.advance(now)]
             newest.update((f.finding_id, f) for f in found)
         records += len(logs)
-    changes = _to_report(pipeline.grouping, newest)
+    changes = _to_report(pipeline, newest)
     log.info("warm_start", since=to_iso(window.start_unix_nano), samples=samples, log_records=records)
-    return Outcome(changes, pipeline.grouping.update(changes, window.end_unix_nano))
+    now = window.end_unix_nano
+    return Outcome(changes, pipeline.decide(pipeline.grouping.update(changes, now), now))
 
 
 def _without(logs: LogBatch, arrived: Callable[[], NDArray[np.uint64]], since_unix_nano: int) -> LogBatch:
@@ -93,14 +98,18 @@ def learn_relations(pipeline: Pipeline, store: TelemetryStore, window: Window) -
     pipeline.judge_spans(store.read_spans(window, MAX_SPANS))
 
 
-def _to_report(grouping: Grouping, newest: dict[str, Finding]) -> list[Finding]:
+def _to_report(pipeline: Pipeline, newest: dict[str, Finding]) -> list[Finding]:
     """Of what the past shows: changes of known findings, and what is open; and what it does not show."""
-    told = [f for f in newest.values() if f.state is FindingState.OPEN or grouping.knows(f.finding_id)]
+    told = [
+        f for f in newest.values() if f.state is FindingState.OPEN or pipeline.grouping.knows(f.finding_id)
+    ]
     unseen = [
         finding
-        for incident in grouping.unresolved()
+        for incident in pipeline.grouping.unresolved()
         for finding in incident.findings
-        if finding.state is FindingState.OPEN and finding.finding_id not in newest
+        if finding.state is FindingState.OPEN
+        and finding.finding_id not in newest
+        and not pipeline.slos.take_over(finding)
     ]
     why = "After a restart the stored past does not show it: closed as unknown, not as recovered."
     closed = [replace(f, state=FindingState.CLOSED, why=f"{f.why} {why}") for f in unseen]

@@ -9,13 +9,15 @@ import typer
 
 from stormpetrel.cli.options import Json
 from stormpetrel.errors import ConfigError
+from stormpetrel.evaluate.noise_plan import default_plan
 from stormpetrel.evaluate.report import run
 
 
 def evaluate(
     area: Annotated[str, typer.Argument(help="what to evaluate; an unknown name lists the known ones")],
-    data: Annotated[Path, typer.Option(help="directory with the labelled data")],
     results: Annotated[Path, typer.Option("--out", help="directory for the predictions; made when missing")],
+    data: Annotated[Path | None, typer.Option(help="directory with the labelled data")] = None,
+    generated: Annotated[bool, typer.Option(help="noise only: a small generated fleet, no data")] = False,
     as_json: Json = False,
 ) -> None:
     """Measure the algorithms of one area on labelled data, with the settings that everybody gets.
@@ -29,8 +31,15 @@ def evaluate(
 
       petrel evaluate metrics --data ~/labelled --out predictions --json | jq .figures
 
+      petrel evaluate noise --generated --out predictions
+
     Exit codes: 0 done, 1 failed, 2 unknown area or unusable data.
     """
+    if generated and area == "noise" and data is None:
+        default_plan(results)
+        data = results
+    if data is None:
+        raise ConfigError("give --data a directory of labelled data (or --generated, for noise)")
     try:
         report = run(area, data, results)
     except ImportError as error:

@@ -116,6 +116,13 @@ class Grouping:
         self._open[incident_id] = moved
         return moved
 
+    def adopt(self, incidents: Iterable[Incident]) -> None:
+        """A later stage added to these incidents: they go on with what it added."""
+        for incident in incidents:
+            for held in (self._open, self._resolved):
+                if incident.incident_id in held:
+                    held[incident.incident_id] = incident
+
     def put_back(self, incident: Incident) -> None:
         """Undo a person's step that could not be stored: the incident is as it was before."""
         self._resolved.pop(incident.incident_id, None)

@@ -8,6 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from stormpetrel.detect import discovery
+
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 Settings = tuple[float, float, float, float, int, int, int]
@@ -24,7 +26,7 @@ def sift(
     columns: tuple[NDArray[np.uint32], I64, F64],
     state: I64,
     settings: Settings,
-    share: float,
+    purse: discovery.PurseArrays,
     out: tuple[NDArray[np.uint8], I64, I64],
 ) -> None:
     """Walk all rows in order. `out`: verdict on the finding of the row's series, its start, its last time.
@@ -33,7 +35,8 @@ def sift(
         columns: series, time, p-value; a NaN p-value is no evidence in either direction.
         state: int64[series, FIELDS].
         settings: p_open, p_close, at_once_share, p_severe, hold samples, close and refractory nanoseconds.
-        share: false alarms allowed per nanosecond and series; bounds p_open by share * interval.
+        purse: what each series may spend on false discoveries (`detect.discovery`); times its interval,
+            it bounds p_open.
     """
     series, times, p_values = columns
     verdicts, since, held = out
@@ -43,13 +46,15 @@ def sift(
         pace(row, times[k])
         if math.isnan(p):
             continue
-        limit = min(settings[0], share * row[INTERVAL])
+        limit = min(settings[0], discovery.level(purse, series[k], times[k]) * row[INTERVAL])
         verdict = follow(row, p, times[k], settings) if row[SINCE] != 0 else NOTHING
         count(row, p, times[k], limit, settings[3])
         if verdict == NOTHING and row[SINCE] == 0:
             verdict = start(row, p, times[k], limit, settings)
         if verdict != NOTHING:
             verdicts[k], since[k], held[k] = verdict, row[SINCE], row[HELD]
+        if verdict == OPENS:
+            discovery.earn(purse, series[k])
         if verdict == CLOSES:
             row[SINCE] = row[RUN] = row[SEVERE_RUN] = row[RAISED] = 0
             row[QUIET] = row[HELD] + settings[6]

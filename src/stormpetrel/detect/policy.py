@@ -10,13 +10,12 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from stormpetrel.detect import gate, wording
+from stormpetrel.detect import discovery, gate, wording
 from stormpetrel.model.finding import Evidence, Finding, FindingState, Scores, Severity
+from stormpetrel.model.resource import root_of
 from stormpetrel.model.signal import AdmittedMetrics, MetricBatch, SeriesInfo
 from stormpetrel.model.time import from_seconds, to_iso, to_seconds
 from stormpetrel.ports.algorithms import DetectorBank
-
-_DAY_NANOS = 86_400 * 1_000_000_000
 
 
 class AlarmOptions(TypedDict, total=False):
@@ -31,6 +30,8 @@ class AlarmOptions(TypedDict, total=False):
     refractory_seconds: float
     silent_close_seconds: float
     false_per_day: float
+    discovery_share: float
+    discovery_memory_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,11 @@ class AlarmSettings:
         close_seconds: how long a series must be *seen* recovered; silence does not count.
         refractory_seconds: no new finding of a series within this of the end of its last one.
         silent_close_seconds: a finding whose series fell silent is closed, as unknown, after this.
-        false_per_day: false alarms that all series together may cause per day if p-values were exact and
-            samples independent: tightens `p_open` by the number of series and their intervals.
+        false_per_day: false alarms that one series may cause per day if p-values were exact and samples
+            independent; ten thousand may cause ten times as many together. It tightens `p_open` by the
+            number of series and their intervals.
+        discovery_share, discovery_memory_seconds: how many more false ones each finding allows, and for how
+            long it does: see `detect.discovery`.
     """
 
     p_open: float = 1e-3
@@ -59,6 +63,8 @@ class AlarmSettings:
     refractory_seconds: float = 900.0
     silent_close_seconds: float = 86_400.0
     false_per_day: float = 0.3
+    discovery_share: float = 0.05
+    discovery_memory_seconds: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,11 @@ class AlarmPolicy:
     ) -> None:
         self._name, self._version, self._heads = bank.name, bank.version, bank.heads
         self._describe = describe
-        self._settings = AlarmSettings(**settings)
+        self._settings = s = AlarmSettings(**settings)
+        self._purse = discovery.Purse(
+            discovery.DiscoverySettings(s.false_per_day, s.discovery_share, s.discovery_memory_seconds),
+            lambda series: root_of(describe(series).entity),
+        )
         self._state: NDArray[np.int64] = np.zeros((0, gate.FIELDS), np.int64)
         self._active = 0
         self._open: dict[int, Finding] = {}
@@ -119,10 +129,8 @@ class AlarmPolicy:
         intervals = self._state[self._state[:, gate.INTERVAL] > 0, gate.INTERVAL]
         if not len(intervals):
             return self._settings.p_open
-        return float(min(self._settings.p_open, self._share() * float(np.median(intervals))))
-
-    def _share(self) -> float:
-        return self._settings.false_per_day / _DAY_NANOS / max(self._active, 1)
+        alone = self._purse.alone(self._active)
+        return float(min(self._settings.p_open, alone * float(np.median(intervals))))
 
     def update(self, admitted: AdmittedMetrics, scores: Scores, now_unix_nano: int) -> list[Finding]:
         """Finding changes that these judged rows cause, in order of rows, then `advance(now)`.
@@ -152,7 +160,7 @@ class AlarmPolicy:
             (batch.series, batch.time_unix_nano, scores.p_value),
             self._state,
             (s.p_open, s.p_close, s.at_once_share, s.p_severe, s.hold_samples, close, refractory),
-            self._share(),
+            self._purse.arrays(batch.series, self._active),
             (told.verdict, told.since, told.held),
         )
         return told

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from stormpetrel.model.finding import Finding, Severity
+from stormpetrel.model.page import Page
 
 
 class IncidentState(StrEnum):
@@ -33,7 +34,7 @@ class TimelineEntry:
     """One thing that happened to an incident. `actor` is "petrel" or a person's name."""
 
     time_unix_nano: int
-    kind: str  # "opened" | "finding" | "recovered" | "severity" | "state" | "note"
+    kind: str  # "opened" | "finding" | "recovered" | "severity" | "state" | "page" | "note"
     text: str
     actor: str = "petrel"
     finding_id: str = ""
@@ -58,3 +59,4 @@ class Incident:
     findings: tuple[Finding, ...]
     timeline: tuple[TimelineEntry, ...]
     follows: str = ""  # the resolved incident that this one repeats, if any
+    page: Page | None = None  # whether it wakes somebody; None until that is decided

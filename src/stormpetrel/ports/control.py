@@ -7,6 +7,8 @@ from typing import Protocol
 
 from stormpetrel.model.access import ApiToken, User
 from stormpetrel.model.incident import Incident, IncidentState
+from stormpetrel.model.page import PageDecision
+from stormpetrel.model.page_view import PageRecord
 
 
 class ControlStore(Protocol):
@@ -29,6 +31,12 @@ class ControlStore(Protocol):
 
     def count_incidents(self, states: Sequence[IncidentState] = (), since_unix_nano: int = 0) -> int:
         """How many incidents are in these states and started since."""
+        ...
+
+    def list_pages(
+        self, decisions: Sequence[PageDecision] = (), since_unix_nano: int = 0, limit: int = 1000
+    ) -> list[PageRecord]:
+        """Page decisions taken since, newest first, ties by id; all of paged and held when none is named."""
         ...
 
     # people and tokens -----------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from stormpetrel.errors import NotFoundError, StateError, StoreError
 from stormpetrel.model.access import ApiToken, Role, Scope, User
 from stormpetrel.model.finding import Severity
 from stormpetrel.model.incident import Incident, IncidentState, TimelineEntry
+from stormpetrel.model.page import Page, PageAccount, PageDecision
 from stormpetrel.ports.control import ControlStore
 from stormpetrel.testing.require import equal, require
 from stormpetrel.testing.store_samples import NOW, ODD_TEXT, SECOND, finding
@@ -79,6 +80,39 @@ def incidents_are_listed(make_store: MakeControlStore) -> None:
     umlaut = dataclasses.replace(sample_incident(9), sentence="ÄRGER im Netz")
     store.save_incidents([umlaut])
     equal(ids(text="ärger"), "i9")
+    store.close()
+
+
+def decided_incident(number: int, decision: PageDecision) -> Incident:
+    """A sample incident with a page decision."""
+    reason = ODD_TEXT.replace("\x00", "")
+    page = Page(decision, PageAccount.BUDGET, NOW + number, reason, Severity.ERROR, 9.25, 7.5, 3)
+    return dataclasses.replace(sample_incident(number), page=page)
+
+
+def page_decisions_are_listed(make_store: MakeControlStore) -> None:
+    """They come back with their incidents, also after a restart; newest first, by decision and time."""
+    store = make_store()
+    wanted = (PageDecision.PAGED, PageDecision.HELD, PageDecision.NOT_A_CANDIDATE, PageDecision.PAGED)
+    decided = [decided_incident(number, decision) for number, decision in enumerate(wanted)]
+    store.save_incidents([*decided, sample_incident(9)])
+    store.close()
+    store = make_store()
+    for one in decided:
+        require(_same(store.incident(one.incident_id), one), "a decision comes back with its incident")
+
+    def ids(decisions: tuple[PageDecision, ...] = (), since: int = 0, limit: int = 100) -> str:
+        return " ".join(one.incident_id for one in store.list_pages(decisions, since, limit))
+
+    equal(ids(), "i3 i1 i0")
+    equal(ids((PageDecision.PAGED,)), "i3 i0")
+    equal(ids((PageDecision.NOT_A_CANDIDATE,)), "i2")
+    equal(ids(since=NOW + 1), "i3 i1")
+    equal(ids(limit=1), "i3")
+    first, last = store.list_pages(limit=1)[0], decided[3]
+    equal((first.page, first.sentence, first.state), (last.page, last.sentence, last.state))
+    store.save_incidents([dataclasses.replace(last, page=None)])
+    equal(ids(), "i1 i0")
     store.close()
 
 
@@ -162,6 +196,7 @@ def closed_is_closed(make_store: MakeControlStore) -> None:
 CONTROL_CHECKS: tuple[Callable[[MakeControlStore], None], ...] = (
     incidents_come_back,
     incidents_are_listed,
+    page_decisions_are_listed,
     users_are_unique,
     tokens_can_be_revoked,
     settings_stay,

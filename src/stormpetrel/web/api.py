@@ -12,7 +12,7 @@ from stormpetrel.model.finding import Finding
 from stormpetrel.model.incident import Incident, IncidentState
 from stormpetrel.model.signal import SeriesInfo
 from stormpetrel.web.access import guarded_router
-from stormpetrel.web.columns import fields_of, finding_json, json_response, series_columns
+from stormpetrel.web.columns import fields_of, finding_json, json_response, page_json, series_columns
 from stormpetrel.web.filters import LogFilter
 from stormpetrel.web.show import severity_word
 from stormpetrel.web.site import SiteOf
@@ -151,6 +151,7 @@ def _incident(one: Incident) -> dict[str, Any]:
         **fields_of(one),
         "severity": severity_word(one.severity),
         "findings": [finding_json(f) for f in one.findings],
+        "page": page_json(one.page),
     }
 
 

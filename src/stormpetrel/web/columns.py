@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from starlette.responses import Response
 
 from stormpetrel.model.finding import Finding, FindingState
+from stormpetrel.model.page import Page
 from stormpetrel.model.signal import SeriesPoints
 from stormpetrel.model.time import NANOS_PER_SECOND
 from stormpetrel.model.view import SeriesView
@@ -109,6 +110,11 @@ def _with_gaps(
 def finding_json(finding: Finding) -> dict[str, Any]:
     """A finding with its evidence, severity as a word."""
     return {**fields_of(finding), "severity": severity_word(finding.severity)}
+
+
+def page_json(page: Page | None) -> dict[str, Any] | None:
+    """A page decision, its tier as a word; None while nothing is decided."""
+    return None if page is None else {**fields_of(page), "tier": severity_word(page.tier)}
 
 
 def fields_of(value: object) -> dict[str, Any]:

@@ -13,12 +13,15 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from stormpetrel.adapters.store.control_pages import pages_wanted, record_of
 from stormpetrel.adapters.store.control_rows import incident_of, incident_values, search_text
 from stormpetrel.adapters.store.control_schema import upgrade
 from stormpetrel.adapters.store.control_tables import Base, IncidentRow, SettingRow, TokenRow, UserRow
 from stormpetrel.errors import ConfigError, NotFoundError, StateError, StoreError, StoreFullError
 from stormpetrel.model.access import ApiToken, Role, Scope, User
 from stormpetrel.model.incident import Incident, IncidentState
+from stormpetrel.model.page import PageDecision
+from stormpetrel.model.page_view import PageRecord
 
 _BUSY_SECONDS = 15
 _LONGEST_SEARCH = 500
@@ -155,6 +158,15 @@ class SqlControlStore:
         wanted = select(func.count()).select_from(IncidentRow).where(*_among(states))
         with self._transaction() as session:
             return session.scalar(wanted.where(IncidentRow.start_unix_nano >= since_unix_nano)) or 0
+
+    def list_pages(
+        self, decisions: Sequence[PageDecision] = (), since_unix_nano: int = 0, limit: int = 1000
+    ) -> list[PageRecord]:
+        """Page decisions taken since, newest first, ties by id; all of paged and held when none is named."""
+        with self._transaction() as session:
+            return [
+                record_of(row) for row in session.execute(pages_wanted(decisions, since_unix_nano, limit))
+            ]
 
     def add_user(self, user: User) -> None:
         """Create a user; StateError when the name is taken."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from stormpetrel.adapters.store.control_pages import page_of, page_values
 from stormpetrel.adapters.store.control_tables import IncidentRow
 from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity
 from stormpetrel.model.incident import Incident, IncidentState, TimelineEntry
@@ -37,6 +38,7 @@ def incident_values(incident: Incident) -> dict[str, Any]:
         "findings": [finding_json(one) for one in incident.findings],
         "timeline": [{name: getattr(one, name) for name in _ENTRY} for one in incident.timeline],
         "search_text": search_text("\n".join((incident.sentence, *incident.entities))),
+        **page_values(incident.page),
     }
 
 
@@ -54,6 +56,7 @@ def incident_of(row: IncidentRow) -> Incident:
         findings=tuple(finding_of(one) for one in row.findings),
         timeline=tuple(TimelineEntry(**one) for one in row.timeline),
         follows=row.follows,
+        page=page_of(row.page),
     )
 
 

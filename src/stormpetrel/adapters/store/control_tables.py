@@ -11,11 +11,19 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 class Base(DeclarativeBase):
     """Root of the models."""
 
-    type_annotation_map: ClassVar[dict[Any, Any]] = {int: BigInteger, str: Text, list[Any]: JSON}
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        int: BigInteger,
+        str: Text,
+        list[Any]: JSON,
+        dict[str, Any]: JSON,
+    }
 
 
 class IncidentRow(Base):
-    """An incident, whole; `search_text` is its sentence and entities, casefolded."""
+    """An incident, whole; `search_text` is its sentence and entities, casefolded.
+
+    `page_decision` and `page_unix_nano` repeat what `page` says, for the list of pages; "" and 0 without one.
+    """
 
     __tablename__ = "incidents"
 
@@ -31,6 +39,9 @@ class IncidentRow(Base):
     findings: Mapped[list[Any]]
     timeline: Mapped[list[Any]]
     search_text: Mapped[str]
+    page: Mapped[dict[str, Any] | None]
+    page_decision: Mapped[str]
+    page_unix_nano: Mapped[int]
 
 
 class UserRow(Base):
