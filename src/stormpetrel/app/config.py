@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
+from stormpetrel.app.config_context import ContextConfig
 from stormpetrel.app.config_section import Section
 from stormpetrel.app.config_sources import SourcesConfig
 from stormpetrel.errors import ConfigError
@@ -153,6 +154,7 @@ class Config(Section):
     sources: SourcesConfig = SourcesConfig()
     detect: DetectConfig = DetectConfig()
     incidents: IncidentConfig = IncidentConfig()
+    context: ContextConfig = ContextConfig()
 
 
 def load_config(path: Path | None, overrides: dict[str, Any] | None = None) -> Config:

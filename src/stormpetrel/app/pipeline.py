@@ -1,6 +1,6 @@
 """THE order of the stages. Everything that happens to a signal is named here, once.
 
-    admit -> (store) -> detect -> policy -> correlate
+    admit -> (store) -> context (mask) -> detect -> policy -> context (judge) -> correlate
 
 `admit` runs where batches arrive, before the insert; the rest after it, in one thread, on the batches
 in the order in which they were stored. Live, replay, backtest and tests call the same methods with
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stormpetrel.app.config import Config
+from stormpetrel.app.context import build_book, build_context
 from stormpetrel.app.registry import DETECTORS, LOG_DETECTORS, load_all
 from stormpetrel.correlate.group import Grouping
 from stormpetrel.correlate.relations import Relations
@@ -43,15 +44,17 @@ class Pipeline:
         """`stored`: what comes was admitted before, see `build_gate`."""
         self.registry = registry
         self.gate = build_gate(config, stored)
+        self.book = build_book(config)
         self._config = config
         self.forget()
 
     def forget(self) -> None:
-        """Stages 2 to 4 are as new: a warm start that failed half-way begins again. Admission is not."""
+        """Stages 2 to 5 are as new: a warm start that failed half-way begins again. Admission is not."""
         config, registry = self._config, self.registry
         self.banks: list[DetectorBank] = build_banks(config)
         self.log_detectors: list[LogDetector] = [make() for make in load_all(LOG_DETECTORS).values()]
         self.policies = [build_policy(config, bank, registry) for bank in self.banks]
+        self.context = build_context(config, registry, self.book)
         self.absence = AbsenceWatch(describe=registry.info)
         self.relations = Relations()
         self._series_seen = 0
@@ -67,23 +70,28 @@ class Pipeline:
         return self.gate.admit(batch, now_unix_nano, self.registry.kind_codes(), self.registry.blocked())
 
     def judge_metrics(self, admitted: AdmittedMetrics) -> Outcome:
-        """Stages 2 to 4 for metric samples: detect, policy, correlate."""
+        """Stages 2 to 5 for metric samples: context, detect, policy, context again, correlate."""
         if not len(admitted.batch):
             return Outcome()
         self.learn_new_series()
         now = int(admitted.batch.time_unix_nano.max())
+        return self._correlate(self.find(admitted, now), now)
+
+    def find(self, admitted: AdmittedMetrics, now_unix_nano: int) -> list[Finding]:
+        """Stages 2 to 4 for metric samples: everything but the correlation."""
+        masked = self.context.mask(admitted)
         changes: list[Finding] = []
         for bank, policy in zip(self.banks, self.policies, strict=True):
-            changes += policy.update(admitted, bank.update(admitted), now)
-        return self._correlate(changes, now)
+            changes += policy.update(masked, bank.update(masked), now_unix_nano)
+        return self.context.judge(masked, changes, now_unix_nano)
 
     def judge_logs(self, batch: LogBatch) -> Outcome:
-        """Stages 2 to 4 for log records."""
+        """Stages 3 to 5 for log records."""
         if not len(batch):
             return Outcome()
         now = int(batch.records.column("time_unix_nano").to_numpy().max())
         changes = [change for detector in self.log_detectors for change in detector.update(batch)]
-        return self._correlate(changes, now)
+        return self._correlate(self.context.over(changes, now), now)
 
     def judge_spans(self, batch: SpanBatch) -> Outcome:
         """Spans say who calls whom; they are not judged by themselves."""
@@ -91,8 +99,9 @@ class Pipeline:
         return Outcome()
 
     def judge_records(self, batch: FlowBatch | AlertBatch | ChangeBatch) -> Outcome:
-        """Flows, alerts of other systems and changes are kept for the reader; no stage judges them."""
-        del batch
+        """Changes tell the calendar of deploys and jobs; flows and alerts are kept for the reader."""
+        if isinstance(batch, ChangeBatch):
+            self.context.see_changes(batch)
         return Outcome()
 
     def learn_new_series(self) -> None:
@@ -113,7 +122,7 @@ class Pipeline:
         times, intervals = self.gate.last_times(), self.gate.intervals()
         known = min(len(times), len(intervals))
         changes += self.absence.advance(now_unix_nano, times[:known], intervals[:known])
-        outcome = self._correlate(changes, now_unix_nano)
+        outcome = self._correlate(self.context.advance(changes, now_unix_nano), now_unix_nano)
         return Outcome(outcome.findings, [*outcome.incidents, *self.grouping.advance(now_unix_nano)])
 
     def _correlate(self, changes: list[Finding], now_unix_nano: int) -> Outcome:

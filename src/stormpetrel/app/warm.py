@@ -62,8 +62,7 @@ def warm_start(
         admitted = gate.admit(
             batch, now, pipeline.registry.kind_codes(), pipeline.registry.blocked()
         ).admitted
-        for bank, policy in zip(pipeline.banks, pipeline.policies, strict=True):
-            newest.update((f.finding_id, f) for f in policy.update(admitted, bank.update(admitted), now))
+        newest.update((f.finding_id, f) for f in pipeline.find(admitted, now))
         samples += len(batch)
     for scanned in store.scan_logs(window):
         logs = _without(scanned, arrived, window.end_unix_nano - _HOUR)
@@ -71,7 +70,7 @@ def warm_start(
             continue
         now = int(logs.records.column("time_unix_nano").to_numpy().max())
         for detector in pipeline.log_detectors:
-            found = [*detector.update(logs), *detector.advance(now)]
+            found = pipeline.context.over([*detector.update(logs), *detector.advance(now)], now)
             newest.update((f.finding_id, f) for f in found)
         records += len(logs)
     changes = _to_report(pipeline.grouping, newest)

@@ -74,7 +74,7 @@ def follow(
 @njit(cache=True, nogil=True)
 def height(number: F64, count: I64) -> float:
     """How far the excursion stood from the level, in the mean."""
-    return number[SUM] / max(count[INSIDE], 1)
+    return float(number[SUM] / max(count[INSIDE], 1))
 
 
 @njit(cache=True, nogil=True)

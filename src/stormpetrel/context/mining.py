@@ -108,7 +108,7 @@ def alike(runs: tuple[F64, F64], a: int, b: int) -> bool:
         return False
     ratio = heights[a] / heights[b]
     longer, shorter = max(lengths[a], lengths[b]), min(lengths[a], lengths[b])
-    return 0.25 <= ratio <= 4.0 and longer <= 8.0 * max(shorter, 1.0)
+    return bool(0.25 <= ratio <= 4.0 and longer <= 8.0 * max(shorter, 1.0))
 
 
 @njit(cache=True, nogil=True)

@@ -21,7 +21,7 @@ _DAY, _TICK = timedelta(days=1), timedelta(milliseconds=1)
 _SECOND = from_seconds(1)
 
 
-class RecurrenceError(StormPetrelError):
+class RecurrenceError(StormPetrelError, ValueError):
     """A recurrence that cannot be read; the message says why."""
 
     reason = "bad_recurrence"
@@ -36,7 +36,9 @@ def check_zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        raise RecurrenceError(f"{name[:60]!r} is no time zone; write UTC or a name as Europe/Berlin") from None
+        raise RecurrenceError(
+            f"{name[:60]!r} is no time zone; write UTC or a name as Europe/Berlin"
+        ) from None
 
 
 def check_cron(expression: str) -> None:
@@ -65,8 +67,8 @@ def occurrences(entry: CalendarEntry, window: Window) -> list[Occurrence]:
     elif isinstance(rule, Listed):
         spans = iter(rule.spans)
     else:
-        starts = cron_starts if isinstance(rule, Cron) else every_starts
-        begins = starts(rule, Window(window.start_unix_nano - length, window.end_unix_nano))  # type: ignore[operator]  # by its kind
+        wider = Window(window.start_unix_nano - length, window.end_unix_nano)
+        begins = cron_starts(rule, wider) if isinstance(rule, Cron) else every_starts(rule, wider)
         spans = ((start, start + length) for start in begins)
     inside = (
         Occurrence(entry, start, end)

@@ -22,13 +22,13 @@ from stormpetrel.model.resource import root_of
 from stormpetrel.model.signal import SeriesInfo
 
 _SELECTOR = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:.]*)?\s*\{(.*)\}\s*", re.DOTALL)
-_METRIC = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.]*")
+_METRIC = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.]*")  # a selector without labels
 _MATCHER = re.compile(r'\s*([a-zA-Z_][a-zA-Z0-9_.]*)\s*(=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"\s*(,|$)')
 _ENTITY = re.compile(r"[a-z_*?]+:.+", re.DOTALL)
-_LONGEST = 1000
+_LONGEST = 4000
 
 
-class ScopeError(StormPetrelError):
+class ScopeError(StormPetrelError, ValueError):
     """A scope that cannot be read; the message says where, and what would be right."""
 
     reason = "bad_scope"
@@ -98,7 +98,9 @@ def read_scope(text: str) -> Scope:
         return Scope(text, entity=text)
     if _METRIC.fullmatch(text):
         return Scope(text, metric=text)
-    raise ScopeError(f'{text!r}: write *, an entity such as host:web-1, or a selector such as {{job="batch"}}')
+    raise ScopeError(
+        f'{text!r}: write *, an entity such as host:web-1, or a selector such as {{job="batch"}}'
+    )
 
 
 def _matchers(inner: str, text: str) -> tuple[tuple[str, Callable[[str], bool]], ...]:
@@ -106,10 +108,25 @@ def _matchers(inner: str, text: str) -> tuple[tuple[str, Callable[[str], bool]],
     while at < len(inner.rstrip()):
         match = _MATCHER.match(inner, at)
         if match is None:
-            raise ScopeError(f'{text!r}: cannot read {inner[at:at + 40]!r}; write label="value", joined by ,')
-        found.append((match[1], _decider(match[2], re.sub(r"\\(.)", r"\1", match[3]), text)))
+            raise ScopeError(
+                f'{text!r}: cannot read {inner[at : at + 40]!r}; write label="value", joined by ,'
+            )
+        found.append((match[1], _decider(match[2], _unescaped(match[3]), text)))
         at = match.end()
     return tuple(found)
+
+
+def selector_of(series: SeriesInfo) -> str:
+    """The scope that is exactly one series.
+
+    >>> selector_of(SeriesInfo(1, "a:b", (), "job:x", "s"))
+    '{__name__="a:b"}'
+    """
+    return series.text() if series.labels else f'{{__name__="{series.metric}"}}'
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.)", lambda found: {"n": "\n"}.get(found[1], found[1]), text)
 
 
 def _decider(operator: str, wanted: str, text: str) -> Callable[[str], bool]:

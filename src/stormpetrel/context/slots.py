@@ -22,7 +22,7 @@ MAX_SERIES = 100_000
 MAX_SLOTS = 4
 RUNS = 16
 # Of the last periods this share must hold for a slot to count without anybody's word.
-PRESUMED_SHARE = 6 / 7
+PRESUMED = (6, 7)
 # How fast a slot follows when its time moves.
 _DRIFT = 0.3
 
@@ -63,7 +63,7 @@ class Slot:
     def presumed(self, clock: int) -> bool:
         """Whether it is so regular that it counts as expected by itself."""
         hits, possible = self.seen(clock)
-        return possible >= int(mining.depth(self.period)) and hits >= PRESUMED_SHARE * possible
+        return possible >= int(mining.depth(self.period)) and hits * PRESUMED[1] >= PRESUMED[0] * possible
 
     def gone(self, clock: int) -> bool:
         """Whether it was seen so rarely of late that it is none any more."""

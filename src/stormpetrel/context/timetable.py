@@ -121,7 +121,9 @@ class Timetable:
         for one in new.tolist():
             known = self._describe(one)
             members = tuple(
-                k for k, e in enumerate(self._masks) if any(s.has_series(known) for s in self._scopes[e.entry_id])
+                k
+                for k, e in enumerate(self._masks)
+                if any(s.has_series(known) for s in self._scopes[e.entry_id])
             )
             self._group_of[one] = sets.setdefault(members, len(sets))
         if len(sets) > len(self._sets):
@@ -148,7 +150,7 @@ class Timetable:
     def covering(
         self, kind: EntryKind, entity: str, series: int, time_unix_nano: int, after_nanos: int = 0
     ) -> Occurrence | None:
-        """The occurrence of a kind that covers a moment (or ended at most `after_nanos` before it), the newest."""
+        """The newest occurrence of a kind that covers a moment, or ended `after_nanos` before it at most."""
         self.look(time_unix_nano, time_unix_nano)
         found: Occurrence | None = None
         for entry in self.entries:

@@ -19,7 +19,9 @@ DAY_SECONDS = 86_400.0
 class EntryKind(StrEnum):
     """What an entry means to the stages."""
 
-    EXPECTED_JOB = "expected_job"  # findings in its time and scope are expected; a job that fails to run is not
+    EXPECTED_JOB = (
+        "expected_job"  # findings in its time and scope are expected; a job that fails to run is not
+    )
     MAINTENANCE = "maintenance"  # its scope opens no finding, and is not learnt from
     DEPLOY = "deploy"  # findings name it
     FREEZE = "freeze"  # shown
@@ -71,13 +73,13 @@ class Watch:
 
     Attributes:
         heartbeat: name under which start and finish are told; empty: none are.
-        series: selector of series that are unusual while the job runs; empty: none are looked at.
+        series: selectors of series that leave their level while the job runs; empty: none are looked at.
         late_seconds: a job that has not begun this long after its time is late.
         overlong_seconds: a job that runs this much longer than its duration is overlong.
     """
 
     heartbeat: str = ""
-    series: str = ""
+    series: tuple[str, ...] = ()
     late_seconds: float = 300.0
     overlong_seconds: float = 600.0
 
