@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import structlog
+
 from stormpetrel.app.config import Config
 from stormpetrel.app.config_context import ContextConfig, JobConfig, Scheduled
 from stormpetrel.context.book import EntryBook
+from stormpetrel.context.slots_state import Arrays
 from stormpetrel.context.stage import ContextSettings, ContextStage
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.calendar import CalendarEntry, Cron, EntryKind, Watch
 
 CONFIG = "config"
+Recall = Callable[[], Arrays | None]
+
+log = structlog.get_logger(__name__)
 
 
 def build_book(config: Config) -> EntryBook:
@@ -19,10 +27,12 @@ def build_book(config: Config) -> EntryBook:
     return book
 
 
-def build_context(config: Config, registry: SeriesRegistry, book: EntryBook) -> ContextStage:
-    """The stage as configured."""
+def build_context(
+    config: Config, registry: SeriesRegistry, book: EntryBook, learned: Arrays | None = None
+) -> ContextStage:
+    """The stage as configured, with what was learned before; learnt anew when that does not fit."""
     context = config.context
-    return ContextStage(
+    stage = ContextStage(
         describe=registry.info,
         known=registry.__len__,
         book=book,
@@ -30,6 +40,12 @@ def build_context(config: Config, registry: SeriesRegistry, book: EntryBook) -> 
             context.time_zone, context.deploy_seconds, context.learn, context.grace_seconds
         ),
     )
+    if learned is not None:
+        try:
+            stage.restore(learned)
+        except ValueError as error:
+            log.warning("slots_not_taken", error=str(error))
+    return stage
 
 
 def entries_of(context: ContextConfig) -> list[CalendarEntry]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stormpetrel.app.config import Config
-from stormpetrel.app.context import build_book, build_context
+from stormpetrel.app.context import Recall, build_book, build_context
 from stormpetrel.app.registry import DETECTORS, LOG_DETECTORS, load_all
 from stormpetrel.correlate.group import Grouping
 from stormpetrel.correlate.relations import Relations
@@ -45,6 +45,7 @@ class Pipeline:
         self.registry = registry
         self.gate = build_gate(config, stored)
         self.book = build_book(config)
+        self.recall: Recall = lambda: None  # what the calendar learned before this process
         self._config = config
         self.forget()
 
@@ -54,7 +55,7 @@ class Pipeline:
         self.banks: list[DetectorBank] = build_banks(config)
         self.log_detectors: list[LogDetector] = [make() for make in load_all(LOG_DETECTORS).values()]
         self.policies = [build_policy(config, bank, registry) for bank in self.banks]
-        self.context = build_context(config, registry, self.book)
+        self.context = build_context(config, registry, self.book, self.recall())
         self.absence = AbsenceWatch(describe=registry.info)
         self.relations = Relations()
         self._series_seen = 0

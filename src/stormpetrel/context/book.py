@@ -26,8 +26,9 @@ class EntryBook:
         """The entries of one source, in place of those it had; how many were left out for want of room."""
         found = tuple(entries)
         with self._lock:
-            self._of[source] = found[: self._max]
-            self.version += 1
+            if self._of.get(source) != found[: self._max]:
+                self._of[source] = found[: self._max]
+                self.version += 1
         return max(0, len(found) - self._max)
 
     def decide(self, decided: Iterable[Decided]) -> None:

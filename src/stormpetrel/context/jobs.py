@@ -119,8 +119,8 @@ class JobWatch:
         self._reach(job, start_unix_nano)
         job.run = Run(start_unix_nano, 0)
         changes = []
-        if job.finding is not None and job.state in ("late", "missing", "failed"):
-            changes = [closed(job.finding, told(job.duty.entry, "again", job.due, start_unix_nano))]
+        if job.finding is not None:  # late, missing, or failed the time before
+            changes = [closed(job.finding, told(job.duty.entry, "again", job.finding, start_unix_nano))]
             job.finding = None
         job.state = "running"
         return changes
@@ -135,7 +135,7 @@ class JobWatch:
         changes = []
         if job.finding is not None:
             job.quiet_after = end_unix_nano + job.duty.late
-            why = told(job.duty.entry, "ended", job.run.start_unix_nano, end_unix_nano)
+            why = told(job.duty.entry, "ended", job.finding, end_unix_nano)
             changes, job.finding = [closed(replace(job.finding, end_unix_nano=end_unix_nano), why)], None
         if failed:
             job.state = "failed"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from stormpetrel.context.telling import NAME
 from stormpetrel.model.calendar import CalendarEntry, EntryKind, Once
 from stormpetrel.model.finding import Finding, FindingState, Severity
 from stormpetrel.model.resource import UNKNOWN_ENTITY, root_of
@@ -107,7 +108,8 @@ class Marks:
             self._keep(self._held, key, (finding, window), closed)
             return None
         finding = self._named(finding)
-        expectation = self._expected(finding)
+        # That a job misbehaves is never expected by the job.
+        expectation = self._expected(finding) if finding.detector != NAME else None
         if expectation is None:
             self._keep(self._told, key, None, closed)
             return finding

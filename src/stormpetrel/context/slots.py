@@ -23,6 +23,7 @@ MAX_SLOTS = 4
 RUNS = 16
 # Of the last periods this share must hold for a slot to count without anybody's word.
 PRESUMED = (6, 7)
+Rings = tuple[NDArray[np.generic], NDArray[np.generic], NDArray[np.generic]]
 # How fast a slot follows when its time moves.
 _DRIFT = 0.3
 
@@ -55,7 +56,9 @@ class Slot:
 
     def seen(self, clock: int) -> tuple[int, int]:
         """In how many of the last complete periods it was seen, and how many those are."""
-        now = (clock - self.phase - self.width) // self.period
+        # A run is known when it has ended: a period counts once even a long one would have.
+        settled = min(2 * from_seconds(self.longest_seconds()) + 2 * self.width, self.period // 2)
+        now = (clock - self.phase - settled) // self.period
         possible = min(int(mining.depth(self.period)), now - self.first + 1)
         hits = sum(1 for number in self.numbers if now - possible < number <= now)
         return hits, max(possible, 0)
@@ -208,6 +211,20 @@ class SlotLearner:
         self.runs[place, :, : len(others)] = self.runs[place][:, others]
         self.held[place] = len(others)
         return slot
+
+    def places(self) -> list[int]:
+        """The series with rings, in order of their place."""
+        return list(self._place)
+
+    def take_rings(self, series: list[int], rings: Rings) -> None:
+        """Take over rings of a learner like this one; ValueError when they do not fit."""
+        starts, runs, held = rings
+        n = len(series)
+        if starts.shape != (n, 2, RING) or runs.shape != (n, 2, RING) or held.shape != (n,):
+            raise ValueError("damaged slots: the rings have another shape")
+        self._place = {one: place for place, one in enumerate(series)}
+        self.starts, self.runs = starts.astype(np.int64), runs.astype(np.float64)
+        self.held = np.clip(held.astype(np.int64), 0, RING)
 
     def forget_gone(self, now_unix_nano: int) -> list[Slot]:
         """Drop the slots that do not come any more, and hand them out; O(slots)."""

@@ -17,6 +17,7 @@ from stormpetrel.context.marks import Expectation, Marks
 from stormpetrel.context.recur import check_zone, occurrences
 from stormpetrel.context.roster import Roster
 from stormpetrel.context.slots import SlotLearner
+from stormpetrel.context.slots_state import Arrays, from_arrays, to_arrays
 from stormpetrel.context.timetable import Timetable
 from stormpetrel.model.calendar import CalendarView, EntryKind, EntrySource
 from stormpetrel.model.finding import Finding
@@ -59,6 +60,7 @@ class ContextStage:
     ) -> None:
         self._book = book
         self._settings = settings
+        self._known = known
         self._grace = from_seconds(settings.grace_seconds)
         self._version = -1
         self.timetable = Timetable(describe)
@@ -170,6 +172,21 @@ class ContextStage:
                 else:
                     told += self.watch.ended(key, beat.time_unix_nano, beat.failed)
         return told
+
+    # ------------------------------------------------------------------------------------- memory
+
+    def snapshot(self) -> dict[str, NDArray[np.generic]]:
+        """What was learned, as plain arrays; call it where nothing else runs in this stage."""
+        return to_arrays(self.learner)
+
+    def restore(self, arrays: Arrays) -> None:
+        """Take over what was learned, into a new stage; ValueError when it does not fit."""
+        known = self._known()
+        for slot in from_arrays(self.learner, arrays):
+            if slot.series < known:
+                self.roster.add(slot)
+            else:  # of another installation's series: they are not this one's
+                self.learner.slots[slot.series].remove(slot)
 
     # ---------------------------------------------------------------------------------- questions
 

@@ -98,10 +98,13 @@ def seen_by(entry: CalendarEntry) -> str:
     return f"Looked at: {'; '.join(parts)}." if parts else ""
 
 
-def told(entry: CalendarEntry, what: str, start: int, end: int) -> str:
+def told(entry: CalendarEntry, what: str, finding: Finding, end: int) -> str:
     """How it went on: it ran `again`, or an overlong run `ended`."""
+    start = finding.start_unix_nano
+    if what == "again" and finding.head == "failed":
+        return f"It began again at {clock(entry, end)}."
     if what == "again":
-        return f"It began at {clock(entry, end)}, {span(to_seconds(end - start))} after its time."
+        return f"It began at {clock(entry, end)}, {span(to_seconds(end - start))} after that time."
     return f"It ended at {clock(entry, end)} after {span(to_seconds(end - start))}."
 
 

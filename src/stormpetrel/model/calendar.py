@@ -232,3 +232,23 @@ class CalendarView:
     held_total: int  # findings kept back by maintenance windows
     expected_total: int  # findings that were expected
     zone: str = "UTC"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryDraft:
+    """An entry as a person or a program asks for it; what is left out is filled in where it is taken."""
+
+    kind: EntryKind
+    title: str
+    scopes: tuple[str, ...]
+    recurrence: Once | Cron
+    train: bool = False
+    watch: Watch | None = None
+
+
+class JobSignal(StrEnum):
+    """What a job tells of itself."""
+
+    START = "start"
+    FINISH = "finish"
+    FAIL = "fail"
