@@ -35,6 +35,8 @@ PAGES = [
     "/explore?series=4",
     "/logs",
     "/quality",
+    "/calendar",
+    "/calendar?edit=e1",
     "/sources",
     "/sources/prometheus-eu",
     "/quarantine?series=4",

@@ -6,11 +6,12 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from stormpetrel.app.service import Service
-from stormpetrel.web import api, api_sources, errors, live, ops
+from stormpetrel.web import api, api_calendar, api_sources, errors, live, ops
 from stormpetrel.web.access import undecided
 from stormpetrel.web.guard import Guard
 from stormpetrel.web.pages import (
     account,
+    calendar,
     explore,
     incidents,
     logs,
@@ -27,8 +28,8 @@ from stormpetrel.web.settings import WebSettings
 from stormpetrel.web.site import STATIC, Site
 
 _ROUTERS = (
-    now, incidents, explore, logs, tail, sources, quarantine, told, system, account,
-    api, api_sources, live, ops,
+    now, incidents, explore, logs, tail, calendar, sources, quarantine, told, system, account,
+    api, api_sources, api_calendar, live, ops,
 )  # fmt: skip
 
 
