@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.web import content
+from tests.web.content import HOSTILE
 
 from stormpetrel.errors import NotFoundError, StateError
 from stormpetrel.model.access import Caller
@@ -82,7 +83,9 @@ PROPOSALS = (
     ),
 )  # fmt: skip
 JOBS = (
-    JobView("job:backup", "Nightly backup", "host:backup-1", "missing", NOW - HOUR, NOW + 23 * HOUR, 1800.0, None),
+    JobView(
+        "job:backup", "Nightly backup", "host:backup-1", "missing", NOW - HOUR, NOW + 23 * HOUR, 1800.0, None
+    ),
     JobView(
         "p1", "daily job at 02:00 UTC", "host:batch-1", "ran", NOW - 6 * HOUR, NOW + 18 * HOUR, 1800.0,
         Run(NOW - 6 * HOUR, NOW - 6 * HOUR + 29 * MINUTE, 0.3),
@@ -93,7 +96,7 @@ SOURCES = (
     EntrySource("configuration", "config", 1),
     EntrySource("made here", "page", 2),
     EntrySource("team", "ical", 1, NOW - 9 * MINUTE, ""),
-    EntrySource("provider", "ical", 0, NOW - DAY, f"https://example.org/a.ics answered 503 {content.HOSTILE}"),
+    EntrySource("provider", "ical", 0, NOW - DAY, f"https://example.org/a.ics answered 503 {HOSTILE}"),
 )
 
 
@@ -121,9 +124,7 @@ class CalendarEstate:
             Occurrence(WINDOW, NOW - 20 * MINUTE, NOW + 40 * MINUTE),
             Occurrence(ENTRIES[1], NOW - DAY, OPEN_END),
         )
-        return CalendarView(
-            NOW, current, coming, ENTRIES, SOURCES, JOBS, PROPOSALS, 3, 41, "Europe/Berlin"
-        )
+        return CalendarView(NOW, current, coming, ENTRIES, SOURCES, JOBS, PROPOSALS, 3, 41, "Europe/Berlin")
 
     def add_entry(self, draft: EntryDraft, source: str, by: Caller) -> CalendarEntry:
         if not draft.title.strip():
