@@ -19,6 +19,8 @@ MINUTE, DAY = from_seconds(60), from_seconds(86_400)
 # A Monday, 00:00 UTC.
 START = 1_789_948_800 * 10**9
 SERIES = 10
+# Minutes that come at once.
+BATCH = 5
 # Night to minutes that the job runs, where it is not the usual thirty.
 Lengths = dict[int, int]
 
@@ -46,13 +48,14 @@ class Host:
         config: Config | None = None,
         lengths: Lengths | None = None,
         start_of: Callable[[int], int] | None = None,
-        seed: int = 5,
+        origin: int = START,
     ) -> None:
         self.registry = SeriesRegistry()
         self.pipeline = Pipeline(config or Config(), self.registry)
-        self._random = np.random.default_rng(seed)
+        self._random = np.random.default_rng(5)
         self._lengths = lengths or {}
-        self._start_of = start_of or (lambda night: START + night * DAY + 120 * MINUTE)
+        self._origin = origin
+        self._start_of = start_of or (lambda night: origin + night * DAY + 120 * MINUTE)
         self.ids = [
             self.registry.intern(f"work_{n}_ratio", {"host": "batch-1"}, "agent", MetricKind.GAUGE)
             for n in range(SERIES)
@@ -62,22 +65,26 @@ class Host:
     def live(self, first_day: int, last_day: int, silent: Iterable[tuple[int, int]] = ()) -> Seen:
         """The days from the first up to, not including, the last one; `silent` are spans without samples."""
         spans = tuple(silent)
+        ids = np.array(self.ids, np.uint32)
         for times, values in self._hours(first_day, last_day):
             keep = np.ones(len(times), bool)
             for start, end in spans:
                 keep &= (times < start) | (times >= end)
-            for time, row in zip(times[keep].tolist(), values[keep], strict=True):
-                ids = np.array(self.ids, np.uint32)
-                batch = MetricBatch(ids, np.full(SERIES, time, np.int64), row)
-                self.seen.take(self.pipeline.judge_metrics(self.pipeline.admit(batch, time).admitted))
-                self.seen.take(self.pipeline.advance(time))
-            for time in times[~keep].tolist():
-                self.seen.take(self.pipeline.advance(time))
+            for rows in np.split(np.arange(len(times)), np.arange(BATCH, len(times), BATCH)):
+                spoken = rows[keep[rows]]
+                now = int(times[rows[-1]])
+                if len(spoken):
+                    batch = MetricBatch(
+                        np.tile(ids, len(spoken)), np.repeat(times[spoken], SERIES), values[spoken].ravel()
+                    )
+                    admitted = self.pipeline.admit(batch, now).admitted
+                    self.seen.take(self.pipeline.judge_metrics(admitted))
+                self.seen.take(self.pipeline.advance(now))
         return self.seen
 
     def _hours(self, first: int, last: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for day in range(first, last):
-            times = START + day * DAY + MINUTE * np.arange(1440, dtype=np.int64)
+            times = self._origin + day * DAY + MINUTE * np.arange(1440, dtype=np.int64)
             values = 0.2 + 0.02 * self._random.standard_normal((1440, SERIES))
             for night in (day - 1, day, day + 1):
                 begin = self._start_of(night) + MINUTE * int(self._random.integers(0, 3))

@@ -109,9 +109,13 @@ class CalendarEntry:
 
     @property
     def duration_seconds(self) -> float:
-        """How long an occurrence usually lasts; 0 where each has a length of its own."""
+        """How long an occurrence lasts, or usually does; 0 while nobody knows."""
         rule = self.recurrence
-        return rule.duration_seconds if isinstance(rule, Cron | Every) else 0.0
+        if isinstance(rule, Cron | Every):
+            return rule.duration_seconds
+        spans = [(rule.start_unix_nano, rule.end_unix_nano)] if isinstance(rule, Once) else rule.spans
+        lengths = sorted(end - start for start, end in spans if end < OPEN_END)
+        return lengths[len(lengths) // 2] / from_seconds(1) if lengths else 0.0
 
 
 @dataclass(frozen=True, slots=True)
