@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import orjson
 import yaml
 
 from stormpetrel.adapters.calendar.ical import CalendarSourceError
@@ -36,17 +37,24 @@ def read_cronjobs(body: bytes, where: str, zone: str, duration_seconds: float) -
     """
     if len(body) > MAX_BYTES:
         raise CalendarSourceError(f"{where}: more than {MAX_BYTES >> 20} MiB of manifests")
-    try:
-        # The C loader where it is there; JSON is YAML too.
-        documents = list(yaml.load_all(body, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise CalendarSourceError(f"{where}: cannot be read as YAML or JSON: {str(error)[:200]}") from None
     found: list[CalendarEntry] = []
-    for one in _cronjobs(documents):
+    for one in _cronjobs(_documents(body, where)):
         entry = _entry(one, zone, duration_seconds)
         if entry is not None and len(found) < MAX_JOBS:
             found.append(entry)
     return found
+
+
+def _documents(body: bytes, where: str) -> list[Any]:
+    """JSON if it is, or else YAML: that knows fewer characters, and is slow."""
+    try:
+        return [orjson.loads(body)]
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return list(yaml.load_all(body, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise CalendarSourceError(f"{where}: cannot be read as YAML or JSON: {str(error)[:200]}") from None
 
 
 def _cronjobs(values: list[Any]) -> Iterator[Mapping[str, Any]]:
