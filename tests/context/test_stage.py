@@ -63,7 +63,7 @@ def closed(one: Finding) -> Finding:
     start=st.integers(150, 250), length=st.integers(1, 200), chunk=st.integers(1, 60), seed=st.integers(0, 9)
 )
 def test_a_bank_is_the_same_before_and_after_a_window(start: int, length: int, chunk: int, seed: int) -> None:
-    stage, bank = stage_of(window(start, start + length)), RobustBank(120.0, 86_400.0)
+    stage, bank = stage_of(window(start, start + length)), RobustBank(120, 86_400.0)
     bank.update(stage.mask(rows(0, start, seed)))
     before = bank.snapshot()
     for first in range(start, start + length, chunk):

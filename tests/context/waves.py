@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from tests.context.times import at
@@ -20,7 +22,7 @@ NOISE = ("normal", "heavy", "cauchy", "lognormal", "bursts", "daily wave", "step
 def noise(kind: str, n: int, seed: int) -> F64:
     """A series without a job."""
     random = np.random.default_rng(seed)
-    makes = {
+    makes: dict[str, Callable[[], F64]] = {
         "heavy": lambda: random.standard_t(2, n),
         "cauchy": lambda: np.abs(random.standard_cauchy(n)),
         "lognormal": lambda: random.lognormal(0.0, 1.5, n),

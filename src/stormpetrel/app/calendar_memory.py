@@ -29,7 +29,7 @@ class SlotFile:
     def read(self) -> dict[str, NDArray[np.generic]] | None:
         """What was written last; None when there is nothing that can be read."""
         try:
-            with np.load(self._path, allow_pickle=False) as found:
+            with self._path.open("rb") as file, np.load(file, allow_pickle=False) as found:
                 return {name: found[name] for name in found.files}
         except FileNotFoundError:
             return None
