@@ -118,6 +118,16 @@ def test_a_job_that_leaves_the_calendar_takes_its_finding_along() -> None:
     assert run_to(watch, TWO + HOUR, TWO + 2 * DAY) == []
 
 
+def test_a_missing_job_goes_on_after_a_restart_until_it_is_seen() -> None:
+    missing = run_to(watching(), MIDNIGHT, TWO + HOUR)[-1]
+    again = watching(since=TWO + HOUR)
+    assert again.resume([missing]) == {missing.finding_id}
+    assert run_to(again, TWO + HOUR, TWO + 5 * HOUR) == []
+    closed = again.began("job", TWO + 5 * HOUR)
+    assert [(f.finding_id, f.state) for f in closed] == [(missing.finding_id, FindingState.CLOSED)]
+    assert JobWatch(lambda *_: True).resume([missing]) == set()
+
+
 steps = st.lists(
     st.tuples(st.sampled_from(["advance", "began", "ended", "failed"]), st.integers(1, 400)), max_size=40
 )

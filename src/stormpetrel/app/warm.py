@@ -73,7 +73,7 @@ def warm_start(
             found = pipeline.context.over([*detector.update(logs), *detector.advance(now)], now)
             newest.update((f.finding_id, f) for f in found)
         records += len(logs)
-    changes = _to_report(pipeline.grouping, newest)
+    changes = _to_report(pipeline, newest, window.end_unix_nano)
     log.info("warm_start", since=to_iso(window.start_unix_nano), samples=samples, log_records=records)
     return Outcome(changes, pipeline.grouping.update(changes, window.end_unix_nano))
 
@@ -92,8 +92,9 @@ def learn_relations(pipeline: Pipeline, store: TelemetryStore, window: Window) -
     pipeline.judge_spans(store.read_spans(window, MAX_SPANS))
 
 
-def _to_report(grouping: Grouping, newest: dict[str, Finding]) -> list[Finding]:
+def _to_report(pipeline: Pipeline, newest: dict[str, Finding], now_unix_nano: int) -> list[Finding]:
     """Of what the past shows: changes of known findings, and what is open; and what it does not show."""
+    grouping: Grouping = pipeline.grouping
     told = [f for f in newest.values() if f.state is FindingState.OPEN or grouping.knows(f.finding_id)]
     unseen = [
         finding
@@ -101,6 +102,9 @@ def _to_report(grouping: Grouping, newest: dict[str, Finding]) -> list[Finding]:
         for finding in incident.findings
         if finding.state is FindingState.OPEN and finding.finding_id not in newest
     ]
+    # That a job is missing is told by time, not by samples: it goes on until the job is seen.
+    go_on = pipeline.context.resume(unseen, now_unix_nano)
+    unseen = [finding for finding in unseen if finding.finding_id not in go_on]
     why = "After a restart the stored past does not show it: closed as unknown, not as recovered."
     closed = [replace(f, state=FindingState.CLOSED, why=f"{f.why} {why}") for f in unseen]
     return told + closed

@@ -111,6 +111,18 @@ class JobWatch:
                 job.coming = 0  # the rule may have moved
         return [closed(job.finding, "It is not expected any more.") for job in gone if job.finding]
 
+    def resume(self, findings: Iterable[Finding]) -> set[str]:
+        """Take over what was told before a restart and is still open; the ids of what is taken over."""
+        taken = set()
+        for finding in findings:
+            job = self._jobs.get((finding.attributes or {}).get("job", ""))
+            absent = finding.head in ("late", "missing", "failed")
+            if finding.detector != NAME or job is None or job.finding is not None or not absent:
+                continue
+            job.finding, job.due, job.state = finding, finding.start_unix_nano, finding.head
+            taken.add(finding.finding_id)
+        return taken
+
     def began(self, key: str, start_unix_nano: int) -> list[Finding]:
         """A run of a job began."""
         job = self._jobs.get(key)

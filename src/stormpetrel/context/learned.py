@@ -90,12 +90,15 @@ class LearnedJobs:
         """Put a new slot to the job it belongs to, or make one of it."""
         about = self._describe(slot.series)
         jobs = self._of_entity.setdefault(about.entity, [])
-        job = next((one for one in jobs if one.near(slot.period, slot.phase)), None)
+        known = (one for one in jobs if one.key == slot.job)
+        near = (one for one in jobs if one.near(slot.period, slot.phase))
+        job = next(known if slot.job else near, None)
         if job is None:
             text = f"{about.entity}\0{slot.period}\0{slot.phase // max(slot.width, 1)}\0{about.text()}"
-            key = f"p{xxhash.xxh64_hexdigest(text.encode())}"
+            key = slot.job or f"p{xxhash.xxh64_hexdigest(text.encode())}"
             job = LearnedJob(key, about.entity, slot.period, slot.phase, slot.width)
             jobs.append(job)
+        slot.job = job.key
         job.members[slot.series] = slot
         self._of_slot[id(slot)] = job
         return job

@@ -43,6 +43,7 @@ class Slot:
     side: int
     chance: float
     first: int
+    job: str = ""  # the learned job that it is of; kept, so that the job stays the same over a restart
     numbers: deque[int] = field(default_factory=lambda: deque(maxlen=RUNS))
     runs: deque[Run] = field(default_factory=lambda: deque(maxlen=RUNS))
 

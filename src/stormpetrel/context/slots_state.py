@@ -27,6 +27,7 @@ def to_arrays(learner: SlotLearner) -> dict[str, NDArray[np.generic]]:
         "ring_held": learner.held[: len(places)].copy(),
         "newest": np.array(sorted(learner.newest.items()), np.int64).reshape(-1, 2),
         "slots": np.array([[getattr(s, name) for name in _SLOT] for s in slots], np.int64).reshape(-1, 6),
+        "jobs": np.array([slot.job for slot in slots], np.str_),
         "chances": np.array([slot.chance for slot in slots], np.float64),
         "numbers": _ragged([list(slot.numbers) for slot in slots]),
         "starts": _ragged([[run.start_unix_nano for run in slot.runs] for slot in slots]),
@@ -54,8 +55,8 @@ def from_arrays(learner: SlotLearner, arrays: Arrays) -> list[Slot]:
         learner.take_rings([int(one) for one in arrays["ring_series"]], rings)
         learner.newest = {int(series): int(time) for series, time in arrays["newest"]}
         slots = [
-            Slot(int(row[0]), int(row[1]), int(row[2]), int(row[3]), int(row[4]), float(chance), int(row[5]))
-            for row, chance in zip(arrays["slots"], arrays["chances"], strict=True)
+            Slot(*(int(one) for one in row[:5]), float(chance), int(row[5]), str(job))
+            for row, chance, job in zip(arrays["slots"], arrays["chances"], arrays["jobs"], strict=True)
         ]
         for number, value in arrays["numbers"]:
             slots[int(number)].numbers.append(int(value))

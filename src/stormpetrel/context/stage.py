@@ -173,6 +173,12 @@ class ContextStage:
                     told += self.watch.ended(key, beat.time_unix_nano, beat.failed)
         return told
 
+    def resume(self, findings: list[Finding], now_unix_nano: int) -> set[str]:
+        """After a restart: open findings of jobs go on. The ids of those that do."""
+        self._read_book()
+        self._sync(now_unix_nano)
+        return self.watch.resume(findings)
+
     # ------------------------------------------------------------------------------------- memory
 
     def snapshot(self) -> dict[str, NDArray[np.generic]]:
