@@ -17,7 +17,7 @@ from stormpetrel.model.signal import SeriesInfo
 from stormpetrel.model.time import from_seconds, to_seconds
 
 # Learned jobs may become, or cease to be, expected by the passing of time alone: a look this often.
-_RECHECK = from_seconds(300)
+_RECHECK = from_seconds(60)
 
 
 class Roster:
@@ -64,6 +64,12 @@ class Roster:
     def add(self, slot: Slot) -> None:
         """A new slot."""
         self._dirty.add(self.learned.add(slot).key)
+
+    def touch(self, slot: Slot) -> None:
+        """A slot came again: its job may have moved, or count as expected by now."""
+        job = self.learned.job_of(slot)
+        if job is not None:
+            self._dirty.add(job.key)
 
     def forget(self, slot: Slot) -> None:
         """A slot that comes no more."""
@@ -149,7 +155,6 @@ class Roster:
         for slot in self._learner.slots.get(edge.series, ()):
             job = self.learned.job_of(slot)
             if job is not None and self._duties.get(job.key) is not None and slot.side * edge.height > 0:
-                self._dirty.add(job.key)
                 found.append((job.key, slot is fitting))
         return found
 

@@ -55,7 +55,7 @@ def from_arrays(learner: SlotLearner, arrays: Arrays) -> list[Slot]:
         learner.take_rings([int(one) for one in arrays["ring_series"]], rings)
         learner.newest = {int(series): int(time) for series, time in arrays["newest"]}
         slots = [
-            Slot(*(int(one) for one in row[:5]), float(chance), int(row[5]), str(job))
+            Slot(*_five(row), float(chance), int(row[5]), str(job))
             for row, chance, job in zip(arrays["slots"], arrays["chances"], arrays["jobs"], strict=True)
         ]
         for number, value in arrays["numbers"]:
@@ -68,3 +68,9 @@ def from_arrays(learner: SlotLearner, arrays: Arrays) -> list[Slot]:
     for slot in slots:
         learner.slots.setdefault(slot.series, []).append(slot)
     return slots
+
+
+def _five(row: NDArray[np.generic]) -> tuple[int, int, int, int, int]:
+    """Series, period, phase, width and side of a slot."""
+    series, period, phase, width, side = (int(one) for one in row[:5])
+    return series, period, phase, width, side

@@ -130,8 +130,8 @@ class ContextStage:
         if edge.kind == ENDED and self._settings.learn:
             step = self.excursions.step_nanos(edge.series)
             found = self.learner.update(edge, self.excursions.first_seen(edge.series), step)
-            if found is not None and found[1]:
-                self.roster.add(found[0])
+            if found is not None:
+                (self.roster.add if found[1] else self.roster.touch)(found[0])
         told: list[Finding] = []
         for key, in_time in self.roster.shown_by(edge):
             if edge.kind == BEGAN and (in_time or self.watch.awaited(key)):
