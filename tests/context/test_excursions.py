@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.context.waves import MINUTE, NOISE, T0, batch, noise, with_job
 
-from stormpetrel.context.excursions import BEGAN, ENDED, LOST, Edge, Excursions
+from stormpetrel.context.excursions import BEGAN, ENDED, LOST, SILENT, Edge, Excursions
 from stormpetrel.model.signal import AdmittedMetrics, MetricBatch
 
 
@@ -55,7 +55,13 @@ def test_what_stays_is_the_new_level_and_a_silence_ends_what_was_under_way() -> 
     job = batch(with_job(noise("normal", 1000, 6), 10_000, 500, 100), MINUTE)
     resumed = job.resumed.copy()
     resumed[550] = True
-    assert [edge.kind for edge in edges_of(replace(job, resumed=resumed), [])] == [BEGAN, LOST, BEGAN, ENDED]
+    assert [edge.kind for edge in edges_of(replace(job, resumed=resumed), [])] == [
+        BEGAN,
+        LOST,
+        SILENT,
+        BEGAN,
+        ENDED,
+    ]
 
 
 @settings(deadline=None, max_examples=40)

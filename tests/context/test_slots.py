@@ -7,7 +7,7 @@ import pytest
 from tests.context.times import BERLIN, at
 from tests.context.waves import MINUTE, NOISE, T0, batch, learned, noise, with_job
 
-from stormpetrel.context.excursions import ENDED, Edge
+from stormpetrel.context.excursions import ENDED, SILENT, Edge
 from stormpetrel.context.recur import check_zone
 from stormpetrel.context.slots import RING, SlotLearner
 from stormpetrel.context.slots_state import from_arrays, to_arrays
@@ -91,6 +91,24 @@ def test_days_are_those_of_the_zone_when_the_clocks_change() -> None:
     assert found[0].seen(learner.clock(86_400 * SECONDS, at("2026-11-04T12:00", BERLIN))) == (7, 7)
 
 
+def test_a_night_in_which_nobody_could_see_counts_neither_way() -> None:
+    learner = SlotLearner(check_zone("UTC"))
+    night = 30 * MINUTE
+    for day in (0, 1, 2, 3, 5, 6, 7, 8):
+        start = T0 + (day * DAY + 120) * MINUTE
+        learner.update(Edge(ENDED, 0, start, start + night, 4.0), T0, MINUTE)
+    (slot,) = learner.slots[0]
+    now = _week(T0 + (8 * DAY + 1000) * MINUTE)
+    assert slot.seen(now) == (6, 7)
+    silence = T0 + (4 * DAY + 100) * MINUTE
+    learner.silent(Edge(SILENT, 0, silence, silence + 90 * MINUTE, 0.0))
+    assert slot.seen(now) == (7, 7)
+    learner.silent(Edge(SILENT, 0, silence + 400 * MINUTE, silence + 500 * MINUTE, 0.0))
+    assert list(slot.unknown) == [slot.number_of(_week(silence))], (
+        "a silence at noon says nothing of the night"
+    )
+
+
 def test_memory_is_bounded_and_outlives_a_restart() -> None:
     learner = SlotLearner(check_zone("UTC"))
     for n in range(200):
@@ -114,14 +132,16 @@ def test_memory_is_bounded_and_outlives_a_restart() -> None:
         assert np.array_equal(first[name], second[name]), name
 
 
-@pytest.mark.parametrize("damage", ["version", "ring_starts", "numbers"])
+@pytest.mark.parametrize("damage", ["version", "ring_starts", "numbers", "jobs"])
 def test_damaged_memory_is_refused(damage: str) -> None:
     learner = SlotLearner(check_zone("UTC"))
     learner.update(Edge(ENDED, 0, T0, T0 + MINUTE, 1.0), T0, MINUTE)
     arrays = dict(to_arrays(learner))
     arrays[damage] = np.array([[99, 99]])
+    again = SlotLearner(check_zone("UTC"))
     with pytest.raises(ValueError, match="slots"):
-        from_arrays(SlotLearner(check_zone("UTC")), arrays)
+        from_arrays(again, arrays)
+    assert (again.newest, again.places(), again.slots) == ({}, [], {}), "all of it, or nothing"
 
 
 def test_batches_do_not_matter() -> None:

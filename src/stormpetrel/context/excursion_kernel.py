@@ -18,7 +18,7 @@ NUMBERS = 3
 LAST, FIRST, STEP, SEEN, SINCE, HELD, RUN_START, RUN, BELOW, CALM, SIDE, INSIDE, RESUMED = range(13)
 COUNTS = 13
 
-BEGAN, ENDED, LOST = 1, 2, 3
+BEGAN, ENDED, LOST, SILENT = 1, 2, 3, 4
 
 # A level is known after this many samples.
 WARMUP = 60
@@ -58,6 +58,10 @@ def follow(
             starts[told], ends[told], heights[told] = count[SINCE], count[LAST], height(number, count)
             told += 1
             settle(count)
+        if resumed[k] and count[LAST] != 0:
+            kinds[told], which[told], starts[told], ends[told] = SILENT, series[k], count[LAST], now
+            heights[told] = 0.0
+            told += 1
         pace(count, now, resumed[k])
         kind = step(number, count, x, now, longest)
         if kind != 0:

@@ -11,7 +11,7 @@ from stormpetrel.context import excursion_kernel as kernel
 from stormpetrel.model.signal import AdmittedMetrics
 from stormpetrel.model.time import from_seconds
 
-BEGAN, ENDED, LOST = kernel.BEGAN, kernel.ENDED, kernel.LOST
+BEGAN, ENDED, LOST, SILENT = kernel.BEGAN, kernel.ENDED, kernel.LOST, kernel.SILENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Edge:
     """An excursion began, ended, or was lost sight of (`LOST`: a silence, or it became the new level).
 
     `end_unix_nano` is the newest sample outside. `height` is its mean distance from the level, with sign.
+    `SILENT` is none: between its two times the series did not speak, and nothing is known.
     """
 
     kind: int
@@ -56,7 +57,7 @@ class Excursions:
         if not n:
             return []
         self._reserve(int(batch.series.max()) + 1)
-        room = 2 * n
+        room = 3 * n
         out = (
             np.zeros(room, np.uint8),
             np.zeros(room, np.uint32),

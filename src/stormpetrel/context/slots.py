@@ -46,6 +46,7 @@ class Slot:
     job: str = ""  # the learned job that it is of; kept, so that the job stays the same over a restart
     numbers: deque[int] = field(default_factory=lambda: deque(maxlen=RUNS))
     runs: deque[Run] = field(default_factory=lambda: deque(maxlen=RUNS))
+    unknown: deque[int] = field(default_factory=lambda: deque(maxlen=RUNS))  # periods nobody could see
 
     def number_of(self, clock: int) -> int:
         """Which period a time on its clock belongs to."""
@@ -56,13 +57,23 @@ class Slot:
         return abs(clock - self.phase - self.number_of(clock) * self.period)
 
     def seen(self, clock: int) -> tuple[int, int]:
-        """In how many of the last complete periods it was seen, and how many those are."""
+        """In how many of the last complete periods it was seen, and how many those are.
+
+        Periods in which the series was silent are neither: those before them are looked at instead.
+        """
         # A run is known when it has ended: a period counts once even a long one would have.
         settled = min(2 * from_seconds(self.longest_seconds()) + 2 * self.width, self.period // 2)
         now = (clock - self.phase - settled) // self.period
-        possible = min(int(mining.depth(self.period)), now - self.first + 1)
-        hits = sum(1 for number in self.numbers if now - possible < number <= now)
-        return hits, max(possible, 0)
+        hits = possible = 0
+        for number in range(now, max(self.first, now - RUNS + 1) - 1, -1):
+            if number in self.numbers:
+                hits += 1
+            elif number in self.unknown:
+                continue
+            possible += 1
+            if possible == mining.depth(self.period):
+                break
+        return hits, possible
 
     def presumed(self, clock: int) -> bool:
         """Whether it is so regular that it counts as expected by itself."""
@@ -132,6 +143,17 @@ class SlotLearner:
             return None
         self.slots.setdefault(edge.series, []).append(found)
         return found, True
+
+    def silent(self, edge: Edge) -> None:
+        """A series was silent, or lost sight of, between two times: its slots there are unknown."""
+        for slot in self.slots.get(edge.series, ()):
+            clocks = [self.clock(slot.period, t) for t in (edge.start_unix_nano, edge.end_unix_nano)]
+            first = slot.number_of(clocks[0] - round(1e9 * slot.usual_seconds()))
+            for number in range(first, min(slot.number_of(clocks[1]), first + RUNS) + 1):
+                begins = slot.phase + number * slot.period
+                ends = begins + round(1e9 * slot.usual_seconds())
+                if begins <= clocks[1] and ends >= clocks[0] and number not in slot.unknown:
+                    slot.unknown.append(number)
 
     def fitting(self, edge: Edge) -> Slot | None:
         """The slot of its series that an excursion belongs to by its start and side."""

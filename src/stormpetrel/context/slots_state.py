@@ -30,6 +30,7 @@ def to_arrays(learner: SlotLearner) -> dict[str, NDArray[np.generic]]:
         "jobs": np.array([slot.job for slot in slots], np.str_),
         "chances": np.array([slot.chance for slot in slots], np.float64),
         "numbers": _ragged([list(slot.numbers) for slot in slots]),
+        "unknown": _ragged([list(slot.unknown) for slot in slots]),
         "starts": _ragged([[run.start_unix_nano for run in slot.runs] for slot in slots]),
         "ends": _ragged([[run.end_unix_nano for run in slot.runs] for slot in slots]),
         "heights": np.array([run.height for slot in slots for run in slot.runs], np.float64),
@@ -43,7 +44,7 @@ def _ragged(rows: list[list[int]]) -> NDArray[np.int64]:
 
 
 def from_arrays(learner: SlotLearner, arrays: Arrays) -> list[Slot]:
-    """Put what was known into a new learner; its slots.
+    """Put what was known into a new learner, all of it or nothing; its slots.
 
     Raises:
         ValueError: it was written by another version, or is damaged.
@@ -51,20 +52,23 @@ def from_arrays(learner: SlotLearner, arrays: Arrays) -> list[Slot]:
     try:
         if int(arrays["version"][0]) != VERSION:
             raise ValueError(f"slots of version {int(arrays['version'][0])}, this is {VERSION}; learn anew")
-        rings = (arrays["ring_starts"], arrays["ring_runs"], arrays["ring_held"])
-        learner.take_rings([int(one) for one in arrays["ring_series"]], rings)
-        learner.newest = {int(series): int(time) for series, time in arrays["newest"]}
+        newest = {int(series): int(time) for series, time in arrays["newest"]}
         slots = [
             Slot(*_five(row), float(chance), int(row[5]), str(job))
             for row, chance, job in zip(arrays["slots"], arrays["chances"], arrays["jobs"], strict=True)
         ]
         for number, value in arrays["numbers"]:
             slots[int(number)].numbers.append(int(value))
+        for number, value in arrays["unknown"]:
+            slots[int(number)].unknown.append(int(value))
         runs = zip(arrays["starts"], arrays["ends"], arrays["heights"], strict=True)
         for (number, start), (_, end), height in runs:
             slots[int(number)].runs.append(Run(int(start), int(end), float(height)))
-    except (KeyError, IndexError, TypeError) as error:
+        rings = (arrays["ring_starts"], arrays["ring_runs"], arrays["ring_held"])
+        learner.take_rings([int(one) for one in arrays["ring_series"]], rings)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(f"damaged slots: {error}") from None
+    learner.newest = newest
     for slot in slots:
         learner.slots.setdefault(slot.series, []).append(slot)
     return slots

@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from stormpetrel.context.book import EntryBook
-from stormpetrel.context.excursions import BEGAN, ENDED, LOST, Edge, Excursions
+from stormpetrel.context.excursions import BEGAN, ENDED, LOST, SILENT, Edge, Excursions
 from stormpetrel.context.heartbeats import Heartbeat, deploys_of, heartbeats_of
 from stormpetrel.context.jobs import JobWatch
 from stormpetrel.context.marks import Expectation, Marks
@@ -132,7 +132,11 @@ class ContextStage:
             found = self.learner.update(edge, self.excursions.first_seen(edge.series), step)
             if found is not None:
                 (self.roster.add if found[1] else self.roster.touch)(found[0])
+        if edge.kind in (LOST, SILENT):
+            self.learner.silent(edge)
         told: list[Finding] = []
+        if edge.kind == SILENT:
+            return told
         for key, in_time in self.roster.shown_by(edge):
             if edge.kind == BEGAN and (in_time or self.watch.awaited(key)):
                 told += self._began(key, edge)
