@@ -233,7 +233,7 @@ class JobWatch:
                 job.duty.entity,
                 job.state,
                 job.due,
-                job.coming if job.coming > now_unix_nano else 0,
+                around(job.duty.entry, now_unix_nano)[1],
                 job.duty.entry.duration_seconds,
                 job.run or job.last_run,
             )
