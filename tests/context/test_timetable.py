@@ -62,6 +62,14 @@ def test_masks_are_those_of_a_plain_search(calendar: list[CalendarEntry], seed: 
     assert np.concatenate(got).tolist() == expected
 
 
+def test_a_window_begins_with_its_start_and_is_over_at_its_end() -> None:
+    table = Timetable(SERIES.__getitem__, [entry(Listed(((T0, T0 + HOUR), (T0 + HOUR, T0 + 2 * HOUR))))])
+    times = np.array([T0 - 1, T0, T0 + HOUR - 1, T0 + HOUR, T0 + 2 * HOUR - 1, T0 + 2 * HOUR])
+    masked = table.masked(np.zeros(6, np.uint32), times)
+    assert masked is not None
+    assert masked.tolist() == [False, True, True, True, True, False]
+
+
 def test_time_that_leaves_the_horizon_is_looked_up_anew() -> None:
     table = Timetable(SERIES.__getitem__, [entry(Cron("0 2 * * *", "UTC", 3600.0))])
     which = np.zeros(1, np.uint32)
