@@ -19,6 +19,7 @@ from stormpetrel.adapters.store.control_rows import finding_json, finding_of
 from stormpetrel.errors import ConfigError, StoreError
 from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity
 from stormpetrel.ports.control import ControlStore
+from stormpetrel.testing.check_calendar_store import CALENDAR_CHECKS
 from stormpetrel.testing.check_control_store import CONTROL_CHECKS, check_after_kill, sample_incident
 from stormpetrel.testing.store_samples import same_finding
 
@@ -55,7 +56,7 @@ def _url(directory: Path) -> str:
     return f"sqlite:///{directory / 'deep' / 'control.db'}"
 
 
-@pytest.mark.parametrize("check", CONTROL_CHECKS, ids=lambda check: str(check.__name__))
+@pytest.mark.parametrize("check", [*CONTROL_CHECKS, *CALENDAR_CHECKS], ids=lambda check: str(check.__name__))
 def test_sqlite(check: Callable[[Callable[[], ControlStore]], None], tmp_path: Path) -> None:
     check(lambda: open_control_store(_url(tmp_path)))
 

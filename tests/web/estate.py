@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 from tests.web import content
+from tests.web.estate_calendar import CalendarEstate
 from tests.web.estate_pages import PageEstate
 from tests.web.estate_sources import SourceEstate
 
@@ -34,11 +35,12 @@ SETUP_SECRET = "one-time-secret"
 _LADDER = [Role.VIEWER, Role.RESPONDER, Role.ADMIN]
 
 
-class Estate(SourceEstate, PageEstate):
+class Estate(SourceEstate, PageEstate, CalendarEstate):
     """Everything in dictionaries; `receiver` is what a test wants to happen to pushed requests."""
 
     def __init__(self, *, quiet: bool = False, empty: bool = False, set_up: bool = True) -> None:
-        super().__init__()
+        SourceEstate.__init__(self)
+        CalendarEstate.__init__(self)
         self.quiet, self.empty = quiet, empty
         self.incidents = {one.incident_id: one for one in content.INCIDENTS}
         people = (("vera", Role.VIEWER), ("rob", Role.RESPONDER), ("ada", Role.ADMIN))

@@ -36,6 +36,8 @@ PAGES = [
     "/pages",
     "/logs",
     "/quality",
+    "/calendar",
+    "/calendar?edit=e1",
     "/sources",
     "/sources/prometheus-eu",
     "/quarantine?series=4",

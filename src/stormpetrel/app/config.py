@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
+from stormpetrel.app.config_context import ContextConfig
 from stormpetrel.app.config_pages import PagesConfig, SloConfig, named_once
 from stormpetrel.app.config_section import Section
 from stormpetrel.app.config_sources import SourcesConfig
@@ -159,6 +160,7 @@ class Config(Section):
     sources: SourcesConfig = SourcesConfig()
     detect: DetectConfig = DetectConfig()
     incidents: IncidentConfig = IncidentConfig()
+    context: ContextConfig = ContextConfig()
     pages: PagesConfig = PagesConfig()
     slo: list[SloConfig] = Field(default_factory=list, max_length=100, description="objectives")
 

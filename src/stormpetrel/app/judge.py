@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -23,6 +24,7 @@ from stormpetrel.model.signal import AdmittedMetrics, LogBatch, SpanBatch
 from stormpetrel.model.time import from_seconds, to_seconds
 from stormpetrel.ports.clock import Clock
 
+T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 TICK_SECONDS = 5.0
@@ -161,6 +163,11 @@ class Judge:
                 self._emit(Outcome([], [paged]))
             grouping.adopt([paged])
             return paged
+
+    def within(self, ask: Callable[[], T]) -> T:
+        """Ask something of the pipeline while nothing is judged; it should be quick."""
+        with self._lock:
+            return ask()
 
     def _warm(self) -> None:
         """Warm up, again a little later each time that fails; in the end begin cold."""

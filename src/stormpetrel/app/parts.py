@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stormpetrel.app.access import Access
+from stormpetrel.app.calendar import CalendarDesk
 from stormpetrel.app.config import Config
 from stormpetrel.app.judge import Judge
 from stormpetrel.app.live import LiveHub
@@ -37,6 +38,7 @@ class Parts:
     hub: LiveHub
     log_tail: LogTail
     desk: QuarantineDesk
+    calendar: CalendarDesk
     access: Access
     decoders: dict[str, Decoder]
     own_metrics: OwnMetrics

@@ -1,6 +1,6 @@
 """THE order of the stages. Everything that happens to a signal is named here, once.
 
-    admit -> (store) -> detect -> policy -> correlate -> budget
+    admit -> (store) -> context (mask) -> detect -> policy -> context (judge) -> correlate -> budget
 
 `admit` runs where batches arrive, before the insert; the rest after it, in one thread, on the batches
 in the order in which they were stored. Live, replay, backtest and tests call the same methods with
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stormpetrel.app.config import Config
+from stormpetrel.app.context import Recall, build_book, build_context
 from stormpetrel.app.registry import DETECTORS, LOG_DETECTORS, load_all
 from stormpetrel.app.slos import build_slos
 from stormpetrel.correlate.budget import PageBudget
@@ -46,6 +47,8 @@ class Pipeline:
         """`stored`: what comes was admitted before, see `build_gate`."""
         self.registry = registry
         self.gate = build_gate(config, stored)
+        self.book = build_book(config)
+        self.recall: Recall = lambda: None  # what the calendar learned before this process
         self._config = config
         self.forget()
 
@@ -55,6 +58,7 @@ class Pipeline:
         self.banks: list[DetectorBank] = build_banks(config)
         self.log_detectors: list[LogDetector] = [make() for make in load_all(LOG_DETECTORS).values()]
         self.policies = [build_policy(config, bank, registry) for bank in self.banks]
+        self.context = build_context(config, registry, self.book, self.recall())
         self.absence = AbsenceWatch(describe=registry.info)
         self.slos = build_slos(config)
         self.relations = Relations()
@@ -72,24 +76,29 @@ class Pipeline:
         return self.gate.admit(batch, now_unix_nano, self.registry.kind_codes(), self.registry.blocked())
 
     def judge_metrics(self, admitted: AdmittedMetrics) -> Outcome:
-        """Stages 2 to 5 for metric samples: detect, policy, correlate, budget."""
+        """Stages 2 to 6 for metric samples: context, detect, policy, context again, correlate, budget."""
         if not len(admitted.batch):
             return Outcome()
         self.learn_new_series()
         self.slos.learn(admitted)
         now = int(admitted.batch.time_unix_nano.max())
+        return self._correlate(self.find(admitted, now), now)
+
+    def find(self, admitted: AdmittedMetrics, now_unix_nano: int) -> list[Finding]:
+        """Stages 2 to 4 for metric samples: everything but the correlation."""
+        masked = self.context.mask(admitted)
         changes: list[Finding] = []
         for bank, policy in zip(self.banks, self.policies, strict=True):
-            changes += policy.update(admitted, bank.update(admitted), now)
-        return self._correlate(changes, now)
+            changes += policy.update(masked, bank.update(masked), now_unix_nano)
+        return self.context.judge(masked, changes, now_unix_nano)
 
     def judge_logs(self, batch: LogBatch) -> Outcome:
-        """Stages 2 to 5 for log records."""
+        """Stages 3 to 6 for log records."""
         if not len(batch):
             return Outcome()
         now = int(batch.records.column("time_unix_nano").to_numpy().max())
         changes = [change for detector in self.log_detectors for change in detector.update(batch)]
-        return self._correlate(changes, now)
+        return self._correlate(self.context.over(changes, now), now)
 
     def judge_spans(self, batch: SpanBatch) -> Outcome:
         """Spans say who calls whom; they are not judged by themselves."""
@@ -97,8 +106,9 @@ class Pipeline:
         return Outcome()
 
     def judge_records(self, batch: FlowBatch | AlertBatch | ChangeBatch) -> Outcome:
-        """Flows, alerts of other systems and changes are kept for the reader; no stage judges them."""
-        del batch
+        """Changes tell the calendar of deploys and jobs; flows and alerts are kept for the reader."""
+        if isinstance(batch, ChangeBatch):
+            self.context.see_changes(batch)
         return Outcome()
 
     def learn_new_series(self) -> None:
@@ -122,7 +132,7 @@ class Pipeline:
         known = min(len(times), len(intervals))
         changes += self.absence.advance(now_unix_nano, times[:known], intervals[:known])
         changes += self.slos.advance(now_unix_nano)
-        outcome = self._correlate(changes, now_unix_nano)
+        outcome = self._correlate(self.context.advance(changes, now_unix_nano), now_unix_nano)
         resolved = self.decide(self.grouping.advance(now_unix_nano), now_unix_nano)
         grown = self.budget.revisit(self.grouping.unresolved(), now_unix_nano)
         self.grouping.adopt(grown)

@@ -18,6 +18,7 @@ from stormpetrel.adapters.store.inprocess import DirectoryLock
 from stormpetrel.adapters.store.open import open_store
 from stormpetrel.app.access import Access
 from stormpetrel.app.ahead import CompileAhead
+from stormpetrel.app.calendar import CalendarDesk
 from stormpetrel.app.config import Config
 from stormpetrel.app.derive import Deriver
 from stormpetrel.app.inserts import Stored
@@ -127,6 +128,7 @@ class Runtime:
         self._keeper = OutcomeKeeper(self._store, self._control, self._hub)
         self._slo_keeper = SloKeeper(self._control)
         self._judge = Judge(self.pipeline, clock, self._keep, self._warm_up, self._keeper.keep_step)
+        self._calendar = CalendarDesk(config, self._control, self.pipeline, self._judge, clock)
         self.writer = StoreWriter(self.pipeline, self._store, clock, self._tally, self._stored, self._prepare)
         self._deriver = Deriver(config.derive, self.registry, clock, self.writer, self._tally)
         self._set_bounds(self.writer.queue)
@@ -144,7 +146,7 @@ class Runtime:
                 config, clock, self._store, self._control, self.pipeline, self.writer, self._judge,
                 self._tally, self._health, self._hub, self._log_tail,
                 QuarantineDesk(config, self._store, self.pipeline, clock),
-                self.access, decoders, self._own_metrics, now,
+                self._calendar, self.access, decoders, self._own_metrics, now,
             )
         )  # fmt: skip
         self._sources = self._build_sources(decoders)
@@ -186,6 +188,7 @@ class Runtime:
         self._judge.start()
         self._deriver.start()
         self._ahead.start()
+        self._calendar.start()
         for kind, source in self._sources:
             self._tally.expect(source.name, kind)
             thread = threading.Thread(
@@ -205,6 +208,7 @@ class Runtime:
         self.writer.stop()
         self._judge.stop()
         self._slo_keeper.keep_at_end(self.pipeline.slos)
+        self._calendar.stop()
         self._control.close()
         self._store.close()
         self._spill_lock.release()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
+from stormpetrel.app.service_calendar import CalendarService
 from stormpetrel.model.access import ApiToken, Caller, Role, Scope
 from stormpetrel.model.finding import Finding
 from stormpetrel.model.incident import Incident, IncidentState
@@ -33,7 +34,7 @@ from stormpetrel.model.view import (
 )
 
 
-class Service(Protocol):
+class Service(CalendarService, Protocol):
     """What `web` and `cli` program against; `app.usecases.LiveService` is the one implementation.
 
     All methods are synchronous and may take as long as a query; web handlers call them in a thread.

@@ -12,6 +12,7 @@ from stormpetrel import __version__
 from stormpetrel.app import access as rules
 from stormpetrel.app.points import MAX_BAND_SAMPLES, admit_alone, band_of, downsample, lead_in
 from stormpetrel.app.selfmon import cpu_seconds, memory_bytes
+from stormpetrel.app.usecases_calendar import CalendarUseCases
 from stormpetrel.app.usecases_pages import PageUseCases
 from stormpetrel.app.usecases_sources import SourceUseCases
 from stormpetrel.app.warm import UNRESOLVED
@@ -36,7 +37,7 @@ from stormpetrel.model.view import (
 _DAY = from_seconds(86400)
 
 
-class LiveService(SourceUseCases, PageUseCases):
+class LiveService(SourceUseCases, PageUseCases, CalendarUseCases):
     """See `app.service.Service`; methods are documented there."""
 
     def now_unix_nano(self) -> int:

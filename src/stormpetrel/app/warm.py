@@ -65,8 +65,7 @@ def warm_start(
         admitted = gate.admit(
             batch, now, pipeline.registry.kind_codes(), pipeline.registry.blocked()
         ).admitted
-        for bank, policy in zip(pipeline.banks, pipeline.policies, strict=True):
-            newest.update((f.finding_id, f) for f in policy.update(admitted, bank.update(admitted), now))
+        newest.update((f.finding_id, f) for f in pipeline.find(admitted, now))
         pipeline.slos.learn(admitted)
         samples += len(batch)
     for scanned in store.scan_logs(window):
@@ -75,10 +74,10 @@ def warm_start(
             continue
         now = int(logs.records.column("time_unix_nano").to_numpy().max())
         for detector in pipeline.log_detectors:
-            found = [*detector.update(logs), *detector.advance(now)]
+            found = pipeline.context.over([*detector.update(logs), *detector.advance(now)], now)
             newest.update((f.finding_id, f) for f in found)
         records += len(logs)
-    changes = _to_report(pipeline, newest)
+    changes = _to_report(pipeline, newest, window.end_unix_nano)
     log.info("warm_start", since=to_iso(window.start_unix_nano), samples=samples, log_records=records)
     now = window.end_unix_nano
     return Outcome(changes, pipeline.decide(pipeline.grouping.update(changes, now), now))
@@ -98,7 +97,7 @@ def learn_relations(pipeline: Pipeline, store: TelemetryStore, window: Window) -
     pipeline.judge_spans(store.read_spans(window, MAX_SPANS))
 
 
-def _to_report(pipeline: Pipeline, newest: dict[str, Finding]) -> list[Finding]:
+def _to_report(pipeline: Pipeline, newest: dict[str, Finding], now_unix_nano: int) -> list[Finding]:
     """Of what the past shows: changes of known findings, and what is open; and what it does not show."""
     told = [
         f for f in newest.values() if f.state is FindingState.OPEN or pipeline.grouping.knows(f.finding_id)
@@ -111,6 +110,9 @@ def _to_report(pipeline: Pipeline, newest: dict[str, Finding]) -> list[Finding]:
         and finding.finding_id not in newest
         and not pipeline.slos.take_over(finding)
     ]
+    # That a job is missing is told by time, not by samples: it goes on until the job is seen.
+    go_on = pipeline.context.resume(unseen, now_unix_nano)
+    unseen = [finding for finding in unseen if finding.finding_id not in go_on]
     why = "After a restart the stored past does not show it: closed as unknown, not as recovered."
     closed = [replace(f, state=FindingState.CLOSED, why=f"{f.why} {why}") for f in unseen]
     return told + closed

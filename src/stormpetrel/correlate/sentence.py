@@ -14,11 +14,15 @@ def headline(findings: Sequence[Finding]) -> Finding:
 
     That something stopped moving is a consequence more often than the trouble itself, and its p-value,
     a formula of the length of the run, is not comparable: it names an incident only when nothing else does.
+    That an expected job misbehaves is the reason of what else is seen, and says more than any number; of
+    several such findings, one that is still open.
     Silence, which opens none, never names one: "no data since" another finding's start would be untrue.
     """
     return min(
         findings,
         key=lambda f: (
+            f.detector != "jobs",
+            f.detector == "jobs" and f.state is FindingState.CLOSED,
             f.head == "silent",
             f.head == "flatline",
             -f.severity,

@@ -19,6 +19,7 @@ class Scope(StrEnum):
 
     INGEST = "ingest"
     READ = "read"
+    CALENDAR = "calendar"  # change the calendar
 
 
 @dataclass(frozen=True, slots=True)

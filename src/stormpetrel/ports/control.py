@@ -1,4 +1,4 @@
-"""The control store port: incidents, people, tokens, positions and settings."""
+"""The control store port: incidents, the calendar, people, tokens, positions and settings."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from stormpetrel.model.access import ApiToken, User
 from stormpetrel.model.incident import Incident, IncidentState
 from stormpetrel.model.page import PageDecision
 from stormpetrel.model.page_view import PageRecord
+from stormpetrel.ports.calendar import CalendarStore
 
 
-class ControlStore(Protocol):
+class ControlStore(CalendarStore, Protocol):
     """Small, relational, transactional. Every method is one transaction and safe from any thread."""
 
     # incidents -------------------------------------------------------------------------------------

@@ -33,6 +33,8 @@ class Access(StrEnum):
     PUBLIC = "public"  # anybody
     LOCAL = "local"  # loopback callers if the settings allow, else as READ
     READ = "read"  # a signed-in person, or a token with scope read
+    CALENDAR = "calendar"  # a token with scope calendar
+    HEARTBEAT = "heartbeat"  # a token with scope ingest or calendar
     VIEWER = "viewer"  # a signed-in person
     RESPONDER = "responder"
     ADMIN = "admin"
@@ -54,6 +56,10 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("POST", "/quarantine/release"): Access.RESPONDER,
     ("POST", "/quarantine/drop"): Access.RESPONDER,
     ("GET", "/changes"): Access.VIEWER,
+    ("GET", "/calendar"): Access.VIEWER,
+    ("POST", "/calendar/windows"): Access.RESPONDER,
+    ("POST", "/calendar/end"): Access.RESPONDER,
+    ("POST", "/calendar/decide"): Access.RESPONDER,
     ("GET", "/tail"): Access.VIEWER,
     ("GET", "/tail/stream"): Access.VIEWER,
     ("GET", "/about"): Access.VIEWER,
@@ -89,9 +95,19 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/api/v1/alerts"): Access.READ,
     ("GET", "/api/v1/changes"): Access.READ,
     ("GET", "/api/v1/flows"): Access.READ,
+    ("GET", "/api/v1/calendar"): Access.READ,
+    ("POST", "/api/v1/calendar/entries"): Access.CALENDAR,
+    ("PUT", "/api/v1/calendar/entries/{entry_id}"): Access.CALENDAR,
+    ("DELETE", "/api/v1/calendar/entries/{entry_id}"): Access.CALENDAR,
+    ("POST", "/api/v1/calendar/proposals/{proposal_id}"): Access.CALENDAR,
+    ("POST", "/api/v1/jobs/{name}/{signal}"): Access.HEARTBEAT,
     ("GET", "/{path:path}"): Access.READ,  # everything else: nothing is there
 }
 
+_BY_TOKEN = {
+    Access.CALENDAR: frozenset({Scope.CALENDAR}),
+    Access.HEARTBEAT: frozenset({Scope.INGEST, Scope.CALENDAR}),
+}
 _ROLE = {Access.VIEWER: Role.VIEWER, Access.RESPONDER: Role.RESPONDER, Access.ADMIN: Role.ADMIN}
 
 
@@ -127,7 +143,7 @@ async def gate(request: Request) -> None:
     if access is None:
         raise ForbiddenError(f"nobody may ask for {request.method} {path}")
     _admit(access, visit, _local(site, request))
-    if request.method not in _SAFE:
+    if request.method not in _SAFE and access not in _BY_TOKEN:
         await _check_form(site, request, visit)
 
 
@@ -159,9 +175,18 @@ def _admit(access: Access, visit: Visit, local: bool) -> None:
         raise SignInNeededError("sign in, or send `Authorization: Bearer` with an API token")
     if access in (Access.READ, Access.LOCAL):
         _admit_reader(caller)
+    elif access in _BY_TOKEN:
+        _admit_token(caller, _BY_TOKEN[access])
     elif not visit.may(_ROLE[access]):
         held = caller.role or "a token"
         raise ForbiddenError(f"{caller.name} is {held}; this needs the role {_ROLE[access]}")
+
+
+def _admit_token(caller: Caller, scopes: frozenset[Scope]) -> None:
+    """Programs change things by tokens alone: a browser's session has pages, whose forms prove themselves."""
+    if not caller.scopes & scopes:
+        named = " or ".join(sorted(scopes))
+        raise ForbiddenError(f"{caller.name} may not do this: send a token with scope {named}")
 
 
 def _admit_reader(caller: Caller) -> None:

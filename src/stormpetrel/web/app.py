@@ -6,12 +6,13 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from stormpetrel.app.service import Service
-from stormpetrel.web import api, api_pages, api_sources, errors, live, ops
+from stormpetrel.web import api, api_calendar, api_pages, api_sources, errors, live, ops
 from stormpetrel.web.access import undecided
 from stormpetrel.web.guard import Guard
 from stormpetrel.web.pages import (
     account,
     budget,
+    calendar,
     explore,
     incidents,
     logs,
@@ -28,8 +29,8 @@ from stormpetrel.web.settings import WebSettings
 from stormpetrel.web.site import STATIC, Site
 
 _ROUTERS = (
-    now, incidents, explore, logs, tail, sources, quarantine, told, budget, system, account,
-    api, api_sources, api_pages, live, ops,
+    now, incidents, explore, logs, tail, calendar, sources, quarantine, told, budget, system, account,
+    api, api_sources, api_calendar, api_pages, live, ops,
 )  # fmt: skip
 
 

@@ -39,7 +39,7 @@
   setInterval(refreshAges, 5000);
 
   // Keyboard.
-  const places = { n: "/", i: "/incidents", p: "/pages", e: "/explore", l: "/logs", s: "/sources", q: "/quality", a: "/about" };
+  const places = { n: "/", i: "/incidents", p: "/pages", e: "/explore", l: "/logs", c: "/calendar", s: "/sources", q: "/quality", a: "/about" };
   let going = 0;
   function walk(step) {
     const items = all("[data-item]").filter((item) => item.offsetParent !== null);

@@ -1,6 +1,6 @@
 """Page decisions, beside their incidents.
 
-Revision ID: 0004
+Revision ID: 0003
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from alembic import op
 
 from stormpetrel.errors import StoreError
 
-revision = "0004"
-down_revision: str | None = "0001"
+revision = "0003"
+down_revision: str | None = "0002"
 
 
 def upgrade() -> None:

@@ -1,0 +1,1 @@
+"""Where calendar entries come from outside of the configuration: files, addresses, clusters, tables."""

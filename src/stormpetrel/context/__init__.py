@@ -1,0 +1,1 @@
+"""The one calendar: what is expected, what recurs, and which jobs did not do what they usually do."""
