@@ -74,7 +74,9 @@ PROPOSALS = (
     ),
     Proposal(
         "p2", "service:checkout", "job every 10 minutes", Every(600.0, 0.0, "UTC", 20.0), (4,),
-        (content.SERIES[4].text(),), 6, 8, 3e-8, 24.0, 50.0, False, runs(10 * MINUTE, 8, 20 * 10**9, (2, 5)),
+        (content.SERIES[4].text(),), 6, 8, 3e-8, 24.0, 50.0, False,
+        runs(10 * MINUTE, 8, 20 * 10**9, (2, 5, 6)),
+        unknown=(1,),
     ),
     Proposal(
         "p3", "host:db-1", "weekly job on Sunday at 03:30 UTC", Every(604_800.0, 531_000.0, "UTC", 7200.0),

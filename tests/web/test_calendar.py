@@ -26,6 +26,7 @@ def test_everything_is_there_and_hostile_text_is_text() -> None:
         assert "counts as expected already" in text
         assert "7 of the last 7" in text
         assert text.count("not seen</span>") == 2
+        assert text.count("unknown</span></div>") == 1
         assert "missing" in text
         assert "until somebody ends it" in text
         assert "https://example.org/a.ics answered 503" in text
@@ -121,7 +122,7 @@ def test_strips_show_each_period_once_and_stay_inside() -> None:
         assert len(lanes) >= min(proposal.possible, 4)
         assert all(lane.x >= 0 and lane.x + lane.width <= STRIP_WIDTH for lane in lanes)
         assert [lane.time_unix_nano for lane in lanes] == sorted(lane.time_unix_nano for lane in lanes)
-    assert [lane.seen for lane in lanes_of(Estate().calendar().proposals[1])].count(False) == 2
+    assert [lane.seen for lane in lanes_of(Estate().calendar().proposals[1])].count(False) == 3
 
 
 def test_the_api_tells_and_changes_the_calendar() -> None:

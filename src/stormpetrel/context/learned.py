@@ -174,6 +174,7 @@ class LearnedJobs:
             presumed=self.presumed(job, now_unix_nano),
             runs=tuple(best.runs),
             decision=self.decision(job),
+            unknown=tuple(best.numbers[-1] - one for one in best.unknown if best.numbers),
         )
 
 

@@ -17,7 +17,7 @@ from stormpetrel.model.signal import SeriesInfo
 from stormpetrel.model.time import from_seconds, to_seconds
 
 # Learned jobs may become, or cease to be, expected by the passing of time alone: a look this often.
-_RECHECK = from_seconds(60)
+_RECHECK = from_seconds(300)
 
 
 class Roster:

@@ -27,6 +27,8 @@ from stormpetrel.model.time import Window, from_seconds
 
 _HEARTBEATS = 10_000
 _SHOWN = 50
+# Between looks for slots that come no more.
+_FORGET = from_seconds(600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class ContextStage:
         self._was_masked: NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._masking = False
         self._beats: list[Heartbeat] = []
+        self._forgot = 0
 
     # ------------------------------------------------------------------------------------ samples
 
@@ -113,7 +116,8 @@ class ContextStage:
         """Time has reached `now`: findings of others, what was held back, and jobs that misbehave."""
         self._read_book()
         told = self._heartbeats(now_unix_nano)
-        if self.learner.slots:
+        if self.learner.slots and abs(now_unix_nano - self._forgot) >= _FORGET:
+            self._forgot = now_unix_nano
             for slot in self.learner.forget_gone(now_unix_nano):
                 self.roster.forget(slot)
         told += self._sync(now_unix_nano)

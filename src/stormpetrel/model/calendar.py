@@ -166,6 +166,7 @@ class Proposal:
         longest_seconds: the longest run seen. `tolerance_seconds`: how far its starts may scatter.
         presumed: it is so regular that it already counts as expected, without anybody's word.
         runs: the newest runs, oldest first.
+        unknown: periods before the newest run's in which nobody could see, counted back from it.
     """
 
     proposal_id: str
@@ -182,6 +183,7 @@ class Proposal:
     presumed: bool
     runs: tuple[Run, ...]
     decision: Decision = Decision.OPEN
+    unknown: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class Lane:
     x: float
     width: float
     seconds: float
+    unknown: bool = False
 
     @property
     def seen(self) -> bool:
@@ -92,7 +93,7 @@ def lanes_of(proposal: Proposal) -> list[Lane]:
         due = anchor - number * period
         one = by_number.get(number)
         if one is None:
-            lanes.append(Lane(due, 0.0, 0.0, 0.0))
+            lanes.append(Lane(due, 0.0, 0.0, 0.0, number in proposal.unknown))
             continue
         x = STRIP_WIDTH * (one.start_unix_nano - due + before) / max(span, 1)
         width = STRIP_WIDTH * (one.end_unix_nano - one.start_unix_nano) / max(span, 1)

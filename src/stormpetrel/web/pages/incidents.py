@@ -102,5 +102,7 @@ def _address(finding: Finding, margin: int) -> str:
     end = quote(to_iso(last + margin))
     if evidence.signal == "metric" and evidence.series >= 0:
         return f"/explore?series={evidence.series}&from={start}&to={end}"
+    if evidence.signal == "job":
+        return "/calendar"
     least = 13 if "warn" in evidence.query else 17
     return f"/logs?entity={quote(finding.entity, safe='')}&severity={least}&from={start}&to={end}"
