@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from stormpetrel.app.config import Config
+from stormpetrel.app.position import JudgedPosition
 from stormpetrel.app.registry import DETECTORS, LOG_DETECTORS, load_all
 from stormpetrel.correlate.group import Grouping
 from stormpetrel.correlate.relations import Relations
@@ -53,6 +54,7 @@ class Pipeline:
         self.log_detectors: list[LogDetector] = [make() for make in load_all(LOG_DETECTORS).values()]
         self.policies = [build_policy(config, bank, registry) for bank in self.banks]
         self.absence = AbsenceWatch(describe=registry.info)
+        self.position = JudgedPosition()
         self.relations = Relations()
         self._series_seen = 0
         self.grouping = Grouping(
@@ -75,6 +77,7 @@ class Pipeline:
         changes: list[Finding] = []
         for bank, policy in zip(self.banks, self.policies, strict=True):
             changes += policy.update(admitted, bank.update(admitted), now)
+        self.position.take(admitted.batch)
         return self._correlate(changes, now)
 
     def judge_logs(self, batch: LogBatch) -> Outcome:

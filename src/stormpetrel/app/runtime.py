@@ -6,6 +6,7 @@ import socket
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,8 +25,9 @@ from stormpetrel.app.intake_queue import IntakeQueue
 from stormpetrel.app.judge import Judge
 from stormpetrel.app.keeper import OutcomeKeeper
 from stormpetrel.app.live import LiveHub
+from stormpetrel.app.model_keeper import ModelKeeper
 from stormpetrel.app.parts import Parts
-from stormpetrel.app.pipeline import Pipeline, build_gate
+from stormpetrel.app.pipeline import Pipeline
 from stormpetrel.app.prepare import Prepare
 from stormpetrel.app.quarantine import QuarantineDesk
 from stormpetrel.app.recover import recover
@@ -37,7 +39,7 @@ from stormpetrel.app.spill import Spill
 from stormpetrel.app.tail import LogTail
 from stormpetrel.app.tally import SourceTally
 from stormpetrel.app.usecases import LiveService
-from stormpetrel.app.warm import warm_start
+from stormpetrel.app.warm_up import warm_up
 from stormpetrel.app.writer import StoreWriter
 from stormpetrel.errors import ConfigError, StoreError, StormPetrelError
 from stormpetrel.ingest.series import SeriesRegistry
@@ -123,6 +125,8 @@ class Runtime:
         self._log_tail = LogTail()
         self._keeper = OutcomeKeeper(self._store, self._control, self._hub)
         self._judge = Judge(self.pipeline, clock, self._keeper.keep, self._warm_up, self._keeper.keep_step)
+        self._models = ModelKeeper(config, config.data_dir / "models")
+        self._judge.after_tick = partial(self._models.tick, self.pipeline)
         self._prepare = Prepare(config.redact)
         self.writer = StoreWriter(self.pipeline, self._store, clock, self._tally, self._stored, self._prepare)
         self._deriver = Deriver(config.derive, self.registry, clock, self.writer, self._tally)
@@ -196,6 +200,8 @@ class Runtime:
         self._deriver.stop()
         self.writer.stop()
         self._judge.stop()
+        if self._judge.warm.is_set():  # else a good snapshot would be replaced by a cold one
+            self._models.close(self.pipeline, self.clock.now_unix_nano())
         self._control.close()
         self._store.close()
         self._spill_lock.release()
@@ -254,15 +260,8 @@ class Runtime:
 
     def _warm_up(self) -> None:
         self.pipeline.forget()  # what a try before this one learnt
-        gate = build_gate(self.config, stored=True)
-        since = self._warm_window.end_unix_nano
-        outcome = warm_start(
-            self.pipeline,
-            gate,
-            self._store,
-            self._control,
-            self._warm_window,
-            lambda: self._store.recent_tokens(since),
+        outcome = warm_up(
+            self.config, self.pipeline, self._models, self._store, self._control, self._warm_window
         )
         try:
             self._keeper.keep(outcome)
