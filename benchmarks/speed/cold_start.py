@@ -101,8 +101,10 @@ def compare(store: TelemetryStore, pipeline: Pipeline, registry: SeriesRegistry,
     print(f"  expected differs by {middle:.3f} of the band (median), {far:.3f} (95 %)")
     print(f"  band width / full: median {width:.2f}, 5..95 % {low:.2f}..{high:.2f}")
     for p in (1e-2, 1e-3, 1e-4):
-        print(f"  share of healthy samples at p <= {p:g}: cold {np.mean(cold.p_value <= p):.5f}, "
-              f"full {np.mean(full.p_value <= p):.5f}")
+        print(
+            f"  share of healthy samples at p <= {p:g}: cold {np.mean(cold.p_value <= p):.5f}, "
+            f"full {np.mean(full.p_value <= p):.5f}"
+        )
 
 
 def snapshots(count: int, folder: Path) -> None:
@@ -131,8 +133,10 @@ def snapshots(count: int, folder: Path) -> None:
     assert all(fate.taken for fate in fates), fates
     size = path.stat().st_size
     print(f"snapshot of {count} series, {size / 1e6:.0f} MB ({size / count:.0f} bytes a series):")
-    print(f"  copy {copied - begin:.2f} s (the first one, which names the series, {first:.2f} s), "
-          f"write and flush {written - copied:.2f} s")
+    print(
+        f"  copy {copied - begin:.2f} s (the first one, which names the series, {first:.2f} s), "
+        f"write and flush {written - copied:.2f} s"
+    )
     print(f"  read and check {loaded - written:.2f} s, put back {restored - loaded:.2f} s")
 
 
@@ -160,7 +164,9 @@ def main() -> None:
         begin, cpu = time.perf_counter(), time.process_time()
         warm_up(config, pipeline, models, store, control, window)
         seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu
-        print(f"cold start of {given.series} series from {given.days} days: {seconds:.1f} s ({cpu:.1f} s CPU)")
+        print(
+            f"cold start of {given.series} series from {given.days} days: {seconds:.1f} s ({cpu:.1f} s CPU)"
+        )
         models.close(pipeline, END)
         again = Pipeline(config, registry)
         begin = time.perf_counter()

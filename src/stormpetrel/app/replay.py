@@ -17,6 +17,7 @@ from stormpetrel.app.config import Config
 from stormpetrel.app.judge import TICK_SECONDS
 from stormpetrel.app.pipeline import Outcome, Pipeline
 from stormpetrel.app.warm import learn_relations
+from stormpetrel.detect.feedback import FeedbackBook
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.finding import Finding
 from stormpetrel.model.incident import Incident
@@ -82,9 +83,11 @@ def replay_store(
     registry: SeriesRegistry,
     window: Window,
     progress: Callable[[float], None] = lambda _share: None,
+    feedback: FeedbackBook | None = None,
 ) -> ReplayReport:
-    """`replay` over a store that is already open."""
+    """`replay` over a store that is already open; opinions weigh as they did at the time."""
     pipeline = Pipeline(config, registry, stored=True)
+    pipeline.feedback = feedback or FeedbackBook()
     learn_relations(pipeline, store, window)
     report = ReplayReport(window)
     tick = from_seconds(TICK_SECONDS)

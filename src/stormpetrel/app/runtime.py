@@ -20,12 +20,12 @@ from stormpetrel.adapters.store.open import open_store
 from stormpetrel.app.access import Access
 from stormpetrel.app.config import Config
 from stormpetrel.app.derive import Deriver
+from stormpetrel.app.desks import build_desks
 from stormpetrel.app.inserts import Stored
 from stormpetrel.app.intake_queue import IntakeQueue
 from stormpetrel.app.judge import Judge
 from stormpetrel.app.keeper import OutcomeKeeper
 from stormpetrel.app.live import LiveHub
-from stormpetrel.app.model_keeper import ModelKeeper
 from stormpetrel.app.parts import Parts
 from stormpetrel.app.pipeline import Pipeline
 from stormpetrel.app.prepare import Prepare
@@ -125,8 +125,8 @@ class Runtime:
         self._log_tail = LogTail()
         self._keeper = OutcomeKeeper(self._store, self._control, self._hub)
         self._judge = Judge(self.pipeline, clock, self._keeper.keep, self._warm_up, self._keeper.keep_step)
-        self._models = ModelKeeper(config, config.data_dir / "models")
-        self._judge.after_tick = partial(self._models.tick, self.pipeline)
+        self._desks = build_desks(config, self._store, self._control, self.pipeline, clock)
+        self._judge.after_tick = partial(self._desks.models.tick, self.pipeline)
         self._prepare = Prepare(config.redact)
         self.writer = StoreWriter(self.pipeline, self._store, clock, self._tally, self._stored, self._prepare)
         self._deriver = Deriver(config.derive, self.registry, clock, self.writer, self._tally)
@@ -145,7 +145,7 @@ class Runtime:
                 config, clock, self._store, self._control, self.pipeline, self.writer, self._judge,
                 self._tally, self._health, self._hub, self._log_tail,
                 QuarantineDesk(config, self._store, self.pipeline, clock),
-                self.access, decoders, self._own_metrics, now,
+                self.access, decoders, self._own_metrics, now, self._desks,
             )
         )  # fmt: skip
         self._sources = self._build_sources(decoders)
@@ -197,11 +197,12 @@ class Runtime:
         self._stop_sources.set()
         for thread in self._threads:
             thread.join(timeout=5)
+        self._desks.backtests.close()
         self._deriver.stop()
         self.writer.stop()
         self._judge.stop()
         if self._judge.warm.is_set():  # else a good snapshot would be replaced by a cold one
-            self._models.close(self.pipeline, self.clock.now_unix_nano())
+            self._desks.models.close(self.pipeline, self.clock.now_unix_nano())
         self._control.close()
         self._store.close()
         self._spill_lock.release()
@@ -261,7 +262,7 @@ class Runtime:
     def _warm_up(self) -> None:
         self.pipeline.forget()  # what a try before this one learnt
         outcome = warm_up(
-            self.config, self.pipeline, self._models, self._store, self._control, self._warm_window
+            self.config, self.pipeline, self._desks.models, self._store, self._control, self._warm_window
         )
         try:
             self._keeper.keep(outcome)

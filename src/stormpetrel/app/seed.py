@@ -24,8 +24,8 @@ from stormpetrel.ports.store import TelemetryStore
 log = structlog.get_logger(__name__)
 
 EVERY_SECONDS = 900.0
-# Samples for the banks: at one or two million a second, some ten seconds.
-MAX_SAMPLES = 15_000_000
+# Samples for the banks: some five seconds.
+MAX_SAMPLES = 6_000_000
 # Samples that a query reads at most, and series that it names.
 _READ, _SERIES = 20_000_000, 4_000
 _LEAST_SAMPLES = 96

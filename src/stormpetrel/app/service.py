@@ -5,10 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from stormpetrel.model.access import ApiToken, Caller, Role, Scope
+from stormpetrel.model.backtest import Backtest, Tunable
+from stormpetrel.model.explanation import Explanation
+from stormpetrel.model.feedback import Feedback, FeedbackPage, Opinion
 from stormpetrel.model.finding import Finding
 from stormpetrel.model.incident import Incident, IncidentState
 from stormpetrel.model.push import PushRequest, Receipt
@@ -19,6 +22,7 @@ from stormpetrel.model.time import Window
 from stormpetrel.model.view import (
     AboutView,
     LiveMessage,
+    ModelStateView,
     NowView,
     QualityView,
     QuarantineEntry,
@@ -63,6 +67,13 @@ class Service(Protocol):
     def about(self) -> AboutView: ...
     def sources(self) -> list[SourceView]: ...
     def source(self, name: str) -> SourcePage: ...  # NotFoundError
+    def explain_finding(self, finding: Finding) -> Explanation: ...  # OverloadedError
+    def explain_point(self, series: int, time_unix_nano: int) -> Explanation: ...  # also NotFoundError
+    def feedback(self) -> FeedbackPage: ...
+    def tunables(self) -> list[Tunable]: ...  # what a backtest may change
+    def backtests(self) -> list[Backtest]: ...  # newest first
+    def backtest(self, backtest_id: str) -> Backtest: ...  # NotFoundError
+    def model_state(self) -> ModelStateView: ...
     def snippets(self) -> list[Snippet]: ...  # how to connect each kind of sender
     def quarantine(self) -> list[QuarantineEntry]: ...
     def quarantine_preview(self, series: int) -> QuarantinePreview: ...  # NotFoundError
@@ -78,6 +89,14 @@ class Service(Protocol):
     def move_incident(
         self, incident_id: str, to: IncidentState, by: Caller, note: str = ""
     ) -> Incident: ...  # NotFoundError, StateError, AuthError (role below responder)
+    def give_feedback(
+        self, incident_id: str, finding_id: str, opinion: Opinion, by: Caller, note: str = ""
+    ) -> Feedback: ...  # NotFoundError, AuthError, OverloadedError
+    def undo_feedback(self, feedback_id: str, by: Caller) -> Feedback: ...  # NotFoundError, StateError
+    def start_backtest(
+        self, window: Window, settings: Mapping[str, float], by: Caller
+    ) -> Backtest: ...  # ConfigError, OverloadedError, AuthError
+    def cancel_backtest(self, backtest_id: str, by: Caller) -> Backtest: ...  # NotFoundError, StateError
     def release_quarantine(self, series: int, by: Caller) -> int: ...  # samples let in; NotFoundError
     def drop_quarantine(self, series: int, by: Caller) -> int: ...  # samples deleted; NotFoundError
 

@@ -74,7 +74,8 @@ def warm_start(
             batch, now, pipeline.registry.kind_codes(), pipeline.registry.blocked()
         ).admitted
         for bank, policy in zip(pipeline.banks, pipeline.policies, strict=True):
-            newest.update((f.finding_id, f) for f in policy.update(admitted, bank.update(admitted), now))
+            found = pipeline.judge_bank(bank, policy, admitted, now)
+            newest.update((f.finding_id, f) for f in found)
         pipeline.position.take(admitted.batch)
         samples += len(batch)
     for scanned in store.scan_logs(past.logs):
@@ -83,7 +84,7 @@ def warm_start(
             continue
         now = int(logs.records.column("time_unix_nano").to_numpy().max())
         for detector in pipeline.log_detectors:
-            found = [*detector.update(logs), *detector.advance(now)]
+            found = pipeline.heard(detector, [*detector.update(logs), *detector.advance(now)])
             newest.update((f.finding_id, f) for f in found)
         records += len(logs)
     changes = _to_report(pipeline.grouping, newest)
@@ -96,7 +97,8 @@ def open_findings(pipeline: Pipeline) -> list[Finding]:
     """What policies and log detectors hold open now: after a snapshot was put back, as it was then."""
     found = [finding for policy in pipeline.policies for finding in policy.open_findings]
     for detector in pipeline.log_detectors:
-        found += detector.open_findings() if isinstance(detector, KeepsState) else []
+        if isinstance(detector, KeepsState):
+            found += pipeline.heard(detector, detector.open_findings())
     return found
 
 

@@ -17,8 +17,9 @@ from stormpetrel.ports.store import TelemetryStore
 
 log = structlog.get_logger(__name__)
 
-# Samples read whole at a cold start, where seasons and tails come from the longer past before them.
-COLD_SAMPLES = 8_000_000
+# Samples read whole at a cold start: a day of 10,000 series by the minute.
+# What happens each night has to be in it.
+COLD_SAMPLES = 15_000_000
 
 
 def warm_up(

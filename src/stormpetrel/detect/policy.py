@@ -229,6 +229,17 @@ class AlarmPolicy:
             del self._open[series]
         return changes
 
+    def amend(self, finding: Finding) -> Finding:
+        """An open finding whose evidence was corrected: worded anew, and kept so until it closes."""
+        series = finding.evidence.series
+        known = self._open.get(series)
+        if known is None or known.finding_id != finding.finding_id:
+            return finding
+        interval = to_seconds(int(self._state[series, gate.INTERVAL]))
+        why = wording.sentence(self._describe(series), finding.head, finding.evidence, interval)
+        self._open[series] = replace(finding, why=why)
+        return self._open[series]
+
     def snapshot(self) -> Snapshot:
         """Copies of the state arrays by series; open findings are not in them, see `open_findings`."""
         return {"version": np.array([STATE_VERSION], np.int64), "state": self._state.copy()}

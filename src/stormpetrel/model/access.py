@@ -19,6 +19,7 @@ class Scope(StrEnum):
 
     INGEST = "ingest"
     READ = "read"
+    RESPOND = "respond"  # give feedback and run backtests over the API
 
 
 @dataclass(frozen=True, slots=True)

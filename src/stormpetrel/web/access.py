@@ -35,6 +35,7 @@ class Access(StrEnum):
     READ = "read"  # a signed-in person, or a token with scope read
     VIEWER = "viewer"  # a signed-in person
     RESPONDER = "responder"
+    RESPOND = "respond"  # a token with scope respond: never a cookie, so there is no form to forge
     ADMIN = "admin"
 
 
@@ -85,6 +86,24 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/api/v1/alerts"): Access.READ,
     ("GET", "/api/v1/changes"): Access.READ,
     ("GET", "/api/v1/flows"): Access.READ,
+    ("GET", "/incidents/{incident_id}/findings/{finding_id}/why"): Access.VIEWER,
+    ("POST", "/incidents/{incident_id}/findings/{finding_id}/feedback"): Access.RESPONDER,
+    ("GET", "/explain"): Access.VIEWER,
+    ("GET", "/feedback"): Access.VIEWER,
+    ("POST", "/feedback/{feedback_id}/undo"): Access.RESPONDER,
+    ("GET", "/backtest"): Access.VIEWER,
+    ("POST", "/backtest"): Access.RESPONDER,
+    ("GET", "/backtest/{backtest_id}"): Access.VIEWER,
+    ("POST", "/backtest/{backtest_id}/cancel"): Access.RESPONDER,
+    ("GET", "/api/v1/incidents/{incident_id}/findings/{finding_id}/explanation"): Access.READ,
+    ("POST", "/api/v1/incidents/{incident_id}/findings/{finding_id}/feedback"): Access.RESPOND,
+    ("GET", "/api/v1/series/{series}/explanation"): Access.READ,
+    ("GET", "/api/v1/feedback"): Access.READ,
+    ("POST", "/api/v1/feedback/{feedback_id}/undo"): Access.RESPOND,
+    ("GET", "/api/v1/backtests"): Access.READ,
+    ("POST", "/api/v1/backtests"): Access.RESPOND,
+    ("GET", "/api/v1/backtests/{backtest_id}"): Access.READ,
+    ("POST", "/api/v1/backtests/{backtest_id}/cancel"): Access.RESPOND,
     ("GET", "/{path:path}"): Access.READ,  # everything else: nothing is there
 }
 
@@ -123,7 +142,7 @@ async def gate(request: Request) -> None:
     if access is None:
         raise ForbiddenError(f"nobody may ask for {request.method} {path}")
     _admit(access, visit, _local(site, request))
-    if request.method not in _SAFE:
+    if request.method not in _SAFE and access is not Access.RESPOND:
         await _check_form(site, request, visit)
 
 
@@ -154,15 +173,19 @@ def _admit(access: Access, visit: Visit, local: bool) -> None:
     if caller is None:
         raise SignInNeededError("sign in, or send `Authorization: Bearer` with an API token")
     if access in (Access.READ, Access.LOCAL):
-        _admit_reader(caller)
+        _admit_token(caller, Scope.READ)
+    elif access is Access.RESPOND:
+        if caller.role is not None:
+            raise ForbiddenError("the API acts for tokens of scope respond; on the pages use the forms")
+        _admit_token(caller, Scope.RESPOND)
     elif not visit.may(_ROLE[access]):
         held = caller.role or "a token"
         raise ForbiddenError(f"{caller.name} is {held}; this needs the role {_ROLE[access]}")
 
 
-def _admit_reader(caller: Caller) -> None:
-    if caller.role is None and Scope.READ not in caller.scopes:
-        raise ForbiddenError(f"the token {caller.name} lacks the scope {Scope.READ}")
+def _admit_token(caller: Caller, scope: Scope) -> None:
+    if caller.role is None and scope not in caller.scopes:
+        raise ForbiddenError(f"the token {caller.name} lacks the scope {scope}")
 
 
 def _local(site: Site, request: Request) -> bool:

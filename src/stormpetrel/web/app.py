@@ -6,11 +6,13 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from stormpetrel.app.service import Service
-from stormpetrel.web import api, api_sources, errors, live, ops
+from stormpetrel.web import api, api_learning, api_sources, errors, live, ops
 from stormpetrel.web.access import undecided
 from stormpetrel.web.guard import Guard
 from stormpetrel.web.pages import (
     account,
+    backtest,
+    explain,
     explore,
     incidents,
     logs,
@@ -27,8 +29,8 @@ from stormpetrel.web.settings import WebSettings
 from stormpetrel.web.site import STATIC, Site
 
 _ROUTERS = (
-    now, incidents, explore, logs, tail, sources, quarantine, told, system, account,
-    api, api_sources, live, ops,
+    now, incidents, explore, explain, backtest, logs, tail, sources, quarantine, told, system, account,
+    api, api_sources, api_learning, live, ops,
 )  # fmt: skip
 
 

@@ -29,16 +29,16 @@ def state(at: int = T0, **arrays: NDArray[Any]) -> ModelState:
     return ModelState(at, "0.1", {"season_seconds": 86400.0}, parts)
 
 
-@given(
-    hnp.arrays(NUMBERS.flatmap(st.just), hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=5))
-)
-def test_arrays_come_back_to_the_bit(
-    tmp_path_factory: pytest.TempPathFactory, array: NDArray[Any]
-) -> None:
+@given(hnp.arrays(NUMBERS.flatmap(st.just), hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=5)))
+def test_arrays_come_back_to_the_bit(tmp_path_factory: pytest.TempPathFactory, array: NDArray[Any]) -> None:
     path = tmp_path_factory.mktemp("models") / "models-1.npz"
     model_file.write(path, state(a=array, turned=array.T))
     read = model_file.read(path)
-    assert (read.taken_unix_nano, read.program, dict(read.settings)) == (T0, "0.1", {"season_seconds": 86400.0})
+    assert (read.taken_unix_nano, read.program, dict(read.settings)) == (
+        T0,
+        "0.1",
+        {"season_seconds": 86400.0},
+    )
     part = read.part("bank:x")
     assert part is not None
     assert (part.version, dict(part.notes)) == (3, {"open": [{"p": "NaN"}]})

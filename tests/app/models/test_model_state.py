@@ -155,7 +155,9 @@ def filled(registry: SeriesRegistry, series: int = 6) -> Pipeline:
     rng = np.random.default_rng(3)
     for tick in range(200):
         batch = MetricBatch(
-            np.arange(series, dtype=np.uint32), np.full(series, START + tick * MINUTE), rng.normal(9, 1, series)
+            np.arange(series, dtype=np.uint32),
+            np.full(series, START + tick * MINUTE),
+            rng.normal(9, 1, series),
         )
         pipeline.judge_metrics(pipeline.admit(batch, START + tick * MINUTE).admitted)
     return pipeline

@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from stormpetrel.adapters.store.control_learning import LearningTables
 from stormpetrel.adapters.store.control_rows import incident_of, incident_values, search_text
 from stormpetrel.adapters.store.control_schema import upgrade
 from stormpetrel.adapters.store.control_tables import Base, IncidentRow, SettingRow, TokenRow, UserRow
@@ -98,7 +99,7 @@ def _errors(engine: Engine) -> Iterator[None]:
         raise StoreError(f"{where}: {text}") from error
 
 
-class SqlControlStore:
+class SqlControlStore(LearningTables):
     """`ports.control.ControlStore` over SQLAlchemy. Made by `open_control_store`.
 
     Every method is one transaction and may be called from any thread. On SQLite a commit is flushed to

@@ -141,6 +141,11 @@ class ErrorSurge:
             entity.judged = max(entity.judged, complete)
         return changes
 
+    @property
+    def p_open(self) -> float:
+        """The p-value at or below which a window opens a finding."""
+        return self._p_open
+
     def snapshot(self) -> tuple[Snapshot, dict[str, Any]]:
         """Everything but the windows still being counted: their records are to be given again."""
         return pack(self._entities, -1 if self._complete is None else self._complete)
