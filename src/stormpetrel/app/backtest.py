@@ -202,7 +202,8 @@ class BacktestDesk:
         while (job := self._next()) is not None:
             begun = perf_counter()
             try:
-                done = with_result(job, (self._replay(job, {}, 0.0), self._replay(job, job.settings, 0.5)))
+                reports = (self._replay(job, {}, 0.0), self._replay(job, job.settings, 0.5))
+                done = with_result(job, reports, lambda one: self._control.incident(one) is not None)
             except _CancelledError:
                 done = replace(self.job(job.backtest_id), state=BacktestState.CANCELLED)
             except StormPetrelError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -87,8 +87,10 @@ def _week(time_unix_nano: int) -> int:
     return (time_unix_nano - _MONDAY) // _WEEK * _WEEK + _MONDAY
 
 
-def with_result(one: Backtest, reports: tuple[ReplayReport, ReplayReport]) -> Backtest:
-    """A backtest with what its two replays found."""
+def with_result(
+    one: Backtest, reports: tuple[ReplayReport, ReplayReport], kept: Callable[[str], bool]
+) -> Backtest:
+    """A backtest with what its two replays found; `kept` says whether there is an incident of an id."""
     window = Window(one.start_unix_nano, one.end_unix_nano)
     today, changed = matched(told(reports[0], window), told(reports[1], window))
     return replace(
@@ -97,8 +99,8 @@ def with_result(one: Backtest, reports: tuple[ReplayReport, ReplayReport]) -> Ba
         progress_ratio=1.0,
         samples=reports[0].samples,
         log_records=reports[0].log_records,
-        today=tuple(today[:MOST_INCIDENTS]),
-        changed=tuple(changed[:MOST_INCIDENTS]),
+        today=tuple(replace(t, kept=kept(t.incident_id)) for t in today[:MOST_INCIDENTS]),
+        changed=tuple(replace(t, kept=kept(t.incident_id)) for t in changed[:MOST_INCIDENTS]),
         left_out=max(0, len(today) - MOST_INCIDENTS) + max(0, len(changed) - MOST_INCIDENTS),
         weeks=weeks(window, today, changed),
     )

@@ -41,7 +41,7 @@ class _Past:
     interval_seconds: float
 
     def row(self, time_unix_nano: int) -> int:
-        """The sample of a moment: the last one up to half an interval after it; -1 where it is far from it."""
+        """The last sample up to half an interval after a moment; -1 where it is far from it."""
         times = self.admitted.batch.time_unix_nano
         half = from_seconds(0.5 * self.interval_seconds)
         row = int(np.searchsorted(times, time_unix_nano + half, side="right")) - 1

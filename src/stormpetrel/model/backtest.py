@@ -29,6 +29,7 @@ class ToldIncident:
     end_unix_nano: int
     findings: int
     other: str = ""
+    kept: bool = False  # the live system told of it too: there is a page of this id
 
 
 @dataclass(frozen=True, slots=True)

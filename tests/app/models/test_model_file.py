@@ -63,12 +63,12 @@ def test_a_flipped_bit_is_noticed_or_changes_nothing(
     path.write_bytes(whole)
     try:
         read = model_file.read(path)
-    except ModelStateError as error:
-        assert "models-1.npz" in str(error)
-    else:
-        part, wanted = read.part("bank:x"), state().part("bank:x")
-        assert part is not None and wanted is not None
-        assert all(part.arrays[name].tobytes() == wanted.arrays[name].tobytes() for name in wanted.arrays)
+    except ModelStateError:
+        return
+    part, wanted = read.part("bank:x"), state().part("bank:x")
+    assert part is not None
+    assert wanted is not None
+    assert all(part.arrays[name].tobytes() == wanted.arrays[name].tobytes() for name in wanted.arrays)
 
 
 @given(st.integers(0, 2000))

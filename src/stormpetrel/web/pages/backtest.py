@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from fastapi import Request
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from stormpetrel.model.backtest import Backtest, Tunable
@@ -46,7 +47,7 @@ async def start(request: Request, site: SiteOf, visit: VisitOf) -> Response:
     given = {name: str(value).strip() for name, value in form.items()}
     window = span(given.get("from", "-7d"), given.get("to", "now"), site.service.now_unix_nano()).window
     settings = changed(site.service.tunables(), given)
-    job = site.service.start_backtest(window, settings, visit.caller)
+    job = await run_in_threadpool(site.service.start_backtest, window, settings, visit.caller)
     return RedirectResponse(f"/backtest/{quote(job.backtest_id, safe='')}", 303)
 
 

@@ -1,7 +1,9 @@
-"""«Why is this (not) strange?»: a finding's section, the page of any sample, and what people said of findings."""
+"""«Why is this (not) strange?» of findings and of any sample, and what people said of findings."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import quote
 
@@ -13,16 +15,12 @@ from stormpetrel.model.feedback import Opinion
 from stormpetrel.web.access import guarded_router
 from stormpetrel.web.api import finding_of
 from stormpetrel.web.errors import ForbiddenError
+from stormpetrel.web.opinions import OPINIONS
 from stormpetrel.web.site import SiteOf, VisitOf
 from stormpetrel.web.windows import around, moment
 
 router = guarded_router()
 
-OPINIONS: tuple[tuple[Opinion, str, str], ...] = (
-    (Opinion.USEFUL, "Useful", "twice as common already counts as strange, on this series, for some weeks"),
-    (Opinion.NOT_USEFUL, "Not useful", "it has to be four times rarer to be told, for some weeks"),
-    (Opinion.EXPECTED, "Expected", "it has to be sixteen times rarer to be told, for some weeks"),
-)
 _WIDTH = 100.0
 
 
@@ -99,7 +97,9 @@ def bars(said: Explanation) -> dict[str, object] | None:
     size = high - low or 1.0
 
     def place(value: float) -> float:
-        return round((min(max(value, low), high) - low) / size * _WIDTH, 2) if value == value else -1.0
+        if math.isnan(value):
+            return -1.0
+        return round((min(max(value, low), high) - low) / size * _WIDTH, 2)
 
     return {
         "band": (place(judged.low), place(judged.high)),
@@ -108,6 +108,5 @@ def bars(said: Explanation) -> dict[str, object] | None:
     }
 
 
-def _bar(slot: PastSlot, place: object) -> tuple[float, float, float]:
-    assert callable(place)
+def _bar(slot: PastSlot, place: Callable[[float], float]) -> tuple[float, float, float]:
     return place(slot.least), place(slot.greatest), place(slot.mean)
