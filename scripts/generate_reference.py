@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 
 from stormpetrel.app.config import Config
 from stormpetrel.model.quality import DROPPED, EXPLANATION, KEPT, Quality
-from stormpetrel.web import api, ops
+from stormpetrel.web import api, api_learning, ops
 from stormpetrel.web.access import ACCESS
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -66,6 +66,7 @@ WHO = {
     "public": "anybody",
     "local": "loopback, else *read*",
     "read": "*read*, or a signed-in person",
+    "respond": "*respond*",
 }
 
 
@@ -93,7 +94,7 @@ def verdicts() -> str:
 def http() -> str:
     """The page of the HTTP interface for programs, as Markdown."""
     rows = []
-    for route in (*api.router.routes, *ops.router.routes):
+    for route in (*api.router.routes, *api_learning.router.routes, *ops.router.routes):
         if isinstance(route, APIRoute):
             (method,) = route.methods or {"GET"}
             who = WHO[ACCESS[(method, route.path)].value]

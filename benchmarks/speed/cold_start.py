@@ -2,10 +2,10 @@
 
     python benchmarks/speed/cold_start.py [--series 10000] [--days 14] [--snapshot-series 100000]
 
-Fills a store of its own with generated series (a daily wave, noise, counters, a busy quarter of an hour each
-night), one sample a minute, in one part a day as merges leave them. Then it measures: the cold start (a few
-samples of each quarter of an hour, then the newest hours whole), writing and reading a snapshot, the warm start
-from it. With `--compare` it also feeds every sample to a bank, and compares what both expect of the next hours.
+Fills a store of its own with generated series (a daily wave, noise, counters, a busy quarter of an hour
+each night), one sample a minute. Then it measures: the cold start (a few samples of each quarter of an
+hour, then the newest hours whole), writing and reading a snapshot, the start from it. With `--compare` it
+also feeds every sample to a bank, and compares what both expect of the next hours.
 """
 
 from __future__ import annotations

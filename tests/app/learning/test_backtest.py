@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -178,6 +179,10 @@ def test_what_ran_when_the_process_ended_says_so(
     assert "run it again" in again.job(job.backtest_id).error
 
 
+def _over(desk: BacktestDesk, backtest_id: str) -> bool:
+    return not desk.job(backtest_id).open
+
+
 def test_only_the_last_are_kept(
     desk: BacktestDesk, control: ControlStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,7 +190,7 @@ def test_only_the_last_are_kept(
     Held(monkeypatch).go.set()
     for n in range(1, 5):
         job = desk.submit(WINDOW, {"detect.p_open": 1e-3 / n}, "ann")
-        until(lambda job=job: not desk.job(job.backtest_id).open)  # type: ignore[misc]
+        until(partial(_over, desk, job.backtest_id))
     until(lambda: len(control.list_backtests()) == 2)
     assert len(desk.jobs()) == 2
 

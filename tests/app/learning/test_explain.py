@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from tests.app.intake import FailingStore
@@ -91,16 +89,12 @@ def test_a_counter_is_explained_by_its_rate(desk: ExplainDesk) -> None:
     assert said.past[0].mean == pytest.approx(20.0, abs=2.0)
 
 
-def told(**changes: object) -> Finding:
-    at = int(TIMES[PEAK])
-    evidence = Evidence(
-        "metric", 'busy_ratio{host="a"}', 0, at, at + 4 * MINUTE, 0.78, 0.2, 0.15, 0.25, 1e-9, "ratio"
-    )
-    found = Finding(
-        "f", "robust", 2, "residual", "host:a", "t", "w", Severity.WARNING, FindingState.OPEN, at,
-        at + 4 * MINUTE, evidence,
-    )  # fmt: skip
-    return replace(found, **changes)  # type: ignore[arg-type]
+def told(detector: str = "robust", head: str = "residual", evidence: Evidence | None = None) -> Finding:
+    at, end = int(TIMES[PEAK]), int(TIMES[PEAK]) + 4 * MINUTE
+    query = 'busy_ratio{host="a"}'
+    seen = evidence or Evidence("metric", query, 0, at, end, 0.78, 0.2, 0.15, 0.25, 1e-9, "ratio")
+    state = FindingState.OPEN
+    return Finding("f", detector, 2, head, "host:a", "t", "w", Severity.WARNING, state, at, end, seen)
 
 
 def test_a_finding_keeps_the_numbers_it_was_told_with(desk: ExplainDesk) -> None:
