@@ -22,6 +22,7 @@ from stormpetrel.app.pipeline import Outcome, Pipeline
 from stormpetrel.app.warm_up import warm_up
 from stormpetrel.detect.logs.error_surge import ErrorSurge
 from stormpetrel.ingest.series import SeriesRegistry
+from stormpetrel.model.columns import build_logs
 from stormpetrel.model.finding import FindingState
 from stormpetrel.model.signal import LogBatch, MetricBatch, MetricKind
 from stormpetrel.model.time import Window, from_seconds
@@ -264,3 +265,35 @@ def test_switched_off_it_writes_and_reads_nothing(tmp_path: Path) -> None:
     models.close(filled(named("ab"), 2), START)
     assert models.restore(Pipeline(off, named("ab"))) is None
     assert not (tmp_path / "models").exists()
+
+
+def uneven(minute: int) -> MetricBatch:
+    """What comes in a minute: a quick gauge, a counter each ten minutes, a gauge five minutes behind."""
+    now = START + minute * MINUTE
+    quick = [(0, now - k * from_seconds(15), float((minute * 7 + k) % 11)) for k in (3, 2, 1, 0)]
+    slow = [(1, now, 1000.0 * minute + minute % 7)] if minute % 10 == 0 else []
+    late = [(2, now - 5 * MINUTE, 50.0 + minute % 5)]
+    series, times, values = zip(*quick, *slow, *late, strict=True)
+    return MetricBatch(np.array(series, np.uint32), np.array(times), np.array(values))
+
+
+def test_slow_counters_and_senders_that_are_behind_lose_nothing(
+    failing: FailingStore, control: ControlStore, tmp_path: Path
+) -> None:
+    registry = SeriesRegistry()
+    for name, kind in (("quick", MetricKind.GAUGE), ("slow", MetricKind.COUNTER), ("late", MetricKind.GAUGE)):
+        registry.intern(name, {}, "test", kind)
+    nothing = build_logs([], [], source="")
+    chunks = [(uneven(minute), nothing) for minute in range(1, 301)]
+    life = Life(registry, failing, control)
+    life.take(chunks[:255], 0)
+    waiting = life.pipeline.admit(chunks[255][0], START + 256 * MINUTE).admitted  # the gate is ahead
+    failing.insert_samples(waiting.batch, "waiting")
+    models = ModelKeeper(life.config, tmp_path / "models")
+    models.close(life.pipeline, START + 255 * MINUTE)
+    life.pipeline.judge_metrics(waiting)
+    life.take(chunks[256:], 256)
+    after = Life(registry, failing, control)
+    after.wake(models, START + 300 * MINUTE + 1)
+    after.pipeline.advance(START + 300 * MINUTE)  # time goes on, also where no log record says so
+    assert differing(knowledge(life.pipeline), knowledge(after.pipeline)) == []
