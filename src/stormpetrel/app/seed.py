@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 EVERY_SECONDS = 900.0
 # Samples for the banks: some five seconds.
-MAX_SAMPLES = 6_000_000
+MAX_SAMPLES = 8_000_000
 # Samples that a query reads at most, and series that it names.
 _READ, _SERIES = 20_000_000, 4_000
 _LEAST_SAMPLES = 96
