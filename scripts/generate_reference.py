@@ -16,7 +16,7 @@ from pydantic_core import PydanticUndefined
 
 from stormpetrel.app.config import Config
 from stormpetrel.model.quality import DROPPED, EXPLANATION, KEPT, Quality
-from stormpetrel.web import api, api_calendar, ops
+from stormpetrel.web import api, api_calendar, api_learning, ops
 from stormpetrel.web.access import ACCESS
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -68,6 +68,7 @@ WHO = {
     "read": "*read*, or a signed-in person",
     "calendar": "*calendar*",
     "heartbeat": "*ingest* or *calendar*",
+    "respond": "*respond*",
 }
 
 
@@ -95,7 +96,8 @@ def verdicts() -> str:
 def http() -> str:
     """The page of the HTTP interface for programs, as Markdown."""
     rows = []
-    for route in (*api.router.routes, *api_calendar.router.routes, *ops.router.routes):
+    routers = (api.router, api_calendar.router, api_learning.router, ops.router)
+    for route in (route for router in routers for route in router.routes):
         if isinstance(route, APIRoute):
             (method,) = route.methods or {"GET"}
             who = WHO[ACCESS[(method, route.path)].value]

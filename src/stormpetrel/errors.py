@@ -12,7 +12,8 @@
     ├── OverloadedError        a bounded queue is full, come back later    (retryable)
     ├── AuthError              who are you / you may not                   (not retryable)
     ├── NotFoundError          the named thing does not exist              (not retryable)
-    └── StateError             the operation does not fit the state        (not retryable)
+    ├── StateError             the operation does not fit the state        (not retryable)
+    └── ModelStateError        a file of model state cannot be used        (not retryable)
 
 Every class carries `retryable` (may the same request succeed later, unchanged?) and `reason`, one
 short constant fit for a metric label. The message says what happened, to what, and what to do next.
@@ -100,3 +101,9 @@ class StateError(StormPetrelError):
     """The operation does not fit the present state, e.g. acknowledging a resolved incident."""
 
     reason = "state"
+
+
+class ModelStateError(StormPetrelError):
+    """A file of model state is damaged or of another version; what it held is learnt anew."""
+
+    reason = "model_state"

@@ -175,17 +175,14 @@ def test_an_open_finding_that_the_past_does_not_show_is_closed_as_unknown(unbrok
     assert after.incidents()[0].state is IncidentState.RESOLVED
 
 
-def test_the_window_is_bounded_by_samples_even_after_a_pause(
-    failing: FailingStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_window_is_bounded_by_samples_even_after_a_pause(failing: FailingStore) -> None:
     hours, rate = 6, 2
     times = START + np.arange(hours * 3600 * rate, dtype=np.int64) * (from_seconds(1) // rate)
     failing.insert_samples(MetricBatch(np.zeros(len(times), np.uint32), times, np.ones(len(times))), "x")
     end = int(times[-1]) + from_seconds(3 * 3600)
     whole = Window(START - from_seconds(3600), end)
-    assert warm._bounded(failing, whole) == whole
-    monkeypatch.setattr(warm, "MAX_SAMPLES", 10_000)
-    found = warm._bounded(failing, whole)
+    assert warm.bounded(failing, whole) == whole
+    found = warm.bounded(failing, whole, 10_000)
     assert found.end_unix_nano == end
     held = int(np.count_nonzero(times >= found.start_unix_nano))
     assert 2_000 < held <= 12_000

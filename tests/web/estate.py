@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 from tests.web import content
 from tests.web.estate_calendar import CalendarEstate
+from tests.web.estate_learning import LearningEstate
 from tests.web.estate_pages import PageEstate
 from tests.web.estate_sources import SourceEstate
 
@@ -35,7 +36,7 @@ SETUP_SECRET = "one-time-secret"
 _LADDER = [Role.VIEWER, Role.RESPONDER, Role.ADMIN]
 
 
-class Estate(SourceEstate, PageEstate, CalendarEstate):
+class Estate(SourceEstate, PageEstate, CalendarEstate, LearningEstate):
     """Everything in dictionaries; `receiver` is what a test wants to happen to pushed requests."""
 
     def __init__(self, *, quiet: bool = False, empty: bool = False, set_up: bool = True) -> None:

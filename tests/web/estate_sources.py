@@ -35,6 +35,7 @@ class SourceEstate:
     empty = False
 
     def __init__(self) -> None:
+        super().__init__()
         self.released: list[int] = []
         self.dropped: list[int] = []
         self.tailed: list[LogQuery] = []

@@ -18,11 +18,12 @@ ALLOWED = {
     "nobody": {Access.PUBLIC, Access.LOCAL},
     "vera": {Access.PUBLIC, Access.LOCAL, Access.READ, Access.VIEWER},
     "rob": {Access.PUBLIC, Access.LOCAL, Access.READ, Access.VIEWER, Access.RESPONDER},
-    # Programs change the calendar, by tokens; people do so by forms.
-    "ada": set(Access) - {Access.CALENDAR, Access.HEARTBEAT},
+    # Programs change the calendar and answer, by tokens; people do so by forms.
+    "ada": set(Access) - {Access.CALENDAR, Access.HEARTBEAT, Access.RESPOND},
     "read-token": {Access.PUBLIC, Access.LOCAL, Access.READ},
     "ingest-token": {Access.PUBLIC, Access.LOCAL, Access.HEARTBEAT},
     "calendar-token": {Access.PUBLIC, Access.LOCAL, Access.CALENDAR, Access.HEARTBEAT},
+    "respond-token": {Access.PUBLIC, Access.LOCAL, Access.RESPOND},
     "forged-token": {Access.PUBLIC, Access.LOCAL},
 }
 FILLED = {
@@ -31,6 +32,8 @@ FILLED = {
     "series": "0",
     "name": "prometheus-eu",
     "token_id": "t0",
+    "feedback_id": "o1",
+    "backtest_id": "b-done",
     "path": "nothing",
     "entry_id": "e1",
     "proposal_id": "p1",
@@ -77,7 +80,7 @@ def test_matrix(caller: str) -> None:
             refused = answer.status_code in (401, 403) or "/sign-in?next=" in answer.headers.get(
                 "location", ""
             )
-            by_token = ACCESS[method, path] in (Access.CALENDAR, Access.HEARTBEAT)
+            by_token = ACCESS[method, path] in (Access.CALENDAR, Access.HEARTBEAT, Access.RESPOND)
             if method == "POST" and not csrf and allowed and not by_token:
                 assert answer.status_code == 403, (method, path)  # open to all, and still needs our form
             else:

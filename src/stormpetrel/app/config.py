@@ -133,6 +133,12 @@ class DetectConfig(Section):
     warmup_samples: int = Field(120, ge=20, description="samples before a series is judged")
     season_seconds: float = Field(86400.0, gt=0, description="length of the season learnt")
     warm_start_hours: float = Field(48.0, ge=0, description="stored past the detectors read at start")
+    history_days: float = Field(
+        14.0, ge=0, le=60, description="stored past that seasons are learnt from without a snapshot"
+    )
+    snapshot_minutes: float = Field(
+        10.0, ge=0, le=1440, description="how often what the models know is kept on disk; 0: never"
+    )
 
 
 class IncidentConfig(Section):

@@ -39,6 +39,10 @@ _FAILURES = 3
 __all__ = ["TICK_SECONDS", "Judge", "Stored"]
 
 
+def _nothing(_tick: int) -> None:
+    """Nobody waits for a tick."""
+
+
 class Judge:
     """Runs detect, policy and correlate behind the writer.
 
@@ -63,6 +67,7 @@ class Judge:
         self._emit = emit
         self._warm_up = warm_up
         self._keep_step = keep_step
+        self.after_tick: Callable[[int], None] = _nothing
         self._queue: Backlog[tuple[int, Stored | None]] = Backlog(_BACKLOG, _BACKLOG_BYTES)
         self._stopping = threading.Event()
         self.warm_pauses_seconds: tuple[float, ...] = WARM_PAUSES_SECONDS
@@ -209,6 +214,7 @@ class Judge:
         self._next_tick = tick + self._tick
         with self._lock:
             self._guard(lambda: self._emit(self._pipeline.advance(tick)))
+            self._guard(lambda: self.after_tick(tick))
 
     def _judge(self, stored: Stored) -> None:
         if isinstance(stored, AdmittedMetrics):

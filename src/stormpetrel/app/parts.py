@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from stormpetrel.app.access import Access
 from stormpetrel.app.calendar import CalendarDesk
 from stormpetrel.app.config import Config
+from stormpetrel.app.desks import Desks
 from stormpetrel.app.judge import Judge
 from stormpetrel.app.live import LiveHub
 from stormpetrel.app.pipeline import Pipeline
@@ -43,3 +44,4 @@ class Parts:
     decoders: dict[str, Decoder]
     own_metrics: OwnMetrics
     started_unix_nano: int
+    desks: Desks

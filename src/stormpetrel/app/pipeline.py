@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from stormpetrel.app.config import Config
 from stormpetrel.app.context import Recall, build_book, build_context
+from stormpetrel.app.position import JudgedPosition
 from stormpetrel.app.registry import DETECTORS, LOG_DETECTORS, load_all
 from stormpetrel.app.slos import build_slos
 from stormpetrel.correlate.budget import PageBudget
@@ -21,6 +22,7 @@ from stormpetrel.correlate.group import Grouping
 from stormpetrel.correlate.page_ledger import Allowance
 from stormpetrel.correlate.relations import Relations
 from stormpetrel.detect.absence import AbsenceWatch
+from stormpetrel.detect.feedback import FeedbackBook
 from stormpetrel.detect.policy import AlarmPolicy
 from stormpetrel.ingest.admit import Admission, QualityGate
 from stormpetrel.ingest.series import SeriesRegistry
@@ -50,6 +52,7 @@ class Pipeline:
         self.book = build_book(config)
         self.recall: Recall = lambda: None  # what the calendar learned before this process
         self._config = config
+        self.feedback = FeedbackBook()  # replaced whole by whoever takes opinions
         self.forget()
 
     def forget(self) -> None:
@@ -61,6 +64,7 @@ class Pipeline:
         self.context = build_context(config, registry, self.book, self.recall())
         self.absence = AbsenceWatch(describe=registry.info)
         self.slos = build_slos(config)
+        self.position = JudgedPosition()
         self.relations = Relations()
         self._series_seen = 0
         self.grouping = Grouping(
@@ -89,15 +93,31 @@ class Pipeline:
         masked = self.context.mask(admitted)
         changes: list[Finding] = []
         for bank, policy in zip(self.banks, self.policies, strict=True):
-            changes += policy.update(masked, bank.update(masked), now_unix_nano)
+            changes += self.judge_bank(bank, policy, masked, now_unix_nano)
+        self.position.take(admitted.batch)
         return self.context.judge(masked, changes, now_unix_nano)
+
+    def judge_bank(
+        self, bank: DetectorBank, policy: AlarmPolicy, admitted: AdmittedMetrics, now_unix_nano: int
+    ) -> list[Finding]:
+        """Stages 2 and 3 for one bank: its policy hears p-values weighed by what people said before."""
+        scores = bank.update(admitted)
+        weighed = self.feedback.weigh(bank.name, bank.heads, admitted.batch, scores)
+        found = policy.update(admitted, weighed.scores, now_unix_nano)
+        told = self.feedback.told(weighed, admitted.batch, scores, found)
+        return [policy.amend(new) if new is not old else new for new, old in zip(told, found, strict=True)]
+
+    def heard(self, detector: LogDetector, found: list[Finding]) -> list[Finding]:
+        """Findings of a log detector without those that people made too common to tell."""
+        p_open = float(getattr(detector, "p_open", 1.0))
+        return [finding for finding in found if self.feedback.hears(finding, p_open)]
 
     def judge_logs(self, batch: LogBatch) -> Outcome:
         """Stages 3 to 6 for log records."""
         if not len(batch):
             return Outcome()
         now = int(batch.records.column("time_unix_nano").to_numpy().max())
-        changes = [change for detector in self.log_detectors for change in detector.update(batch)]
+        changes = [change for one in self.log_detectors for change in self.heard(one, one.update(batch))]
         return self._correlate(self.context.over(changes, now), now)
 
     def judge_spans(self, batch: SpanBatch) -> Outcome:
@@ -126,7 +146,7 @@ class Pipeline:
         for policy in self.policies:
             changes += policy.advance(now_unix_nano)
         for detector in self.log_detectors:
-            changes += detector.advance(now_unix_nano)
+            changes += self.heard(detector, detector.advance(now_unix_nano))
         # Live, the gate may admit new series between these two looks: only what both know is watched.
         times, intervals = self.gate.last_times(), self.gate.intervals()
         known = min(len(times), len(intervals))

@@ -12,12 +12,16 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from stormpetrel.adapters.store.control import open_control_store
 from stormpetrel.adapters.store.open import open_store
 from stormpetrel.app.config import Config
+from stormpetrel.app.feedback import book_of, stored_feedback
 from stormpetrel.app.judge import TICK_SECONDS
 from stormpetrel.app.pipeline import Outcome, Pipeline
 from stormpetrel.app.warm import learn_relations
+from stormpetrel.detect.feedback import FeedbackBook
 from stormpetrel.ingest.series import SeriesRegistry
+from stormpetrel.model.feedback import Feedback
 from stormpetrel.model.finding import Finding
 from stormpetrel.model.incident import Incident
 from stormpetrel.model.signal import LogBatch, MetricBatch
@@ -71,9 +75,22 @@ def replay(
     try:
         registry = SeriesRegistry(config.intake.max_series_per_source)
         registry.load(store.all_series())
-        return replay_store(config, store, registry, window, progress)
+        book = book_of(_opinions(config, window), registry)
+        return replay_store(config, store, registry, window, progress, book)
     finally:
         store.close()
+
+
+def _opinions(config: Config, window: Window) -> list[Feedback]:
+    """What people said by then; nothing where there is no control store yet."""
+    path = config.data_dir / "control.sqlite"
+    if not config.store.control_url and not path.exists():
+        return []
+    control = open_control_store(config.store.control_url or f"sqlite:///{path.resolve()}")
+    try:
+        return stored_feedback(control, window.start_unix_nano)
+    finally:
+        control.close()
 
 
 def replay_store(
@@ -82,9 +99,11 @@ def replay_store(
     registry: SeriesRegistry,
     window: Window,
     progress: Callable[[float], None] = lambda _share: None,
+    feedback: FeedbackBook | None = None,
 ) -> ReplayReport:
-    """`replay` over a store that is already open."""
+    """`replay` over a store that is already open; opinions weigh as they did at the time."""
     pipeline = Pipeline(config, registry, stored=True)
+    pipeline.feedback = feedback or FeedbackBook()
     learn_relations(pipeline, store, window)
     report = ReplayReport(window)
     tick = from_seconds(TICK_SECONDS)

@@ -6,6 +6,7 @@ import socket
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,13 +22,14 @@ from stormpetrel.app.ahead import CompileAhead
 from stormpetrel.app.calendar import CalendarDesk
 from stormpetrel.app.config import Config
 from stormpetrel.app.derive import Deriver
+from stormpetrel.app.desks import build_desks
 from stormpetrel.app.inserts import Stored
 from stormpetrel.app.intake_queue import IntakeQueue
 from stormpetrel.app.judge import Judge
 from stormpetrel.app.keeper import OutcomeKeeper
 from stormpetrel.app.live import LiveHub
 from stormpetrel.app.parts import Parts
-from stormpetrel.app.pipeline import Outcome, Pipeline, build_gate
+from stormpetrel.app.pipeline import Outcome, Pipeline
 from stormpetrel.app.prepare import Prepare
 from stormpetrel.app.quarantine import QuarantineDesk
 from stormpetrel.app.recover import recover
@@ -40,7 +42,7 @@ from stormpetrel.app.spill import Spill
 from stormpetrel.app.tail import LogTail
 from stormpetrel.app.tally import SourceTally
 from stormpetrel.app.usecases import LiveService
-from stormpetrel.app.warm import warm_start
+from stormpetrel.app.warm_up import warm_up
 from stormpetrel.app.writer import StoreWriter
 from stormpetrel.errors import ConfigError, StoreError, StormPetrelError
 from stormpetrel.ingest.series import SeriesRegistry
@@ -129,6 +131,8 @@ class Runtime:
         self._slo_keeper = SloKeeper(self._control)
         self._judge = Judge(self.pipeline, clock, self._keep, self._warm_up, self._keeper.keep_step)
         self._calendar = CalendarDesk(config, self._control, self.pipeline, self._judge, clock)
+        self._desks = build_desks(config, self._store, self._control, self.pipeline, clock)
+        self._judge.after_tick = partial(self._desks.models.tick, self.pipeline)
         self.writer = StoreWriter(self.pipeline, self._store, clock, self._tally, self._stored, self._prepare)
         self._deriver = Deriver(config.derive, self.registry, clock, self.writer, self._tally)
         self._set_bounds(self.writer.queue)
@@ -146,7 +150,7 @@ class Runtime:
                 config, clock, self._store, self._control, self.pipeline, self.writer, self._judge,
                 self._tally, self._health, self._hub, self._log_tail,
                 QuarantineDesk(config, self._store, self.pipeline, clock),
-                self._calendar, self.access, decoders, self._own_metrics, now,
+                self._calendar, self.access, decoders, self._own_metrics, now, self._desks,
             )
         )  # fmt: skip
         self._sources = self._build_sources(decoders)
@@ -204,11 +208,14 @@ class Runtime:
         for thread in self._threads:
             thread.join(timeout=5)
         self._ahead.join()
+        self._desks.backtests.close()
         self._deriver.stop()
         self.writer.stop()
         self._judge.stop()
         self._slo_keeper.keep_at_end(self.pipeline.slos)
         self._calendar.stop()
+        if self._judge.warm.is_set():  # else a good snapshot would be replaced by a cold one
+            self._desks.models.close(self.pipeline, self.clock.now_unix_nano())
         self._control.close()
         self._store.close()
         self._spill_lock.release()
@@ -272,15 +279,8 @@ class Runtime:
     def _warm_up(self) -> None:
         self.pipeline.forget()  # what a try before this one learnt
         self._slo_keeper.restore(self.pipeline.slos)
-        gate = build_gate(self.config, stored=True)
-        since = self._warm_window.end_unix_nano
-        outcome = warm_start(
-            self.pipeline,
-            gate,
-            self._store,
-            self._control,
-            self._warm_window,
-            lambda: self._store.recent_tokens(since),
+        outcome = warm_up(
+            self.config, self.pipeline, self._desks.models, self._store, self._control, self._warm_window
         )
         try:
             self._keeper.keep(outcome)

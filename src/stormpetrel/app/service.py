@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
 from stormpetrel.app.service_calendar import CalendarService
 from stormpetrel.model.access import ApiToken, Caller, Role, Scope
+from stormpetrel.model.backtest import Backtest, Tunable
+from stormpetrel.model.explanation import Explanation
+from stormpetrel.model.feedback import Feedback, FeedbackPage, Opinion
 from stormpetrel.model.finding import Finding
 from stormpetrel.model.incident import Incident, IncidentState
 from stormpetrel.model.page_view import BudgetView, SloView
@@ -21,6 +24,7 @@ from stormpetrel.model.time import Window
 from stormpetrel.model.view import (
     AboutView,
     LiveMessage,
+    ModelStateView,
     NowView,
     QualityView,
     QuarantineEntry,
@@ -67,6 +71,13 @@ class Service(CalendarService, Protocol):
     def slos(self) -> list[SloView]: ...
     def sources(self) -> list[SourceView]: ...
     def source(self, name: str) -> SourcePage: ...  # NotFoundError
+    def explain_finding(self, finding: Finding) -> Explanation: ...  # OverloadedError
+    def explain_point(self, series: int, time_unix_nano: int) -> Explanation: ...  # also NotFoundError
+    def feedback(self) -> FeedbackPage: ...
+    def tunables(self) -> list[Tunable]: ...  # what a backtest may change
+    def backtests(self) -> list[Backtest]: ...  # newest first
+    def backtest(self, backtest_id: str) -> Backtest: ...  # NotFoundError
+    def model_state(self) -> ModelStateView: ...
     def snippets(self) -> list[Snippet]: ...  # how to connect each kind of sender
     def quarantine(self) -> list[QuarantineEntry]: ...
     def quarantine_preview(self, series: int) -> QuarantinePreview: ...  # NotFoundError
@@ -85,6 +96,14 @@ class Service(CalendarService, Protocol):
     def page_incident(
         self, incident_id: str, by: Caller, note: str = ""
     ) -> Incident: ...  # NotFoundError, StateError (paged already), AuthError
+    def give_feedback(
+        self, incident_id: str, finding_id: str, opinion: Opinion, by: Caller, note: str = ""
+    ) -> Feedback: ...  # NotFoundError, AuthError, OverloadedError
+    def undo_feedback(self, feedback_id: str, by: Caller) -> Feedback: ...  # NotFoundError, StateError
+    def start_backtest(
+        self, window: Window, settings: Mapping[str, float], by: Caller
+    ) -> Backtest: ...  # ConfigError, OverloadedError, AuthError
+    def cancel_backtest(self, backtest_id: str, by: Caller) -> Backtest: ...  # NotFoundError, StateError
     def release_quarantine(self, series: int, by: Caller) -> int: ...  # samples let in; NotFoundError
     def drop_quarantine(self, series: int, by: Caller) -> int: ...  # samples deleted; NotFoundError
 

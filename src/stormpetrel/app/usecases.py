@@ -13,8 +13,8 @@ from stormpetrel.app import access as rules
 from stormpetrel.app.points import MAX_BAND_SAMPLES, admit_alone, band_of, downsample, lead_in
 from stormpetrel.app.selfmon import cpu_seconds, memory_bytes
 from stormpetrel.app.usecases_calendar import CalendarUseCases
+from stormpetrel.app.usecases_learning import LearningUseCases
 from stormpetrel.app.usecases_pages import PageUseCases
-from stormpetrel.app.usecases_sources import SourceUseCases
 from stormpetrel.app.warm import UNRESOLVED
 from stormpetrel.errors import DecodeError, NotFoundError
 from stormpetrel.model.access import ApiToken, Caller, Role, Scope
@@ -37,7 +37,7 @@ from stormpetrel.model.view import (
 _DAY = from_seconds(86400)
 
 
-class LiveService(SourceUseCases, PageUseCases, CalendarUseCases):
+class LiveService(LearningUseCases, PageUseCases, CalendarUseCases):
     """See `app.service.Service`; methods are documented there."""
 
     def now_unix_nano(self) -> int:

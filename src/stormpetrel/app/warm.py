@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,8 @@ from stormpetrel.ingest.admit import QualityGate
 from stormpetrel.model.finding import Finding, FindingState
 from stormpetrel.model.incident import IncidentState
 from stormpetrel.model.signal import LogBatch, MetricBatch
-from stormpetrel.model.time import Window, from_seconds, to_iso
+from stormpetrel.model.time import NANOS_PER_SECOND, Window, from_seconds, to_iso, to_seconds
+from stormpetrel.ports.algorithms import KeepsState
 from stormpetrel.ports.control import ControlStore
 from stormpetrel.ports.store import TelemetryStore
 
@@ -29,6 +30,15 @@ MAX_SPANS = 50_000
 # Page decisions taken over: more than any four weeks can hold that the bar learns from.
 PAGES_REMEMBERED = 5000
 _PROBE, _HOUR, _PIECE = from_seconds(60), from_seconds(3600), from_seconds(10)
+_CHUNK_SAMPLES = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What of the stored past to read, where samples and logs begin at different times."""
+
+    samples: Window
+    logs: Window
 
 
 def warm_start(
@@ -36,7 +46,7 @@ def warm_start(
     gate: QualityGate,
     store: TelemetryStore,
     control: ControlStore,
-    window: Window,
+    window: Window | Past,
     arrived: Callable[[], NDArray[np.uint64]] = lambda: np.empty(0, np.uint64),
 ) -> Outcome:
     """Teach the detectors from what is stored in the window and take over unresolved incidents.
@@ -48,6 +58,7 @@ def warm_start(
     Cost: one pass over the window, which is shortened so that it holds about `MAX_SAMPLES` at most.
 
     Args:
+        window: what to read; a `Past` is read as it is.
         gate: a gate of its own, since the live one already admits what arrives meanwhile.
         arrived: gives the request tokens of what was stored since this process began: those log records
             are judged as they come, and must not be counted here too. (Samples need no such care: a
@@ -56,11 +67,11 @@ def warm_start(
     resolved = control.list_incidents((IncidentState.RESOLVED,), limit=REMEMBERED)
     pipeline.grouping.restore([*control.list_incidents(UNRESOLVED, limit=1000), *reversed(resolved)])
     pipeline.budget.restore(control.list_pages(limit=PAGES_REMEMBERED))
-    learn_relations(pipeline, store, window)
-    window = _bounded(store, window)
-    newest: dict[str, Finding] = {}
+    past = window if isinstance(window, Past) else Past(bounded(store, window), window)
+    learn_relations(pipeline, store, past.logs)
+    newest = {f.finding_id: f for f in open_findings(pipeline)}
     samples = records = 0
-    for batch in _pieces(store.scan_samples(window)):
+    for batch in _pieces(store.scan_samples(past.samples, _chunk_seconds(store, past.samples))):
         now = int(batch.time_unix_nano.max())
         admitted = gate.admit(
             batch, now, pipeline.registry.kind_codes(), pipeline.registry.blocked()
@@ -68,19 +79,29 @@ def warm_start(
         newest.update((f.finding_id, f) for f in pipeline.find(admitted, now))
         pipeline.slos.learn(admitted)
         samples += len(batch)
-    for scanned in store.scan_logs(window):
-        logs = _without(scanned, arrived, window.end_unix_nano - _HOUR)
+    for scanned in store.scan_logs(past.logs):
+        logs = _without(scanned, arrived, past.logs.end_unix_nano - _HOUR)
         if not len(logs):
             continue
         now = int(logs.records.column("time_unix_nano").to_numpy().max())
         for detector in pipeline.log_detectors:
-            found = pipeline.context.over([*detector.update(logs), *detector.advance(now)], now)
-            newest.update((f.finding_id, f) for f in found)
+            found = pipeline.heard(detector, [*detector.update(logs), *detector.advance(now)])
+            newest.update((f.finding_id, f) for f in pipeline.context.over(found, now))
         records += len(logs)
-    changes = _to_report(pipeline, newest, window.end_unix_nano)
-    log.info("warm_start", since=to_iso(window.start_unix_nano), samples=samples, log_records=records)
-    now = window.end_unix_nano
+    now = past.samples.end_unix_nano
+    changes = _to_report(pipeline, newest, now)
+    since = to_iso(past.samples.start_unix_nano)
+    log.info("warm_start", since=since, samples=samples, log_records=records)
     return Outcome(changes, pipeline.decide(pipeline.grouping.update(changes, now), now))
+
+
+def open_findings(pipeline: Pipeline) -> list[Finding]:
+    """What policies and log detectors hold open now: after a snapshot was put back, as it was then."""
+    found = [finding for policy in pipeline.policies for finding in policy.open_findings]
+    for detector in pipeline.log_detectors:
+        if isinstance(detector, KeepsState):
+            found += pipeline.heard(detector, detector.open_findings())
+    return found
 
 
 def _without(logs: LogBatch, arrived: Callable[[], NDArray[np.uint64]], since_unix_nano: int) -> LogBatch:
@@ -131,16 +152,20 @@ def _pieces(batches: Iterable[MetricBatch]) -> Iterator[MetricBatch]:
                 yield batch.take(rows)
 
 
-def _bounded(store: TelemetryStore, window: Window) -> Window:
-    """The newest part of the window that holds about `MAX_SAMPLES`, from the last minute of every hour."""
-    room = float(MAX_SAMPLES)
-    end = window.end_unix_nano
-    while end > window.start_unix_nano:
-        hour = Window(max(window.start_unix_nano, end - _HOUR), end)
-        probe = Window(max(hour.start_unix_nano, end - _PROBE), end)
-        rate = sum(len(batch) for batch in store.scan_samples(probe)) / probe.seconds
-        if rate * hour.seconds > room:
-            return Window(end - from_seconds(room / rate), window.end_unix_nano)
-        room -= rate * hour.seconds
-        end = hour.start_unix_nano
-    return window
+def bounded(store: TelemetryStore, window: Window, room: int = MAX_SAMPLES) -> Window:
+    """The newest part of the window that holds about `room` samples."""
+    step = _HOUR if window.seconds > 4 * _HOUR / NANOS_PER_SECOND else _PROBE
+    counts = store.count_samples(window, to_seconds(step))[::-1]
+    held = np.cumsum(counts)
+    if not len(held) or held[-1] <= room:
+        return window
+    full = int(np.searchsorted(held, room, side="right"))  # steps from the end that fit whole
+    rest = room - (int(held[full - 1]) if full else 0)
+    start = window.start_unix_nano + (len(counts) - full) * step - int(step * rest / int(counts[full]))
+    return Window(max(window.start_unix_nano, start), window.end_unix_nano)
+
+
+def _chunk_seconds(store: TelemetryStore, window: Window) -> float:
+    """Time to scan at once: some two million samples. It changes the speed, never the result."""
+    held = int(store.count_samples(window, max(window.seconds, 1.0)).sum())
+    return min(max(_CHUNK_SAMPLES * window.seconds / max(held, 1), 60.0), 86_400.0)

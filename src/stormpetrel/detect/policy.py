@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypedDict, Unpack
 
@@ -15,7 +15,9 @@ from stormpetrel.model.finding import Evidence, Finding, FindingState, Scores, S
 from stormpetrel.model.resource import root_of
 from stormpetrel.model.signal import AdmittedMetrics, MetricBatch, SeriesInfo
 from stormpetrel.model.time import from_seconds, to_iso, to_seconds
-from stormpetrel.ports.algorithms import DetectorBank
+from stormpetrel.ports.algorithms import DetectorBank, Snapshot
+
+STATE_VERSION = 1  # of the columns in `gate`
 
 
 class AlarmOptions(TypedDict, total=False):
@@ -235,6 +237,33 @@ class AlarmPolicy:
             self._state[series, [gate.SINCE, gate.RUN, gate.SEVERE_RUN, gate.RAISED]] = 0
             del self._open[series]
         return changes
+
+    def amend(self, finding: Finding) -> Finding:
+        """An open finding whose evidence was corrected: worded anew, and kept so until it closes."""
+        series = finding.evidence.series
+        known = self._open.get(series)
+        if known is None or known.finding_id != finding.finding_id:
+            return finding
+        interval = to_seconds(int(self._state[series, gate.INTERVAL]))
+        why = wording.sentence(self._describe(series), finding.head, finding.evidence, interval)
+        self._open[series] = replace(finding, why=why)
+        return self._open[series]
+
+    def snapshot(self) -> Snapshot:
+        """Copies of the state arrays by series; open findings are not in them, see `open_findings`."""
+        return {"version": np.array([STATE_VERSION], np.int64), "state": self._state.copy()}
+
+    def restore(self, snapshot: Snapshot, open_findings: Sequence[Finding]) -> None:
+        """Take over a snapshot with the findings open then; ValueError names a version that misfits."""
+        found = int(snapshot["version"][0]) if "version" in snapshot else None
+        state = snapshot.get("state")
+        if found != STATE_VERSION or state is None:
+            raise ValueError(f"policy state has version {found}, this program reads {STATE_VERSION}")
+        if state.dtype != np.int64 or state.shape[1:] != (gate.FIELDS,):
+            raise ValueError(f"policy state of version {found} is misshapen: {state.dtype} {state.shape}")
+        self._state = np.array(state, np.int64)
+        self._open = {f.evidence.series: f for f in open_findings}
+        self._active = int(np.count_nonzero(self._state[:, gate.SEEN]))
 
     def _reserve(self, size: int) -> None:
         held = len(self._state)

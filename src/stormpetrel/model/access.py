@@ -20,6 +20,7 @@ class Scope(StrEnum):
     INGEST = "ingest"
     READ = "read"
     CALENDAR = "calendar"  # change the calendar
+    RESPOND = "respond"  # give feedback and run backtests over the API
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,16 @@ class LastSamples:
 
 
 @dataclass(frozen=True, slots=True)
+class SampleSpans:
+    """What a store holds of each series in a window, by series: how much, from when to when."""
+
+    series: NDArray[np.uint32]
+    samples: NDArray[np.int64]
+    first_unix_nano: NDArray[np.int64]
+    last_unix_nano: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
 class LogQuery:
     """Which log records; empty fields do not restrict. `text` is a case-insensitive substring."""
 

@@ -192,6 +192,18 @@ class AboutView:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelStateView:
+    """How what the models know is kept on disk; times are 0 for never."""
+
+    written_unix_nano: int = 0  # the moment of the newest snapshot
+    bytes: int = 0
+    write_seconds: float = 0.0
+    restored_unix_nano: int = 0  # the moment of the snapshot that this process began with
+    refused: tuple[str, ...] = ()  # what could not be taken over, and why
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LiveMessage:
     """One message of the live stream. `topic`: "incident" | "finding" | "sources" | "tick"."""
 

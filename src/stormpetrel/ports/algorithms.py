@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,11 @@ class DetectorBank(Protocol):
         ...
 
     def snapshot(self) -> Snapshot:
-        """The whole state as plain arrays with the version inside (`version`: int64[1]); copies."""
+        """The whole state as plain arrays with the version inside (`version`: int64[1]); copies.
+
+        Every other array has the series along its first axis, so that a restart can put each series'
+        state in its place; rows beyond the last series seen may be missing or as new.
+        """
         ...
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -62,6 +66,27 @@ class LogDetector(Protocol):
 
     def advance(self, now_unix_nano: int) -> list[Finding]:
         """Time has reached `now`: judge and close what is complete."""
+        ...
+
+
+@runtime_checkable
+class KeepsState(Protocol):
+    """A log detector whose state outlives the process. One without it learns from the stored past again."""
+
+    def snapshot(self) -> tuple[Snapshot, dict[str, Any]]:
+        """All but what is still being counted: arrays (`version` among them), and the rest as JSON."""
+        ...
+
+    def restore(self, snapshot: Snapshot, notes: Mapping[str, Any], open_findings: Sequence[Finding]) -> None:
+        """Take over a snapshot with the findings open then; ValueError names a version that misfits."""
+        ...
+
+    def resume_unix_nano(self) -> int:
+        """Records from this time on have to be given (again) after `restore`; 0: all there are."""
+        ...
+
+    def open_findings(self) -> list[Finding]:
+        """Findings that are open now."""
         ...
 
 

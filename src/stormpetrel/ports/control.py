@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from stormpetrel.model.access import ApiToken, User
+from stormpetrel.model.feedback import Feedback
 from stormpetrel.model.incident import Incident, IncidentState
 from stormpetrel.model.page import PageDecision
 from stormpetrel.model.page_view import PageRecord
@@ -67,6 +68,31 @@ class ControlStore(CalendarStore, Protocol):
 
     def revoke_token(self, token_id: str) -> None:
         """Refuse the token from now on; NotFoundError when there is none."""
+        ...
+
+    # feedback and backtests ------------------------------------------------------------------------
+    def add_feedback(self, feedback: Feedback) -> None:
+        """Keep an opinion."""
+        ...
+
+    def list_feedback(self, since_unix_nano: int = 0, limit: int = 10_000) -> list[Feedback]:
+        """Opinions given since, newest first, undone ones too."""
+        ...
+
+    def undo_feedback(self, feedback_id: str, time_unix_nano: int, actor: str) -> Feedback:
+        """An opinion counts no more from this moment on; NotFoundError, StateError when it was undone."""
+        ...
+
+    def save_backtest(self, backtest_id: str, created_unix_nano: int, content: Mapping[str, Any]) -> None:
+        """Insert or replace a backtest by id; `content` is JSON."""
+        ...
+
+    def list_backtests(self, limit: int = 100) -> list[dict[str, Any]]:
+        """The content of backtests, newest first."""
+        ...
+
+    def delete_backtest(self, backtest_id: str) -> None:
+        """Forget a backtest; no error when there is none."""
         ...
 
     # settings and positions ------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from stormpetrel.model.finding import Finding
 from stormpetrel.model.quality import Quarantined
-from stormpetrel.model.query import LastSamples, LogCounts, LogQuery, TableSize
+from stormpetrel.model.query import LastSamples, LogCounts, LogQuery, SampleSpans, TableSize
 from stormpetrel.model.records import Alert, AlertBatch, Change, ChangeBatch, Flow, FlowBatch
 from stormpetrel.model.signal import (
     LogBatch,
@@ -78,6 +78,24 @@ class TelemetryStore(Protocol):
 
     def scan_samples(self, window: Window, chunk_seconds: float = 900.0) -> Iterator[MetricBatch]:
         """All samples of the window ordered by (time, series), in chunks of time: for replay."""
+        ...
+
+    def scan_bursts(
+        self, series: Sequence[int], window: Window, every_seconds: float, burst_seconds: float
+    ) -> MetricBatch:
+        """Of a few series only the raw samples of one short run in every step of time, by (series, time).
+
+        Where in its step a run lies changes from step to step, always in the same way: the steps of a
+        schedule are not met each time. For learning from a past too long to be read whole.
+        """
+        ...
+
+    def sample_spans(self, window: Window) -> SampleSpans:
+        """How many samples each series has in the window, and its first and last time there."""
+        ...
+
+    def count_samples(self, window: Window, step_seconds: float) -> NDArray[np.int64]:
+        """How many samples all series have in each step from the start of the window on."""
         ...
 
     def scan_series(self, series: Sequence[int], window: Window) -> MetricBatch:

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from stormpetrel.errors import NotFoundError, StateError, StoreError
 from stormpetrel.model.access import ApiToken, Role, Scope, User
+from stormpetrel.model.feedback import Feedback, Opinion
 from stormpetrel.model.finding import Severity
 from stormpetrel.model.incident import Incident, IncidentState, TimelineEntry
 from stormpetrel.model.page import Page, PageAccount, PageDecision
@@ -193,6 +194,43 @@ def closed_is_closed(make_store: MakeControlStore) -> None:
     _refused(store.list_incidents, StoreError)
 
 
+def opinions_are_kept_and_taken_back(make_store: MakeControlStore) -> None:
+    """Feedback comes back whole, newest first; taking it back is once, and it stays listed."""
+    store = make_store()
+    title = ODD_TEXT.replace("\x00", "")
+    given = [
+        Feedback(f"o{n}", "f", "i", "robust", "jump", "up", title, opinion, "jo", "", NOW + n)
+        for n, opinion in enumerate(Opinion)
+    ]
+    for one in given:
+        store.add_feedback(one)
+    store.close()
+    store = make_store()
+    equal(store.list_feedback(), given[::-1])
+    equal(store.list_feedback(NOW + 1, 1), [given[2]])
+    undone = store.undo_feedback("o1", NOW + 9, "al")
+    equal(undone, dataclasses.replace(given[1], undone_unix_nano=NOW + 9, undone_by="al"))
+    equal(store.list_feedback()[1], undone)
+    _refused(lambda: store.undo_feedback("o1", NOW + 10, "al"), StateError)
+    _refused(lambda: store.undo_feedback("o9", NOW + 10, "al"), NotFoundError)
+    store.close()
+
+
+def backtests_are_kept(make_store: MakeControlStore) -> None:
+    """Their content comes back, newest first; given again, replaced; deleted, gone."""
+    store = make_store()
+    for number in range(3):
+        store.save_backtest(f"b{number}", NOW + number, {"id": number, "share": 0.5})
+    store.save_backtest("b1", NOW + 1, {"id": 1, "share": 1.0})
+    store.delete_backtest("b0")
+    store.delete_backtest("unknown")
+    store.close()
+    store = make_store()
+    equal(store.list_backtests(), [{"id": 2, "share": 0.5}, {"id": 1, "share": 1.0}])
+    equal(store.list_backtests(1), [{"id": 2, "share": 0.5}])
+    store.close()
+
+
 CONTROL_CHECKS: tuple[Callable[[MakeControlStore], None], ...] = (
     incidents_come_back,
     incidents_are_listed,
@@ -200,6 +238,8 @@ CONTROL_CHECKS: tuple[Callable[[MakeControlStore], None], ...] = (
     users_are_unique,
     tokens_can_be_revoked,
     settings_stay,
+    opinions_are_kept_and_taken_back,
+    backtests_are_kept,
     threads_may_share,
     closed_is_closed,
 )

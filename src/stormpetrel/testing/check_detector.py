@@ -123,6 +123,26 @@ def check_foreign_snapshot(make: MakeBank) -> None:
         raise AssertionError("a snapshot of another version is refused")
 
 
+def check_snapshot_rows(make: MakeBank) -> None:
+    """Every array of a snapshot has the series along its first axis: put in another order, all goes on so."""
+    rows = sample_rows()
+    half = len(rows.batch) // 2
+    before, after = make(), make()
+    before.update(take(rows, slice(0, half)))
+    order = np.array([3, 0, 4, 1, 2])
+    arrays = {}
+    for name, array in before.snapshot().items():
+        _require(name == "version" or len(array) >= len(order), f"{name} has a row for every series")
+        arrays[name] = array if name == "version" else array[order]
+    after.restore(arrays)
+    rest = take(rows, slice(half, len(rows.batch)))
+    moved = MetricBatch(
+        np.argsort(order)[rest.batch.series].astype(np.uint32), rest.batch.time_unix_nano, rest.batch.value
+    )
+    equal = same(before.update(rest), after.update(AdmittedMetrics(moved, rest.signal, rest.resumed)))
+    _require(equal, "rows of a snapshot in another order, then equal scores of the same series")
+
+
 def check_batch_cuts(make: MakeBank) -> None:
     """However the rows are cut into batches, the scores are the same."""
     rows = sample_rows()
@@ -191,6 +211,7 @@ CHECKS: tuple[Callable[[MakeBank], None], ...] = (
     check_shape,
     check_deterministic,
     check_foreign_snapshot,
+    check_snapshot_rows,
     check_batch_cuts,
     check_independent_series,
     check_bad_samples,

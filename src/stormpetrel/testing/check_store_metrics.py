@@ -66,6 +66,49 @@ def samples_are_exact(make_store: MakeStore) -> None:
     store.close()
 
 
+def bursts_are_raw_samples(make_store: MakeStore) -> None:
+    """A burst is every raw sample of a short run in each step, each time at the same changing places."""
+    store = make_store()
+    start, step = NOW // (600 * SECOND) * (600 * SECOND), 600
+    times = [start + second * SECOND for second in range(0, 20 * step, 10)]
+    every = metric_batch([(series, time, float(time % 977)) for series in (3, 4) for time in times])
+    store.insert_samples(every, "bursts")
+    window = Window(start, start + 20 * step * SECOND)
+    found = store.scan_bursts([4, 9], window, step, 30)
+    equal(set(found.series.tolist()), {4})
+    held = {time: float(time % 977) for time in times}
+    equal(found.value.tolist(), [held[time] for time in found.time_unix_nano.tolist()])
+    places = [(time - start) // SECOND for time in found.time_unix_nano.tolist()]
+    equal(sorted({place // step for place in places}), list(range(20)))
+    require(len({min(p % step for p in places if p // step == k) for k in range(20)}) > 5, "runs move about")
+    equal(len(places), 60)
+    require(same_samples(store.scan_bursts([4, 9], window, step, 30), found), "asked again, the same")
+    everything = store.scan_bursts([3], window, step, step)
+    require(same_samples(everything, store.scan_series([3], window)), "a run as long as the step is all")
+    store.close()
+
+
+def samples_are_counted(make_store: MakeStore) -> None:
+    """Spans by series and counts by step of time; the window is half-open."""
+    store = make_store()
+    rows = [
+        (2, NOW + 5 * SECOND, 1.0),
+        (2, NOW, 2.0),
+        (1, NOW + 9 * SECOND, 3.0),
+        (1, NOW + 10 * SECOND, 4.0),
+    ]
+    store.insert_samples(metric_batch(rows), "counted")
+    window = Window(NOW, NOW + 10 * SECOND)
+    spans = store.sample_spans(window)
+    equal(spans.series.tolist(), [1, 2])
+    equal(spans.samples.tolist(), [1, 2])
+    equal(spans.first_unix_nano.tolist(), [NOW + 9 * SECOND, NOW])
+    equal(spans.last_unix_nano.tolist(), [NOW + 9 * SECOND, NOW + 5 * SECOND])
+    equal(store.count_samples(window, 4.0).tolist(), [1, 1, 1])
+    equal(store.count_samples(Window(0, 10), 1.0).tolist(), [0])
+    store.close()
+
+
 def samples_are_ordered(make_store: MakeStore) -> None:
     """Scans are ordered by (time, series), whatever the chunks; windows are half-open."""
     store = make_store()
@@ -163,6 +206,8 @@ METRIC_CHECKS = (
     series_come_back,
     samples_are_exact,
     samples_are_ordered,
+    bursts_are_raw_samples,
+    samples_are_counted,
     last_samples_are_the_newest,
     points_keep_extremes,
     quarantine_comes_back,

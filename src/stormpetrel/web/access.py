@@ -37,6 +37,7 @@ class Access(StrEnum):
     HEARTBEAT = "heartbeat"  # a token with scope ingest or calendar
     VIEWER = "viewer"  # a signed-in person
     RESPONDER = "responder"
+    RESPOND = "respond"  # a token with scope respond: never a cookie, so there is no form to forge
     ADMIN = "admin"
 
 
@@ -101,12 +102,31 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("DELETE", "/api/v1/calendar/entries/{entry_id}"): Access.CALENDAR,
     ("POST", "/api/v1/calendar/proposals/{proposal_id}"): Access.CALENDAR,
     ("POST", "/api/v1/jobs/{name}/{signal}"): Access.HEARTBEAT,
+    ("GET", "/incidents/{incident_id}/findings/{finding_id}/why"): Access.VIEWER,
+    ("POST", "/incidents/{incident_id}/findings/{finding_id}/feedback"): Access.RESPONDER,
+    ("GET", "/explain"): Access.VIEWER,
+    ("GET", "/feedback"): Access.VIEWER,
+    ("POST", "/feedback/{feedback_id}/undo"): Access.RESPONDER,
+    ("GET", "/backtest"): Access.VIEWER,
+    ("POST", "/backtest"): Access.RESPONDER,
+    ("GET", "/backtest/{backtest_id}"): Access.VIEWER,
+    ("POST", "/backtest/{backtest_id}/cancel"): Access.RESPONDER,
+    ("GET", "/api/v1/incidents/{incident_id}/findings/{finding_id}/explanation"): Access.READ,
+    ("POST", "/api/v1/incidents/{incident_id}/findings/{finding_id}/feedback"): Access.RESPOND,
+    ("GET", "/api/v1/series/{series}/explanation"): Access.READ,
+    ("GET", "/api/v1/feedback"): Access.READ,
+    ("POST", "/api/v1/feedback/{feedback_id}/undo"): Access.RESPOND,
+    ("GET", "/api/v1/backtests"): Access.READ,
+    ("POST", "/api/v1/backtests"): Access.RESPOND,
+    ("GET", "/api/v1/backtests/{backtest_id}"): Access.READ,
+    ("POST", "/api/v1/backtests/{backtest_id}/cancel"): Access.RESPOND,
     ("GET", "/{path:path}"): Access.READ,  # everything else: nothing is there
 }
 
 _BY_TOKEN = {
     Access.CALENDAR: frozenset({Scope.CALENDAR}),
     Access.HEARTBEAT: frozenset({Scope.INGEST, Scope.CALENDAR}),
+    Access.RESPOND: frozenset({Scope.RESPOND}),
 }
 _ROLE = {Access.VIEWER: Role.VIEWER, Access.RESPONDER: Role.RESPONDER, Access.ADMIN: Role.ADMIN}
 

@@ -39,6 +39,7 @@ class SignInNeededError(StormPetrelError):
 STATUS: dict[str, int] = {
     "auth": 403,
     "bad_request": 400,
+    "config": 400,
     "forbidden": 403,
     "malformed": 400,
     "not_found": 404,

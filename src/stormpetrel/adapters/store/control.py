@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQL
 from sqlalchemy.orm import Session
 
 from stormpetrel.adapters.store.control_calendar import CalendarTables
+from stormpetrel.adapters.store.control_learning import LearningTables
 from stormpetrel.adapters.store.control_pages import pages_wanted, record_of
 from stormpetrel.adapters.store.control_rows import incident_of, incident_values, search_text
 from stormpetrel.adapters.store.control_schema import upgrade
@@ -102,7 +103,7 @@ def _errors(engine: Engine) -> Iterator[None]:
         raise StoreError(f"{where}: {text}") from error
 
 
-class SqlControlStore(CalendarTables):
+class SqlControlStore(LearningTables, CalendarTables):
     """`ports.control.ControlStore` over SQLAlchemy. Made by `open_control_store`.
 
     Every method is one transaction and may be called from any thread. On SQLite a commit is flushed to

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stormpetrel.adapters.store import rows
 from stormpetrel.adapters.store.part import IN_WINDOW, StorePart, bounds, select, step_of
 from stormpetrel.model.quality import Quarantined
-from stormpetrel.model.query import LastSamples
+from stormpetrel.model.query import LastSamples, SampleSpans
 from stormpetrel.model.signal import MetricBatch, SeriesInfo, SeriesPoints
-from stormpetrel.model.time import NANOS_PER_SECOND, Window
+from stormpetrel.model.time import NANOS_PER_SECOND, Window, from_seconds
 
 _OF_SERIES = ("series = {series:UInt32}", *IN_WINDOW)
 _SAMPLE = "series, time_unix_nano, value"
@@ -86,6 +87,66 @@ class SampleReader(StorePart):
         """All samples of the window ordered by (time, series)."""
         for found in self._scan(_SAMPLE, "samples", _BY_TIME, window, chunk_seconds):
             yield rows.metric_batch(found)
+
+    def scan_bursts(
+        self, series: Sequence[int], window: Window, every_seconds: float, burst_seconds: float
+    ) -> MetricBatch:
+        """A short run of raw samples out of every step; reads every sample of these series, keeps few."""
+        step = max(1, from_seconds(every_seconds))
+        asked = {
+            "series": list(series),
+            "step": step,
+            "room": max(1, step - from_seconds(burst_seconds) + 1),
+            "burst": from_seconds(burst_seconds),
+            **bounds(window),
+        }
+        inside = (
+            "positiveModulo(time_unix_nano, {step:Int64})"
+            " - toInt64(cityHash64(intDiv(time_unix_nano, {step:Int64})) % {room:UInt64})"
+        )
+        sql = select(
+            _SAMPLE,
+            "samples",
+            [
+                "series IN {series:Array(UInt32)}",
+                *IN_WINDOW,
+                f"{inside} >= 0",
+                f"{inside} < {{burst:Int64}}",
+            ],
+            "ORDER BY series, time_unix_nano, value",
+        )
+        return rows.metric_batch(self._connections.query(sql, asked))
+
+    def sample_spans(self, window: Window) -> SampleSpans:
+        """Count, first and last of each series there, by series."""
+        sql = select(
+            "series, toInt64(count()) AS held, min(time_unix_nano) AS first, max(time_unix_nano) AS last",
+            "samples",
+            IN_WINDOW,
+            "GROUP BY series ORDER BY series",
+        )
+        found = self._connections.query(sql, bounds(window))
+        return SampleSpans(
+            rows.column(found, "series", np.uint32),
+            rows.column(found, "held", np.int64),
+            rows.column(found, "first", np.int64),
+            rows.column(found, "last", np.int64),
+        )
+
+    def count_samples(self, window: Window, step_seconds: float) -> NDArray[np.int64]:
+        """Samples in each step of the window, in one pass."""
+        step = max(1, from_seconds(step_seconds))
+        length = window.end_unix_nano - window.start_unix_nano
+        counts = np.zeros(-(-length // step), np.int64)
+        sql = select(
+            "intDiv(time_unix_nano - {start:Int64}, {step:Int64}) AS step, toInt64(count()) AS held",
+            "samples",
+            IN_WINDOW,
+            "GROUP BY step ORDER BY step",
+        )
+        found = self._connections.query(sql, {"step": step, **bounds(window)})
+        counts[rows.column(found, "step", np.int64)] = rows.column(found, "held", np.int64)
+        return counts
 
     def scan_series(self, series: Sequence[int], window: Window) -> MetricBatch:
         """Raw samples of a few series, ordered by (time, series)."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
 from stormpetrel.detect import wording
+from stormpetrel.detect.logs.surge_state import WatchedEntity, pack, unpack
 from stormpetrel.detect.logs.surprise import CountModel
 from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity
 from stormpetrel.model.signal import SEVERITY_ERROR, SEVERITY_WARN, LogBatch
 from stormpetrel.model.time import from_seconds
+from stormpetrel.ports.algorithms import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +35,6 @@ TRACKS = (
     Track("error", SEVERITY_ERROR, 25, "severity>=error", Severity.WARNING),
     Track("warning", SEVERITY_WARN, SEVERITY_ERROR, "severity=warn", Severity.INFO),
 )
-
-
-@dataclass(slots=True)
-class _Entity:
-    """One entity's open windows (counts by window index and track), models and findings."""
-
-    pending: dict[int, list[int]] = field(default_factory=dict)
-    judged: int = -1  # newest window judged
-    models: list[CountModel] = field(default_factory=lambda: [CountModel() for _ in TRACKS])
-    found: list[Finding | None] = field(default_factory=lambda: [None for _ in TRACKS])
-    calm: list[int] = field(default_factory=lambda: [0 for _ in TRACKS])
 
 
 class ErrorSurge:
@@ -77,7 +70,7 @@ class ErrorSurge:
         self._p_open = p_open
         self._least_count = least_count
         self._max_entities = max_entities
-        self._entities: OrderedDict[str, _Entity] = OrderedDict()
+        self._entities: OrderedDict[str, WatchedEntity] = OrderedDict()
         self.warmup_windows = 10
         self.calm_windows = 4
         self.memory_windows = 240.0
@@ -115,7 +108,7 @@ class ErrorSurge:
         if entity is None:
             # Whoever is first seen by a record that is ahead of time is watched from now on.
             judged = index - 1 if self._complete is None else min(index - 1, self._complete)
-            entity = self._entities[name] = _Entity(judged=judged)
+            entity = self._entities[name] = WatchedEntity(len(TRACKS), judged)
             if len(self._entities) > self._max_entities:
                 _, oldest = self._entities.popitem(last=False)
                 self.forgotten_total += 1
@@ -148,7 +141,33 @@ class ErrorSurge:
             entity.judged = max(entity.judged, complete)
         return changes
 
-    def _judge(self, name: str, entity: _Entity, k: int, seen: tuple[int, int]) -> list[Finding]:
+    @property
+    def p_open(self) -> float:
+        """The p-value at or below which a window opens a finding."""
+        return self._p_open
+
+    def snapshot(self) -> tuple[Snapshot, dict[str, Any]]:
+        """Everything but the windows still being counted: their records are to be given again."""
+        return pack(self._entities, -1 if self._complete is None else self._complete)
+
+    def restore(self, snapshot: Snapshot, notes: Mapping[str, Any], open_findings: Sequence[Finding]) -> None:
+        """Take over a snapshot; ValueError names the version when it does not fit."""
+        self._entities, complete = unpack(snapshot, notes)
+        places = {track.name: k for k, track in enumerate(TRACKS)}
+        for finding in open_findings:
+            if finding.entity in self._entities and finding.head in places:
+                self._entities[finding.entity].found[places[finding.head]] = finding
+        self._complete = None if complete < 0 else complete
+
+    def resume_unix_nano(self) -> int:
+        """The start of the first window that was not judged; 0 before any was."""
+        return 0 if self._complete is None else (self._complete + 1) * self._window
+
+    def open_findings(self) -> list[Finding]:
+        """Findings that are open now."""
+        return [f for entity in self._entities.values() for f in entity.found if f is not None]
+
+    def _judge(self, name: str, entity: WatchedEntity, k: int, seen: tuple[int, int]) -> list[Finding]:
         count = seen[1]
         model, open_now = entity.models[k], entity.found[k]
         p = model.p_value(count)
@@ -163,7 +182,7 @@ class ErrorSurge:
         model.learn(count, self.memory_windows, strange)
         return changes
 
-    def _follow(self, entity: _Entity, k: int, seen: tuple[int, int], strange: bool) -> list[Finding]:
+    def _follow(self, entity: WatchedEntity, k: int, seen: tuple[int, int], strange: bool) -> list[Finding]:
         """An open finding: it lasts, worsens once, or closes."""
         index, count = seen
         finding = entity.found[k]

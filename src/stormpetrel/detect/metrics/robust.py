@@ -45,6 +45,7 @@ class RobustBank:
 
     name = "robust"
     version = 2
+    relearn_samples = int(layout.RELEARN)  # a change that lasts so long is the new normal
     heads: tuple[str, ...] = ("residual", "jump", "level_shift", "far_level", "flatline", "lasting")
     bytes_per_series = (
         8 * layout.FIELDS + layout.SCORED_HEADS * (4 * tail.BINS + 8 * tail.FIT_FIELDS) + layout.SLOTS * 5 + 8

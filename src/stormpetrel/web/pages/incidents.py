@@ -14,6 +14,7 @@ from stormpetrel.model.incident import TRANSITIONS, IncidentState
 from stormpetrel.model.time import NANOS_PER_SECOND, to_iso
 from stormpetrel.web.access import guarded_router
 from stormpetrel.web.errors import ForbiddenError
+from stormpetrel.web.opinions import OPINIONS
 from stormpetrel.web.site import SiteOf, VisitOf
 
 router = guarded_router()
@@ -66,6 +67,7 @@ def incident_page(request: Request, site: SiteOf, incident_id: str) -> Response:
         "findings": [(finding, rows_of(finding), seen_of(finding)) for finding in incident.findings],
         "alike": {key for key, count in titles.items() if count > 1},
         "at_once": CHARTS_AT_ONCE,
+        "opinions": OPINIONS,
     }
     return site.page(request, "incident.html", context)
 

@@ -59,5 +59,10 @@ def about_page(request: Request, site: SiteOf) -> Response:
     view = site.service.about()
     now = site.service.now_unix_nano()
     up = max(to_seconds(now - view.started_unix_nano), 1.0)
-    context = {"view": view, "up_seconds": up, "cpu_ratio": view.cpu_seconds / up}
+    context = {
+        "view": view,
+        "up_seconds": up,
+        "cpu_ratio": view.cpu_seconds / up,
+        "models": site.service.model_state(),
+    }
     return site.page(request, "about.html", context)
