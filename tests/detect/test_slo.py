@@ -222,6 +222,20 @@ def test_an_alert_from_before_a_restart_goes_on_until_it_is_seen_to_end() -> Non
     assert not SloWatch([]).take_over(fast)
 
 
+def test_a_series_may_be_in_the_total_and_in_the_errors() -> None:
+    selectors = {TOTAL: Selector.parse("errors_total"), ERRORS: Selector.parse('errors_total{job="shop"}')}
+    watch = SloWatch([Objective("both", 0.99, 30.0, selectors)])
+    watch.see(INFOS)
+    for minute in range(3):
+        values = np.array([0.0, 30.0, 70.0]) * minute
+        times = np.full(3, (T0 + minute) * MINUTE_NANOS)
+        signal = np.full(3, math.nan if minute == 0 else 1.0)
+        batch = MetricBatch(np.arange(3, dtype=np.uint32), times, values)
+        watch.learn(AdmittedMetrics(batch, signal, np.zeros(3, bool)))
+    whole = watch.statuses()[0][1]
+    assert (whole.total, whole.errors) == (200.0, 60.0)
+
+
 def test_a_latency_is_a_trial_each_sample() -> None:
     objective = Objective(
         "fast", 0.99, 30.0, {TOTAL: Selector.parse("requests_total")}, threshold_seconds=0.5

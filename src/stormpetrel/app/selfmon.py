@@ -182,6 +182,13 @@ class OwnMetrics:
             "Incidents not resolved.",
             value=self._seen.control.count_incidents(_UNRESOLVED),
         )
+        ledger = self._seen.pipeline.budget.ledger
+        yield GaugeMetricFamily(
+            "petrel_pages_used", "Pages on the budget in seven days.", value=ledger.used(self._seen.now())
+        )
+        yield GaugeMetricFamily(
+            "petrel_pages_per_week", "Pages that seven days may hold.", value=ledger.allowance.per_week
+        )
 
     def _preparing(self) -> Iterable[Metric]:
         redacted = CounterMetricFamily(

@@ -34,7 +34,7 @@ class _State:
     objective: Objective
     counts: TrialCounts
     increments: Increments
-    roles: NDArray[np.int8]  # by series id, -1: none of its series
+    roles: NDArray[np.uint8]  # by series id, a bit for each role: one series may be in total and in errors
     firing: dict[float, Finding]
     entities: set[str]
     first_series: int = -1
@@ -56,7 +56,7 @@ class SloWatch:
                 one,
                 TrialCounts(one.window_days, _roles(one)),
                 Increments(),
-                np.full(0, -1, np.int8),
+                np.zeros(0, np.uint8),
                 {},
                 set(),
             )
@@ -75,7 +75,7 @@ class SloWatch:
             for state in self._all:
                 for role, selector in state.objective.selectors.items():
                     if selector.selects(info):
-                        state.roles[info.series] = role
+                        state.roles[info.series] |= 1 << role
                         state.entities.add(info.entity)
                         state.first_series = info.series if state.first_series < 0 else state.first_series
 
@@ -87,7 +87,7 @@ class SloWatch:
         if int(series.max()) >= len(self._counters):
             self._grow(int(series.max()) + 1)
         for state in self._all:
-            rows = np.flatnonzero(state.roles[series] >= 0)
+            rows = np.flatnonzero(state.roles[series])
             if len(rows):
                 self._count(state, admitted, rows)
 
@@ -163,7 +163,10 @@ class SloWatch:
         state.newest = max(state.newest, int(times.max()))
         new = times > state.learnt_until
         rows, minutes, counts = rows[new], times[new] // MINUTE_NANOS, counts[new]
-        state.counts.add(minutes, state.roles[batch.series[rows]].astype(np.uint8), counts)
+        roles = state.roles[batch.series[rows]]
+        for role in (TOTAL, GOOD, ERRORS):
+            of_role = (roles & (1 << role)) > 0
+            state.counts.add(minutes[of_role], np.full(int(of_role.sum()), role, np.uint8), counts[of_role])
         if state.objective.threshold_seconds:
             late = batch.value[rows] > state.objective.threshold_seconds
             state.counts.add(minutes[late], np.full(int(late.sum()), ERRORS, np.uint8), counts[late])
@@ -198,7 +201,7 @@ class SloWatch:
         counters[: len(self._counters)] = self._counters
         self._counters = counters
         for state in self._all:
-            roles = np.full(room, -1, np.int8)
+            roles = np.zeros(room, np.uint8)
             roles[: len(state.roles)] = state.roles
             state.roles = roles
 
