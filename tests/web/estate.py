@@ -42,6 +42,7 @@ class Estate(SourceEstate, PageEstate, CalendarEstate, LearningEstate):
     def __init__(self, *, quiet: bool = False, empty: bool = False, set_up: bool = True) -> None:
         SourceEstate.__init__(self)
         CalendarEstate.__init__(self)
+        LearningEstate.__init__(self)
         self.quiet, self.empty = quiet, empty
         self.incidents = {one.incident_id: one for one in content.INCIDENTS}
         people = (("vera", Role.VIEWER), ("rob", Role.RESPONDER), ("ada", Role.ADMIN))

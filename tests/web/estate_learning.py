@@ -81,7 +81,16 @@ def given_opinion(number: int, said: Opinion, undone: int = 0) -> Feedback:
 def told(number: int, other: str = "") -> ToldIncident:
     start = content.NOW - number * DAY
     return ToldIncident(
-        f"i{number}", content.HOSTILE, 2, ("host:a",), start, start + DAY // 24, number, other, number == 1
+        f"i{number}",
+        content.HOSTILE,
+        2,
+        ("host:a",),
+        start,
+        start + DAY // 24,
+        number,
+        other,
+        paged=number < 3,
+        kept=number == 1,
     )
 
 
@@ -100,7 +109,7 @@ def backtest(state: BacktestState) -> Backtest:
     )
     if state is not BacktestState.DONE:
         return one
-    weeks = (WeekCount(content.NOW - 7 * DAY, 2, 1), WeekCount(content.NOW, 1, 2))
+    weeks = (WeekCount(content.NOW - 7 * DAY, 2, 1, 2, 1), WeekCount(content.NOW, 1, 2))
     return replace(
         one, today=(told(1, "i1"), told(2)), changed=(told(1, "i1"), told(3)), left_out=3, weeks=weeks
     )

@@ -158,11 +158,11 @@ def test_a_token_secret_is_shown_once_and_revoking_works() -> None:
         await sign_in(client, "ada")
         csrf = await csrf_of(client, "/settings/tokens")
         form = {"csrf": csrf, "name": "prometheus-eu", "scope": ["ingest", "read"]}
-        assert "petrel_3_secret" in (await client.post("/settings/tokens", data=form)).text
-        assert "petrel_3_secret" not in (await client.get("/settings/tokens")).text
-        assert estate.caller_of_token("petrel_3_secret") is not None
+        assert "petrel_4_secret" in (await client.post("/settings/tokens", data=form)).text
+        assert "petrel_4_secret" not in (await client.get("/settings/tokens")).text
+        assert estate.caller_of_token("petrel_4_secret") is not None
         assert (await client.post("/settings/tokens/t3/revoke", data={"csrf": csrf})).status_code == 303
-        assert estate.caller_of_token("petrel_3_secret") is None
+        assert estate.caller_of_token("petrel_4_secret") is None
         assert (await client.post("/settings/tokens", data={"csrf": csrf, "name": "x"})).status_code == 400
         bad = {"csrf": csrf, "name": "<b>", "scope": "read"}
         assert (await client.post("/settings/tokens", data=bad)).status_code == 400

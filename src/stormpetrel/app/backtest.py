@@ -35,6 +35,7 @@ TUNABLE: tuple[tuple[str, str], ...] = (
     ("detect", "refractory_seconds"),
     ("incidents", "window_seconds"),
     ("incidents", "resolve_seconds"),
+    ("pages", "per_week"),
 )
 LONGEST_SECONDS = 31 * 86_400.0
 # Samples of the range and the day before it; each is judged twice. At half a million a second: two minutes.

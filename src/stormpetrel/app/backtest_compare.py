@@ -10,6 +10,7 @@ from typing import Any
 from stormpetrel.app.replay import ReplayReport
 from stormpetrel.model.backtest import Backtest, BacktestState, ToldIncident, WeekCount
 from stormpetrel.model.incident import Incident
+from stormpetrel.model.page import PageDecision
 from stormpetrel.model.time import Window, from_seconds
 
 MOST_INCIDENTS = 300
@@ -39,6 +40,7 @@ def _told(one: Incident) -> ToldIncident:
         start_unix_nano=one.start_unix_nano,
         end_unix_nano=max(one.resolved_unix_nano or one.updated_unix_nano, one.start_unix_nano),
         findings=len(one.findings),
+        paged=one.page is not None and one.page.decision is PageDecision.PAGED,
     )
 
 
@@ -75,11 +77,12 @@ def _together(one: ToldIncident, two: ToldIncident) -> bool:
 def weeks(
     window: Window, today: Sequence[ToldIncident], changed: Sequence[ToldIncident]
 ) -> tuple[WeekCount, ...]:
-    """Incidents of every week that the window touches, also of those without any."""
-    counts = [Counter(_week(one.start_unix_nano) for one in side) for side in (today, changed)]
+    """Incidents and pages of every week that the window touches, also of those without any."""
+    paged = [[one for one in side if one.paged] for side in (today, changed)]
+    counts = [Counter(_week(one.start_unix_nano) for one in side) for side in (today, changed, *paged)]
     first, last = _week(window.start_unix_nano), _week(max(window.start_unix_nano, window.end_unix_nano - 1))
     return tuple(
-        WeekCount(start, counts[0][start], counts[1][start]) for start in range(first, last + 1, _WEEK)
+        WeekCount(start, *(count[start] for count in counts)) for start in range(first, last + 1, _WEEK)
     )
 
 

@@ -29,16 +29,19 @@ class ToldIncident:
     end_unix_nano: int
     findings: int
     other: str = ""
+    paged: bool = False  # it would have woken somebody
     kept: bool = False  # the live system told of it too: there is a page of this id
 
 
 @dataclass(frozen=True, slots=True)
 class WeekCount:
-    """Incidents of one week (it begins on a Monday, UTC) under both settings."""
+    """Incidents of one week (it begins on a Monday, UTC) under both settings, and the pages among them."""
 
     start_unix_nano: int
     today: int
     changed: int
+    today_pages: int = 0
+    changed_pages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,11 @@ class Backtest:
     changed: tuple[ToldIncident, ...] = ()
     left_out: int = 0
     weeks: tuple[WeekCount, ...] = field(default_factory=tuple)
+
+    @property
+    def pages(self) -> tuple[int, int]:
+        """Pages that today's and the changed settings would have sent."""
+        return sum(week.today_pages for week in self.weeks), sum(week.changed_pages for week in self.weeks)
 
     @property
     def open(self) -> bool:

@@ -213,9 +213,10 @@ def test_weeks_begin_on_mondays_and_none_is_left_out() -> None:
     day = from_seconds(86_400)
     window = Window(monday - day, monday + 15 * day)
     late = replace(told("a", 0), start_unix_nano=monday + 8 * day)
-    counted = weeks(window, [late], [])
+    counted = weeks(window, [late], [replace(late, paged=True)])
     assert [week.start_unix_nano for week in counted] == [monday + 7 * day * n for n in (-1, 0, 1, 2)]
     assert [week.today for week in counted] == [0, 0, 1, 0]
+    assert [(week.today_pages, week.changed_pages) for week in counted][2] == (0, 1)
 
 
 def test_every_tunable_can_be_given_back_as_it_is() -> None:
