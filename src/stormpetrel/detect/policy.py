@@ -149,7 +149,7 @@ class AlarmPolicy:
         self._active = max(self._active, int(np.count_nonzero(self._state[:, gate.SEEN])))
         close, refractory = from_seconds(s.close_seconds), from_seconds(s.refractory_seconds)
         gate.sift(
-            (batch.series, batch.time_unix_nano, scores.p_value),
+            (batch.series, batch.time_unix_nano, scores.alarm),
             self._state,
             (s.p_open, s.p_close, s.at_once_share, s.p_severe, s.hold_samples, close, refractory),
             self._share(),
@@ -192,7 +192,7 @@ class AlarmPolicy:
             expected=float(scores.expected[row]),
             low=float(scores.low[row]),
             high=min(float(scores.high[row]), max(info.greatest(), observed)),
-            p_value=float(scores.p_value[row]),
+            p_value=float(scores.alarm[row]),
             unit=wording.unit_of(info),
         )
         interval = to_seconds(int(self._state[series, gate.INTERVAL]))

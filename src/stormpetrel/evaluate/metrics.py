@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
-from numba import njit
 from numpy.typing import NDArray
 
 from stormpetrel.detect import gate
@@ -21,20 +20,7 @@ from stormpetrel.model.signal import AdmittedMetrics, MetricBatch, SeriesInfo
 from stormpetrel.model.time import NANOS_PER_SECOND
 
 GAP_FACTOR = 5.0  # silence of more than this many usual intervals is a gap, as at intake
-SMOOTH, HOLD_SECONDS = 0.6, 1200.0  # of the rank: an incident stays remarkable for some twenty minutes
 _FIGURES = ("auc_pr", "precision", "recall", "alarm_f1", "false_per_series_day")
-
-
-@njit(cache=True, nogil=True)
-def held_rank(surprise: NDArray[np.float64], smooth: float, hold: float) -> NDArray[np.float64]:
-    """Light smoothing, then a peak that decays: an incident stays remarkable for a while. Causal."""
-    out = np.empty_like(surprise)
-    mean = peak = 0.0
-    for k in range(len(surprise)):
-        mean += smooth * (surprise[k] - mean)
-        peak = max(mean, peak * hold)
-        out[k] = peak
-    return out
 
 
 class MetricsEvaluation:
@@ -72,11 +58,9 @@ def predict(file: SeriesFile, out: Path) -> None:
     measured = labelled.measurements(file)
     columns, n = measured.values.shape
     scores, alarm = judge(measured)
-    p = np.nan_to_num(scores.p_value, nan=1.0).reshape(n, columns)
+    p = np.nan_to_num(scores.alarm, nan=1.0).reshape(n, columns)
     p_value = np.minimum(p.min(axis=1) * columns, 1.0)
-    steps = np.diff(measured.time_unix_nano[:65]) / NANOS_PER_SECOND
-    hold = float(np.exp(-(np.median(steps) if len(steps) else 60.0) / HOLD_SECONDS))
-    rank = held_rank(strangeness(scores, columns), SMOOTH, hold)
+    rank = group_rank(scores.rank, columns)
     table = pa.table(
         {"timestamp": measured.timestamp, "rank": rank, "p_value": p_value, "alarm": alarm.any(axis=1)}
     )
@@ -85,14 +69,10 @@ def predict(file: SeriesFile, out: Path) -> None:
     pa.parquet.write_table(table, path, compression="zstd")
 
 
-def strangeness(scores: Scores, columns: int) -> NDArray[np.float64]:
-    """float64[n]: half log surprise, half log distance in bands; mean of the strangest quarter of columns."""
-    p = np.nan_to_num(scores.p_value, nan=1.0)
-    half = np.maximum((scores.high - scores.low) / 2, 1e-12)
-    distance = np.nan_to_num(np.abs(scores.observed - scores.expected) / half, nan=0.0, posinf=1e6)
-    surprise = np.log1p(-np.log10(np.maximum(p, 1e-30)))
-    mixed = (0.5 * np.log1p(distance) + 0.5 * surprise).reshape(-1, columns)
-    strongest: NDArray[np.float64] = np.sort(mixed, axis=1)[:, -max(1, columns // 4) :].mean(axis=1)
+def group_rank(rank: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
+    """float64[n]: rank of an entity's columns together, the mean of the strangest quarter of them."""
+    known = np.nan_to_num(rank, nan=0.0).reshape(-1, columns)
+    strongest: NDArray[np.float64] = np.sort(known, axis=1)[:, -max(1, columns // 4) :].mean(axis=1)
     return strongest
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from stormpetrel.detect.metrics import kernels, layout, tail
+from stormpetrel.detect.metrics import kernels, layout, mixture_layout, tail
 from stormpetrel.model.finding import Scores
 from stormpetrel.model.signal import AdmittedMetrics
 from stormpetrel.model.time import from_seconds
 from stormpetrel.ports.algorithms import Snapshot
 
-_ARRAYS = ("state", "counts", "fits", "profile", "passes", "newest")
+_ARRAYS = ("state", "counts", "fits", "profile", "passes", "newest", "mixtures")
 
 
 class RobustBank:
@@ -44,10 +44,24 @@ class RobustBank:
     """
 
     name = "robust"
-    version = 2
-    heads: tuple[str, ...] = ("residual", "jump", "level_shift", "far_level", "flatline", "lasting")
+    version = 3
+    heads: tuple[str, ...] = (
+        "residual",
+        "jump",
+        "level_shift",
+        "far_level",
+        "flatline",
+        "lasting",
+        "season",
+        "forecast",
+        "spread",
+        "still",
+    )
     bytes_per_series = (
-        8 * layout.FIELDS + layout.SCORED_HEADS * (4 * tail.BINS + 8 * tail.FIT_FIELDS) + layout.SLOTS * 5 + 8
+        8 * (layout.FIELDS + mixture_layout.FIELDS)
+        + layout.SCORED_HEADS * (4 * tail.BINS + 8 * tail.FIT_FIELDS)
+        + layout.SLOTS * 5
+        + 8
     )
 
     def __init__(self, warmup_samples: int = 120, season_seconds: float = 86400.0) -> None:
@@ -65,6 +79,7 @@ class RobustBank:
         self.fits: NDArray[np.float64] = np.zeros((size, layout.SCORED_HEADS, tail.FIT_FIELDS))
         self.profile: NDArray[np.float32] = np.zeros((size, layout.SLOTS), np.float32)
         self.passes: NDArray[np.uint8] = np.zeros((size, layout.SLOTS), np.uint8)
+        self.mixtures: NDArray[np.float64] = np.zeros((size, mixture_layout.FIELDS))
         self.newest: NDArray[np.int64] = np.full(size, np.iinfo(np.int64).min)
 
     def _reserve(self, size: int) -> None:
@@ -84,18 +99,18 @@ class RobustBank:
         """Judge, then learn, every row in order of arrival; O(rows)."""
         batch = admitted.batch
         n = len(batch)
-        numbers = np.full((5, n), np.nan)
+        numbers = np.full((7, n), np.nan)
         head = np.zeros(n, np.uint8)
         if n:
             self._reserve(int(batch.series.max()) + 1)
             kernels.update(
                 (batch.series, batch.time_unix_nano, admitted.signal, admitted.resumed),
-                (self.state, self.counts, self.fits, self.profile, self.passes, self.newest),
+                (self.state, self.counts, self.fits, self.profile, self.passes, self.newest, self.mixtures),
                 self._warmup,
                 self._season_nanos,
-                (numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], head),
+                (numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], head, numbers[5], numbers[6]),
             )
-        return Scores(numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], head)
+        return Scores(*numbers[:5], head, *numbers[5:])
 
     def warming_up(self) -> int:
         """How many series have been seen and are not judged yet."""
