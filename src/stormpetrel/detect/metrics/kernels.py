@@ -135,8 +135,11 @@ def update(
         score(s, x, view, scores)
         p, head = judge(s, counts[i], fits[i], scores, warmup)
         look(s, m, x, base, views)
-        out[6][row] = rank_of(m, excess(m, views, s[N]))
-        out[7][row], head = mix(m, s[N], p, head)
+        off = excess(m, views, s[N])
+        out[6][row] = rank_of(m, off)
+        if view[V_MOST] == BLIND_SCORE:
+            off = min(off, mixture_layout.REST_MOST)
+        out[7][row], head = mix(m, (s[N], off), p, head)
         if s[N] < mixture_layout.YOUNG:
             out[6][row] = math.nan
         out[1][row] = x
@@ -149,10 +152,11 @@ def update(
 
 
 @njit(cache=True, nogil=True)
-def mix(m: F64, n: float, p: float, head: int) -> tuple[float, int]:
+def mix(m: F64, seen: tuple[float, float], p: float, head: int) -> tuple[float, int]:
     """The alarm head: the mixture's p-value, or that of a single head if it is far smaller, both
-    discounted by the record of excursions; and the head that speaks for it."""
-    log_p = alarm_log_p(m, n)
+    discounted by the record of excursions; and the head that speaks for it. `seen`: samples so far, and
+    the mean excess of this one."""
+    log_p = alarm_log_p(m, seen[0], seen[1])
     if math.isnan(p):
         return p, head
     single = OTHER_HEADS_LOG + math.log(p) / bar_of(m)

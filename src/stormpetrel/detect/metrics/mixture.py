@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from stormpetrel.detect.metrics.forecast_changes import expected_change
 from stormpetrel.detect.metrics.layout import HAS_PREV, LEVEL, MAGNITUDE, PREV, N
 from stormpetrel.detect.metrics.mixture_layout import (
+    ALERT,
     AWAY,
     BACK,
     BACK_FOR,
@@ -32,6 +33,7 @@ from stormpetrel.detect.metrics.mixture_layout import (
     CALM,
     CALM_LONGEST,
     DAY_ERROR,
+    DAY_N,
     DAY_REST,
     DAY_SCALE,
     DOUBT,
@@ -78,12 +80,14 @@ from stormpetrel.detect.metrics.mixture_layout import (
     STILL_LEAST,
     STILL_MOST,
     STRANGEST,
+    TAIL_DOUBT,
     TAIL_FROM,
     TAIL_LEAST,
     TAIL_MEAN,
     TAIL_N,
     TAIL_PRIOR,
     TAIL_RATE,
+    TAIL_YOUNG,
     USUAL,
     VIEWS,
     WIDE,
@@ -117,10 +121,11 @@ def look(s: F64, m: F64, x: float, base: float, views: F64) -> None:
     views[NEAR] = abs(near) / (m[LEVEL_SCALE] + floor)
     residual, scale = near, m[LEVEL_SCALE] + floor
     views[SEASON] = views[REST] = views[NEAR]
-    if math.isfinite(base):
+    if math.isfinite(base) and m[DAY_N] >= YOUNG:
         rest = x - base - m[DAY_REST]
-        views[SEASON] = abs(x - base) / (m[DAY_SCALE] + floor)
-        views[REST] = abs(rest) / (m[REST_SCALE] + floor)
+        trust = m[DAY_N] / (m[DAY_N] + DOUBT)
+        views[SEASON] = trust * abs(x - base) / (m[DAY_SCALE] + floor)
+        views[REST] = trust * abs(rest) / (m[REST_SCALE] + floor)
         if m[DAY_ERROR] < m[LEVEL_ERROR]:
             residual, scale = rest, m[REST_SCALE] + floor
     change = x - s[PREV] if s[HAS_PREV] > 0.0 else 0.0
@@ -177,7 +182,7 @@ def rank_of(m: F64, mean_excess: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def alarm_log_p(m: F64, n: float) -> float:
+def alarm_log_p(m: F64, n: float, mean_excess: float) -> float:
     """log p of the smoothed excess: the fitted tail, discounted by the record; learns both afterwards.
 
     The tail beyond `TAIL_FROM` is exponential; how often it is reached, and how far, are running means
@@ -186,8 +191,10 @@ def alarm_log_p(m: F64, n: float) -> float:
     m[HABIT] *= _HABIT_KEPT
     if n < YOUNG:
         return 0.0
-    over = m[SMOOTH] - TAIL_FROM
-    length = max(TAIL_LEAST, (m[TAIL_N] * m[TAIL_MEAN] + TAIL_PRIOR * TAIL_LEAST) / (m[TAIL_N] + TAIL_PRIOR))
+    m[ALERT] += SMOOTHING * (mean_excess - m[ALERT])
+    over = m[ALERT] - TAIL_FROM
+    prior = TAIL_LEAST + TAIL_YOUNG * TAIL_DOUBT / (n + TAIL_DOUBT)
+    length = max(prior, (m[TAIL_N] * m[TAIL_MEAN] + TAIL_PRIOR * prior) / (m[TAIL_N] + TAIL_PRIOR))
     share = max(SHARE_LEAST, (m[SHARE_N] * m[SHARE] + SHARE_PRIOR * SHARE_LEAST) / (m[SHARE_N] + SHARE_PRIOR))
     surprise = over / length - math.log(share) if over > 0.0 else 0.0
     if surprise < LOG_BAR:

@@ -10,9 +10,9 @@ DAY_N, DAY_ERROR, LEVEL_ERROR, STEP = 10, 11, 12, 13
 CALM, CALM_SCALE, CALM_LONGEST, LAST_MOVE = 14, 15, 16, 17
 SMOOTH, ENERGY, HELD = 18, 19, 20
 HABIT, OUTSIDE, BACK, STRANGEST = 21, 22, 23, 24
-SHARE, SHARE_N, TAIL_MEAN, TAIL_N = 25, 26, 27, 28
-LAGS, COVARIANCE, WEIGHTS = 29, 29 + ORDER, 30 + 2 * ORDER
-FIELDS = 30 + 3 * ORDER
+SHARE, SHARE_N, TAIL_MEAN, TAIL_N, ALERT = 25, 26, 27, 28, 29
+LAGS, COVARIANCE, WEIGHTS = 30, 30 + ORDER, 31 + 2 * ORDER
+FIELDS = 31 + 3 * ORDER
 
 # The views, in units of their own usual error: float64[VIEWS].
 AWAY, NEAR, SEASON, FORECAST, MOVED, SHIFTED, WIDE, REST, STILL = range(9)
@@ -40,8 +40,10 @@ HOLD_RISE, HOLD_LEAVE, HOLD_DECAY = 1.1, 0.8, 0.85  # the rank of an incident ho
 TAIL_FROM = 0.05  # smoothed excess beyond which the tail is fitted
 TAIL_LEAST, TAIL_PRIOR = 0.025, 60.0  # length of the tail of a calm series, and what it weighs, in samples
 SHARE_LEAST, SHARE_PRIOR = 0.01, 200.0  # ... and of how often the tail is reached
+TAIL_YOUNG, TAIL_DOUBT = 0.05, 200.0  # a young series may have a longer tail than was seen yet
 TAIL_RATE = 0.0005
 LOG_BAR = 7.0  # -log p (natural) at which an excursion begins
 HABIT_WEIGHT, HABIT_SPAN = 0.4, 15_000.0  # each excursion raises the bar for the next, this many samples
 BACK_SHARE, BACK_FOR = 0.8, 3.0  # an excursion ends after so many samples below this share of the bar
-OTHER_HEADS = 10.0  # the p-values of the single heads count this many times
+REST_MOST = 0.25  # mean excess, at most, of a series that rests at zero: one burst there has no size
+OTHER_HEADS = 100.0  # the p-values of the single heads count this many times
