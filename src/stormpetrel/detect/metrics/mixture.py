@@ -23,7 +23,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from stormpetrel.detect.metrics.forecast_changes import expected_change
-from stormpetrel.detect.metrics.layout import HAS_PREV, LEVEL, MAGNITUDE, PREV, N
+from stormpetrel.detect.metrics.layout import HAS_PREV, LEVEL, LONG, MAGNITUDE, PREV, N
 from stormpetrel.detect.metrics.mixture_layout import (
     ALERT,
     AWAY,
@@ -64,6 +64,7 @@ from stormpetrel.detect.metrics.mixture_layout import (
     REST_SCALE,
     SEASON,
     SHARE,
+    SHARED_BY,
     SHARE_LEAST,
     SHARE_N,
     SHARE_PRIOR,
@@ -88,6 +89,9 @@ from stormpetrel.detect.metrics.mixture_layout import (
     TAIL_PRIOR,
     TAIL_RATE,
     TAIL_YOUNG,
+    TREND,
+    TREND_SCALE,
+    TREND_YOUNG,
     USUAL,
     VIEWS,
     WIDE,
@@ -137,6 +141,9 @@ def look(s: F64, m: F64, x: float, base: float, views: F64) -> None:
     views[SHIFTED] = 2.0 * abs(m[SHIFT]) / scale
     m[SPREAD] += SPREAD_RATE * (min(missed, 8.0 * (m[FORECAST_SCALE] + floor)) - m[SPREAD])
     views[WIDE] = m[SPREAD] / (m[FORECAST_SCALE] + floor)
+    views[TREND] = 0.0
+    if s[N] > TREND_YOUNG:
+        views[TREND] = abs(s[LONG] - m[NORMAL]) / (m[TREND_SCALE] + floor)
     beyond = m[CALM] - 2.0 * m[CALM_LONGEST] - STILL_LEAST
     views[STILL] = beyond / (m[CALM_LONGEST] + STILL_LEAST)
 
@@ -160,7 +167,7 @@ def excess(m: F64, views: F64, n: float) -> float:
         total += still
         if still > math.log1p(strangest):
             m[STRANGEST] = STILL
-    return total / VIEWS
+    return total / SHARED_BY
 
 
 @njit(cache=True, nogil=True)

@@ -11,14 +11,17 @@ CALM, CALM_SCALE, CALM_LONGEST, LAST_MOVE = 14, 15, 16, 17
 SMOOTH, ENERGY, HELD = 18, 19, 20
 HABIT, OUTSIDE, BACK, STRANGEST = 21, 22, 23, 24
 SHARE, SHARE_N, TAIL_MEAN, TAIL_N, ALERT = 25, 26, 27, 28, 29
-LAGS, COVARIANCE, WEIGHTS = 30, 30 + ORDER, 31 + 2 * ORDER
-FIELDS = 31 + 3 * ORDER
+TREND_SCALE = 30
+LAGS, COVARIANCE, WEIGHTS = 31, 31 + ORDER, 32 + 2 * ORDER
+FIELDS = 32 + 3 * ORDER
 
 # The views, in units of their own usual error: float64[VIEWS].
-AWAY, NEAR, SEASON, FORECAST, MOVED, SHIFTED, WIDE, REST, STILL = range(9)
-VIEWS = 9
+AWAY, NEAR, SEASON, FORECAST, MOVED, SHIFTED, WIDE, REST, TREND, STILL = range(10)
+VIEWS = 10
+SHARED_BY = 9.0  # the sum of what the views exceed is divided by this
 
 NORMAL_RATE = 0.0002
+TREND_STEP, TREND_YOUNG = 0.0001, 1000.0  # sign step of its ruler; samples before a trend is looked for
 SCALE_RATE = 0.0007  # slower than any incident: the ruler must not stretch with what it measures
 CLIP = 5.0  # a residual teaches as if it were at most this many scales
 YOUNG = 24.0  # samples before anything is clipped, or said

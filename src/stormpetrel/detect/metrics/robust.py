@@ -56,6 +56,7 @@ class RobustBank:
         "forecast",
         "spread",
         "still",
+        "drift",
     )
     bytes_per_series = (
         8 * (layout.FIELDS + mixture_layout.FIELDS)
