@@ -18,6 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from stormpetrel.detect.metrics import mixture_layout, tail
+from stormpetrel.detect.metrics.drift import drift_log_p
 from stormpetrel.detect.metrics.layout import (
     AFAR,
     BLIND_SCORE,
@@ -140,7 +141,7 @@ def update(
         out[6][row] = rank_of(m, off)
         if view[V_MOST] == BLIND_SCORE:
             off = min(off, mixture_layout.REST_MOST)
-        out[7][row], head = mix(m, (s[N], off), p, head)
+        out[7][row], head = mix(m, (s[N], off, drift_log_p(s, m, x)), p, head)
         if s[N] < mixture_layout.YOUNG:
             out[6][row] = math.nan
         out[1][row] = x
@@ -153,13 +154,15 @@ def update(
 
 
 @njit(cache=True, nogil=True)
-def mix(m: F64, seen: tuple[float, float], p: float, head: int) -> tuple[float, int]:
+def mix(m: F64, seen: tuple[float, float, float], p: float, head: int) -> tuple[float, int]:
     """The alarm head: the mixture's p-value, or that of a single head if it is far smaller, both
-    discounted by the record of excursions; and the head that speaks for it. `seen`: samples so far, and
-    the mean excess of this one."""
+    discounted by the record of excursions; and the head that speaks for it. `seen`: samples so far,
+    the mean excess of this one, and log p of a drift."""
     log_p = alarm_log_p(m, seen[0], seen[1])
     if math.isnan(p):
         return p, head
+    if seen[2] < log_p:
+        return math.exp(seen[2]), TREND
     single = OTHER_HEADS_LOG + math.log(p) / bar_of(m)
     if log_p < single:
         if log_p < math.log(p):

@@ -11,9 +11,9 @@ CALM, CALM_SCALE, CALM_LONGEST, LAST_MOVE = 14, 15, 16, 17
 SMOOTH, ENERGY, HELD = 18, 19, 20
 HABIT, OUTSIDE, BACK, STRANGEST = 21, 22, 23, 24
 SHARE, SHARE_N, TAIL_MEAN, TAIL_N, ALERT = 25, 26, 27, 28, 29
-TREND_SCALE = 30
-LAGS, COVARIANCE, WEIGHTS = 31, 31 + ORDER, 32 + 2 * ORDER
-FIELDS = 32 + 3 * ORDER
+TREND_SCALE, DRIFT_RULER, DRIFT_TOLD, DRIFT_LEFT = 30, 31, 32, 33
+LAGS, COVARIANCE, WEIGHTS = 34, 34 + ORDER, 35 + 2 * ORDER
+FIELDS = 35 + 3 * ORDER
 
 # The views, in units of their own usual error: float64[VIEWS].
 AWAY, NEAR, SEASON, FORECAST, MOVED, SHIFTED, WIDE, REST, TREND, STILL = range(10)
@@ -44,9 +44,12 @@ TAIL_FROM = 0.05  # smoothed excess beyond which the tail is fitted
 TAIL_LEAST, TAIL_PRIOR = 0.025, 60.0  # length of the tail of a calm series, and what it weighs, in samples
 SHARE_LEAST, SHARE_PRIOR = 0.01, 200.0  # ... and of how often the tail is reached
 TAIL_YOUNG, TAIL_DOUBT = 0.05, 200.0  # a young series may have a longer tail than was seen yet
-TAIL_RATE = 0.0005
+TAIL_RATE = 0.0001
 LOG_BAR = 7.0  # -log p (natural) at which an excursion begins
 HABIT_WEIGHT, HABIT_SPAN = 0.4, 15_000.0  # each excursion raises the bar for the next, this many samples
 BACK_SHARE, BACK_FOR = 0.8, 3.0  # an excursion ends after so many samples below this share of the bar
 REST_MOST = 0.25  # mean excess, at most, of a series that rests at zero: one burst there has no size
+# A drift is told when the two means are so many rulers apart, again at so many times what was told, each
+# time for some samples; what was told is forgotten over a span of samples.
+DRIFT_AT, DRIFT_AGAIN, DRIFT_SAYS, DRIFT_SPAN, DRIFT_LOG_P = 1.8, 2.0, 8.0, 20_000.0, -9.5
 OTHER_HEADS = 100.0  # the p-values of the single heads count this many times

@@ -12,8 +12,9 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from stormpetrel.detect.metrics.drift import learn_trend
 from stormpetrel.detect.metrics.forecast_changes import expected_change, learn_change
-from stormpetrel.detect.metrics.layout import HAS_PREV, LEVEL, LONG, PREV, N
+from stormpetrel.detect.metrics.layout import HAS_PREV, LEVEL, PREV, N
 from stormpetrel.detect.metrics.mixture import floor_of
 from stormpetrel.detect.metrics.mixture_layout import (
     CALM,
@@ -42,9 +43,6 @@ from stormpetrel.detect.metrics.mixture_layout import (
     SHIFT,
     STEP,
     STILL_SHARE,
-    TREND_STEP,
-    TREND_SCALE,
-    TREND_YOUNG,
     YOUNG,
 )
 
@@ -74,22 +72,12 @@ def learn_mixture(s: F64, m: F64, x: float, base: float) -> None:
     slow = (SCALE_RATE, floor)
     away = teach(m, NORMAL_SCALE, x - m[NORMAL], n, (NORMAL_RATE, floor))
     m[NORMAL] += max(NORMAL_RATE, 1.0 / (n + 1.0)) * away
-    if n > 0.0:
-        learn_trend(m, abs(s[LONG] - m[NORMAL]), n)
+    learn_trend(s, m, x, floor)
     near = teach(m, LEVEL_SCALE, x - s[LEVEL] if n > 0.0 else 0.0, n, slow)
     if math.isfinite(base):
         learn_day(m, x - base, near, slow)
     if s[HAS_PREV] > 0.0:
         learn_moves(m, x - s[PREV], n, slow)
-
-
-@njit(cache=True, nogil=True)
-def learn_trend(m: F64, size: float, n: float) -> None:
-    """The ruler of trends: a median by sign steps, so that however steep a ramp is, it is followed slowly."""
-    if n <= TREND_YOUNG:
-        m[TREND_SCALE] += (size - m[TREND_SCALE]) / (n + 1.0)
-    else:
-        m[TREND_SCALE] *= 1.0 + TREND_STEP if size > m[TREND_SCALE] else 1.0 - TREND_STEP
 
 
 @njit(cache=True, nogil=True)
