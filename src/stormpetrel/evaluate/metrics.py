@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,16 @@ from numpy.typing import NDArray
 from stormpetrel.detect import gate
 from stormpetrel.detect.metrics.robust import RobustBank
 from stormpetrel.detect.policy import AlarmPolicy
-from stormpetrel.evaluate import labelled, scoring
+from stormpetrel.evaluate import labelled, scoring, windows
 from stormpetrel.evaluate.labelled import Measured, SeriesFile
 from stormpetrel.evaluate.report import Cell, EvaluationReport
+from stormpetrel.evaluate.volume import dominant_period, volume_under_surface
 from stormpetrel.model.finding import Scores
 from stormpetrel.model.signal import AdmittedMetrics, MetricBatch, SeriesInfo
 from stormpetrel.model.time import NANOS_PER_SECOND
 
 GAP_FACTOR = 5.0  # silence of more than this many usual intervals is a gap, as at intake
-_FIGURES = ("auc_pr", "precision", "recall", "alarm_f1", "false_per_series_day")
+_FIGURES = ("vus_pr", "auc_pr", "precision", "recall", "alarm_f1", "false_per_series_day")
 
 
 class MetricsEvaluation:
@@ -112,11 +114,25 @@ def _scored(file: SeriesFile, out: Path) -> scoring.SeriesScore | None:
         return None
     written = pa.parquet.read_table(prediction_path(file, out))
     rank, alarm = written["rank"].to_numpy(), written["alarm"].to_numpy()
-    seconds = labelled.measurements(file).time_unix_nano / NANOS_PER_SECOND
-    first, test_only = labelled.judged_from(file, len(label))
+    measured = labelled.measurements(file)
+    seconds, values = measured.time_unix_nano / NANOS_PER_SECOND, measured.values[0]
+    begin, test_only = labelled.judged_from(file, len(label))
     if test_only:
-        return scoring.score(label[first:], rank[first:], alarm[first:], seconds[first:], 0)
-    return scoring.score(label, rank, alarm, seconds, first)
+        label, rank, alarm = label[begin:], rank[begin:], alarm[begin:]
+        seconds, values, begin = seconds[begin:], values[begin:], 0
+    known = windows.read_windows(file.path.parent)
+    mine = known.get(file.name, ())
+    return replace(
+        scoring.score(label, rank, alarm, seconds, begin),
+        vus_pr=volume_under_surface(label, rank, dominant_period(values)),
+        gained=windows.gained(scoring.onsets(alarm, seconds), len(label), mine) if known else float("nan"),
+        windows=len(mine),
+        outside_mean=test_only,
+    )
+
+
+def _nab(scores: list[scoring.SeriesScore]) -> float:
+    return windows.standard_score([s.gained for s in scores], sum(s.windows for s in scores))
 
 
 def _report(by_set: dict[str, list[scoring.SeriesScore]], files: int) -> EvaluationReport:
@@ -124,22 +140,28 @@ def _report(by_set: dict[str, list[scoring.SeriesScore]], files: int) -> Evaluat
     means: dict[str, list[float]] = {name: [] for name in _FIGURES}
     for dataset, scores in sorted(by_set.items()):
         pooled = scoring.pooled(scores)
-        rows.append((dataset, len(scores), sum(s.events for s in scores), *(pooled[f] for f in _FIGURES)))
+        figures_of_set = (*(pooled[f] for f in _FIGURES), _nab(scores))
+        rows.append((dataset, len(scores), sum(s.events for s in scores), *figures_of_set))
+        if any(s.outside_mean for s in scores):
+            continue
         for name in _FIGURES:
             means[name].append(pooled[name])
     figures = {name: float(np.nanmean(values)) if values else float("nan") for name, values in means.items()}
     if rows:
-        events = sum(s.events for scores in by_set.values() for s in scores)
-        total = sum(map(len, by_set.values()))
-        rows.append(("mean of sets", total, events, *(figures[name] for name in _FIGURES)))
+        every = [s for scores in by_set.values() for s in scores if not s.outside_mean]
+        figures["nab_standard"] = _nab([s for s in every if s.gained == s.gained])
+        events = sum(s.events for s in every)
+        shown = (*(figures[name] for name in _FIGURES), figures["nab_standard"])
+        rows.append(("mean of sets", len(every), events, *shown))
     return EvaluationReport(
         area="metrics",
-        columns=("set", "series", "events", *_FIGURES),
+        columns=("set", "series", "events", *_FIGURES, "nab_standard"),
         rows=tuple(rows),
         figures=figures,
         notes=(
             f"{files} files predicted; one default configuration for all; labels were read afterwards.",
-            "auc_pr: average precision of `rank` over all points; alarms count from their onset,"
+            "vus_pr, auc_pr: of `rank` over all points, mean of the series that have events; alarms count from their onset,"
             " after the first 15 %; precision, recall and F1 are pooled over the series of a set.",
+            "A set whose files mark test rows (is_test) is scored on those and stands outside the mean.",
         ),
     )
