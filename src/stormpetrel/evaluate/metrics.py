@@ -11,13 +11,13 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from stormpetrel.detect import gate
+from stormpetrel.detect.metrics.group import GroupHead
 from stormpetrel.detect.metrics.robust import RobustBank
 from stormpetrel.detect.policy import AlarmPolicy
 from stormpetrel.evaluate import labelled, scoring, windows
 from stormpetrel.evaluate.labelled import Measured, SeriesFile
 from stormpetrel.evaluate.report import Cell, EvaluationReport
 from stormpetrel.evaluate.volume import dominant_period, volume_under_surface
-from stormpetrel.model.finding import Scores
 from stormpetrel.model.signal import AdmittedMetrics, MetricBatch, SeriesInfo
 from stormpetrel.model.time import NANOS_PER_SECOND
 
@@ -58,28 +58,25 @@ def prediction_path(file: SeriesFile, out: Path) -> Path:
 def predict(file: SeriesFile, out: Path) -> None:
     """Play one file through bank and policy and write its prediction."""
     measured = labelled.measurements(file)
-    columns, n = measured.values.shape
-    scores, alarm = judge(measured)
-    p = np.nan_to_num(scores.alarm, nan=1.0).reshape(n, columns)
-    p_value = np.minimum(p.min(axis=1) * columns, 1.0)
-    rank = group_rank(scores.rank, columns)
+    rank, p_value, alarm = judge(measured)
     table = pa.table(
-        {"timestamp": measured.timestamp, "rank": rank, "p_value": p_value, "alarm": alarm.any(axis=1)}
+        {
+            "timestamp": measured.timestamp,
+            "rank": np.nan_to_num(rank, nan=0.0),
+            "p_value": np.nan_to_num(p_value, nan=1.0),
+            "alarm": alarm,
+        }
     )
     path = prediction_path(file, out)
     path.parent.mkdir(parents=True, exist_ok=True)
     pa.parquet.write_table(table, path, compression="zstd")
 
 
-def group_rank(rank: NDArray[np.float64], columns: int) -> NDArray[np.float64]:
-    """float64[n]: rank of an entity's columns together, the mean of the strangest quarter of them."""
-    known = np.nan_to_num(rank, nan=0.0).reshape(-1, columns)
-    strongest: NDArray[np.float64] = np.sort(known, axis=1)[:, -max(1, columns // 4) :].mean(axis=1)
-    return strongest
+def judge(measured: Measured) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Rank, alarm p-value and whether a finding is open, row by row; NaN where nothing can be said.
 
-
-def judge(measured: Measured) -> tuple[Scores, NDArray[np.bool_]]:
-    """Scores row by row (all columns of a time, then the next), and bool[n, columns]: a finding is open."""
+    Several columns are the metrics of one entity, and judged as a group.
+    """
     columns, n = measured.values.shape
     times = measured.time_unix_nano
     batch = MetricBatch(
@@ -92,14 +89,18 @@ def judge(measured: Measured) -> tuple[Scores, NDArray[np.bool_]]:
     resumed = np.repeat(steps > GAP_FACTOR * max(usual, 1.0), columns)
     bank = RobustBank()
     scores = bank.update(AdmittedMetrics(batch, batch.value, resumed))
-    policy = AlarmPolicy(bank, _describe)
-    return scores, while_open(policy.verdicts(batch, scores).verdict, columns)
+    if columns > 1:
+        together = GroupHead().update(np.zeros(len(batch), np.uint32), batch, scores)
+        batch = MetricBatch(np.zeros(n, np.uint32), times, measured.values[0])
+        scores = replace(scores, rank=together.rank, alarm=together.alarm)
+    verdict = AlarmPolicy(bank, _describe).verdicts(batch, scores).verdict
+    return scores.rank, scores.alarm, while_open(verdict)
 
 
-def while_open(verdict: NDArray[np.uint8], columns: int) -> NDArray[np.bool_]:
-    """True from the row that opens a finding to the row before the one that closes it, per column."""
+def while_open(verdict: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """True from the row that opens a finding to the row before the one that closes it."""
     steps = (verdict == gate.OPENS).astype(np.int8) - (verdict == gate.CLOSES).astype(np.int8)
-    is_open: NDArray[np.bool_] = np.cumsum(steps.reshape(-1, columns), axis=0) > 0
+    is_open: NDArray[np.bool_] = np.cumsum(steps) > 0
     return is_open
 
 
@@ -160,8 +161,8 @@ def _report(by_set: dict[str, list[scoring.SeriesScore]], files: int) -> Evaluat
         figures=figures,
         notes=(
             f"{files} files predicted; one default configuration for all; labels were read afterwards.",
-            "vus_pr, auc_pr: of `rank` over all points, mean of the series that have events; alarms count from their onset,"
-            " after the first 15 %; precision, recall and F1 are pooled over the series of a set.",
+            "vus_pr, auc_pr: of `rank` over all points, mean of the series that have events; alarms count"
+            " from their onset, after the first 15 %; precision, recall and F1 are pooled over a set.",
             "A set whose files mark test rows (is_test) is scored on those and stands outside the mean.",
         ),
     )

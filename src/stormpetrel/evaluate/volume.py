@@ -26,7 +26,7 @@ I64 = NDArray[np.int64]
 
 
 def dominant_period(values: F64) -> int:
-    """Lag of the highest peak of the autocorrelation between 3 and 300, or 125; of the first 20,000 points."""
+    """Lag of the highest peak of the autocorrelation between 3 and 300, or 125; first 20,000 points."""
     x = values[:20_000] - values[:20_000].mean()
     if len(x) < 8 or not np.any(x):
         return USUAL_PERIOD

@@ -37,7 +37,7 @@ def _sigmoid(x: float) -> float:
 
 
 def gained(onsets: NDArray[np.int64], rows: int, windows: Windows) -> float:
-    """What the alarm onsets of one series of `rows` rows gain, before normalisation; misses cost nothing here."""
+    """What the alarm onsets of one series of `rows` rows gain, not normalised; misses cost nothing."""
     first = int(min(PROBATION_SHARE * rows, PROBATION_ROWS))
     counted = onsets[onsets >= first]
     total, taken = 0.0, np.zeros(len(counted), bool)

@@ -37,12 +37,8 @@ from stormpetrel.detect.metrics.layout import (
     FLAT_RUN,
     FLOOR_OF_LEVEL,
     FLOOR_OF_MAGNITUDE,
-    FREE_EPISODES,
-    TREND,
-    STILL,
-    SPREAD,
-    SEASON,
     FORECAST,
+    FREE_EPISODES,
     HAS_PREV,
     HEADS,
     JUMP,
@@ -69,6 +65,7 @@ from stormpetrel.detect.metrics.layout import (
     S_N,
     S_UP,
     SCORED_HEADS,
+    SEASON,
     SEASON_GAIN,
     SEASON_REVEALS,
     SEASON_TRIAL,
@@ -78,8 +75,11 @@ from stormpetrel.detect.metrics.layout import (
     SLOTS,
     SMALL_STEP,
     SPARSE,
+    SPREAD,
     STEPS_NEEDED,
+    STILL,
     STREAK,
+    TREND,
     UNUSUAL,
     UP,
     V_DOWN,
@@ -137,8 +137,8 @@ def update(
         score(s, x, view, scores)
         p, head = judge(s, counts[i], fits[i], scores, warmup)
         look(s, m, x, base, views)
-        off = excess(m, views, s[N])
-        out[6][row] = rank_of(m, off)
+        lasting, off = excess(m, views, s[N])
+        out[6][row] = rank_of(m, lasting)
         if view[V_MOST] == BLIND_SCORE:
             off = min(off, mixture_layout.REST_MOST)
         out[7][row], head = mix(m, (s[N], off, drift_log_p(s, m, x)), p, head)

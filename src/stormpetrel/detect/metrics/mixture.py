@@ -23,7 +23,19 @@ from numba import njit
 from numpy.typing import NDArray
 
 from stormpetrel.detect.metrics.forecast_changes import expected_change
-from stormpetrel.detect.metrics.layout import HAS_PREV, LEVEL, LONG, MAGNITUDE, PREV, N
+from stormpetrel.detect.metrics.layout import (
+    DOWN,
+    HAS_PREV,
+    LEVEL,
+    LONG,
+    LONG_SCALE,
+    MAGNITUDE,
+    MOVE,
+    PREV,
+    QUANTUM,
+    UP,
+    N,
+)
 from stormpetrel.detect.metrics.mixture_layout import (
     ALERT,
     AWAY,
@@ -32,11 +44,13 @@ from stormpetrel.detect.metrics.mixture_layout import (
     BACK_SHARE,
     CALM,
     CALM_LONGEST,
+    CALM_SCALE,
     DAY_ERROR,
     DAY_N,
     DAY_REST,
     DAY_SCALE,
     DOUBT,
+    DRIFT_RULER,
     ENERGY,
     ENERGY_SPAN,
     FLOOR_OF_MAGNITUDE,
@@ -53,6 +67,7 @@ from stormpetrel.detect.metrics.mixture_layout import (
     LEVEL_ERROR,
     LEVEL_SCALE,
     LOG_BAR,
+    MOST_OVER,
     MOVE_SCALE,
     MOVED,
     NEAR,
@@ -64,10 +79,10 @@ from stormpetrel.detect.metrics.mixture_layout import (
     REST_SCALE,
     SEASON,
     SHARE,
-    SHARED_BY,
     SHARE_LEAST,
     SHARE_N,
     SHARE_PRIOR,
+    SHARED_BY,
     SHIFT,
     SHIFT_RATE,
     SHIFTED,
@@ -94,6 +109,7 @@ from stormpetrel.detect.metrics.mixture_layout import (
     TREND_YOUNG,
     USUAL,
     VIEWS,
+    WEIGHT_OF_VIEW,
     WIDE,
     YOUNG,
 )
@@ -106,7 +122,7 @@ _HABIT_KEPT = math.exp(-1.0 / HABIT_SPAN)
 def floor_of(s: F64, m: F64) -> float:
     """The least scale of this series: a share of its spread, half its smallest step, never zero."""
     spread = max(FLOOR_OF_SPREAD * m[NORMAL_SCALE], FLOOR_OF_MAGNITUDE * s[MAGNITUDE])
-    return max(spread, 0.5 * m[STEP], 1e-300)
+    return float(max(spread, 0.5 * m[STEP], 1e-300))
 
 
 @njit(cache=True, nogil=True)
@@ -149,25 +165,32 @@ def look(s: F64, m: F64, x: float, base: float, views: F64) -> None:
 
 
 @njit(cache=True, nogil=True)
-def excess(m: F64, views: F64, n: float) -> float:
-    """Mean log excess of the views over what is usual; notes which was the strangest."""
+def excess(m: F64, views: F64, n: float) -> tuple[float, float]:
+    """Mean log excess of the views over what is usual, for the rank and for the alarm; notes the strangest.
+
+    For the rank a view counts up to `MOST_OVER` and by its weight: how long is what matters there. For
+    the alarm all count alike and without end: how much tells news from habit.
+    """
     if n < YOUNG:
-        return 0.0
+        return 0.0, 0.0
     trust = n / (n + DOUBT)
-    total = strangest = 0.0
+    weighed = total = strangest = 0.0
     for v in range(VIEWS - 1):
         over = trust * views[v] / USUAL - 1.0
         if over > 0.0:
-            total += math.log1p(min(over, 1e6))
+            size = math.log1p(min(over, 1e6))
+            total += size
+            weighed += WEIGHT_OF_VIEW[v] * min(size, MOST_OVER)
             if over > strangest:
                 strangest = over
                 m[STRANGEST] = v
     if views[STILL] > 0.0 and n > 4.0 * YOUNG:
         still = min(STILL_GAIN * views[STILL], STILL_MOST)
         total += still
+        weighed += still
         if still > math.log1p(strangest):
             m[STRANGEST] = STILL
-    return total / SHARED_BY
+    return weighed / SHARED_BY, total / SHARED_BY
 
 
 @njit(cache=True, nogil=True)
@@ -234,3 +257,18 @@ def learn_tail(m: F64, over: float, most: float) -> None:
 def bar_of(m: F64) -> float:
     """How many times the first bar this series has to exceed, by its record of excursions."""
     return float(1.0 + HABIT_WEIGHT * m[HABIT])
+
+
+def inherit(state: F64, mixtures: F64) -> F64:
+    """Fill fresh mixture rows from robust states that were learnt without one; returns them.
+
+    Level and rough scales carry over, so the rulers need not start from nothing; records and tails do.
+    """
+    mixtures[:, NORMAL] = state[:, LONG]
+    mixtures[:, NORMAL_SCALE] = state[:, LONG_SCALE]
+    mixtures[:, LEVEL_SCALE] = np.maximum(state[:, UP], state[:, DOWN])
+    mixtures[:, MOVE_SCALE] = mixtures[:, FORECAST_SCALE] = mixtures[:, CALM_SCALE] = state[:, MOVE]
+    mixtures[:, STEP] = state[:, QUANTUM]
+    mixtures[:, TREND_SCALE] = FLOOR_OF_SPREAD * state[:, LONG_SCALE]
+    mixtures[:, DRIFT_RULER] = state[:, LONG_SCALE]
+    return mixtures

@@ -11,14 +11,18 @@ CALM, CALM_SCALE, CALM_LONGEST, LAST_MOVE = 14, 15, 16, 17
 SMOOTH, ENERGY, HELD = 18, 19, 20
 HABIT, OUTSIDE, BACK, STRANGEST = 21, 22, 23, 24
 SHARE, SHARE_N, TAIL_MEAN, TAIL_N, ALERT = 25, 26, 27, 28, 29
-TREND_SCALE, DRIFT_RULER, DRIFT_TOLD, DRIFT_LEFT = 30, 31, 32, 33
-LAGS, COVARIANCE, WEIGHTS = 34, 34 + ORDER, 35 + 2 * ORDER
-FIELDS = 35 + 3 * ORDER
+TREND_SCALE, DRIFT_RULER, DRIFT_TOLD, DRIFT_LEFT, BORROWED = 30, 31, 32, 33, 34
+LAGS, COVARIANCE, WEIGHTS = 35, 35 + ORDER, 36 + 2 * ORDER
+FIELDS = 36 + 3 * ORDER
 
 # The views, in units of their own usual error: float64[VIEWS].
 AWAY, NEAR, SEASON, FORECAST, MOVED, SHIFTED, WIDE, REST, TREND, STILL = range(10)
 VIEWS = 10
-SHARED_BY = 9.0  # the sum of what the views exceed is divided by this
+# What the views exceed is weighed and the sum divided: neighbours in time say most of how an incident
+# begins, the running shift least, for it lingers.
+WEIGHT_OF_VIEW = (1.0, 1.0, 1.0, 1.3, 1.3, 0.5, 1.0, 1.0, 1.0, 1.0)
+SHARED_BY = 9.0
+MOST_OVER = 2.0  # log excess that a view counts at most for in the rank
 
 NORMAL_RATE = 0.0002
 TREND_STEP, TREND_YOUNG = 0.0001, 1000.0  # sign step of its ruler; samples before a trend is looked for
@@ -26,6 +30,7 @@ SCALE_RATE = 0.0007  # slower than any incident: the ruler must not stretch with
 CLIP = 5.0  # a residual teaches as if it were at most this many scales
 YOUNG = 24.0  # samples before anything is clipped, or said
 DOUBT = 50.0  # samples after which half of what is seen is believed
+BORROWED_FOR = 60.0  # samples that borrowed scales weigh
 FLOOR_OF_SPREAD = 0.05  # a scale is never below this share of the usual distance from normal
 FLOOR_OF_MAGNITUDE = 1e-4
 REST_RATE, SHIFT_RATE, SPREAD_RATE, ERROR_RATE = 0.02, 0.1, 0.05, 0.005

@@ -17,6 +17,7 @@ from stormpetrel.detect.metrics.forecast_changes import expected_change, learn_c
 from stormpetrel.detect.metrics.layout import HAS_PREV, LEVEL, PREV, N
 from stormpetrel.detect.metrics.mixture import floor_of
 from stormpetrel.detect.metrics.mixture_layout import (
+    BORROWED,
     CALM,
     CALM_LONGEST,
     CALM_SCALE,
@@ -70,14 +71,15 @@ def learn_mixture(s: F64, m: F64, x: float, base: float) -> None:
         m[NORMAL] = x
     floor = floor_of(s, m)
     slow = (SCALE_RATE, floor)
-    away = teach(m, NORMAL_SCALE, x - m[NORMAL], n, (NORMAL_RATE, floor))
+    borrowed = m[BORROWED]
+    away = teach(m, NORMAL_SCALE, x - m[NORMAL], n + borrowed, (NORMAL_RATE, floor))
     m[NORMAL] += max(NORMAL_RATE, 1.0 / (n + 1.0)) * away
     learn_trend(s, m, x, floor)
-    near = teach(m, LEVEL_SCALE, x - s[LEVEL] if n > 0.0 else 0.0, n, slow)
+    near = teach(m, LEVEL_SCALE, x - s[LEVEL] if n > 0.0 else 0.0, n + borrowed, slow)
     if math.isfinite(base):
         learn_day(m, x - base, near, slow)
     if s[HAS_PREV] > 0.0:
-        learn_moves(m, x - s[PREV], n, slow)
+        learn_moves(m, x - s[PREV], n + borrowed, slow)
 
 
 @njit(cache=True, nogil=True)

@@ -1,23 +1,30 @@
-"""The robust bank: six simple views of every series, with calibrated p-values."""
+"""The robust bank: unlike views of every series, with calibrated p-values, a rank and an alarm head."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stormpetrel.detect.metrics import kernels, layout, mixture_layout, tail
+from stormpetrel.detect.metrics import kernels, layout, mixture, mixture_layout, tail
 from stormpetrel.model.finding import Scores
 from stormpetrel.model.signal import AdmittedMetrics
 from stormpetrel.model.time import from_seconds
 from stormpetrel.ports.algorithms import Snapshot
 
+LENT = [
+    mixture_layout.NORMAL_SCALE,
+    mixture_layout.LEVEL_SCALE,
+    mixture_layout.MOVE_SCALE,
+    mixture_layout.FORECAST_SCALE,
+    mixture_layout.CALM_SCALE,
+]
 _ARRAYS = ("state", "counts", "fits", "profile", "passes", "newest", "mixtures")
 
 
 class RobustBank:
-    """A detector bank for any numeric series: six simple views, each judged by its own past.
+    """A detector bank for any numeric series: unlike views, each judged by its own past, and their mixture.
 
-    Heads:
+    Single heads, whose calibrated p-value is `Scores.p_value`:
         residual: distance to a robust level, or to level plus a daily profile where the profile has been
             seen twice and lowers the error; measured in the mean size of residuals of that sign.
         jump: change since the previous sample against the usual size of changes.
@@ -26,10 +33,17 @@ class RobustBank:
         flatline: one value repeated for longer than ever before, in a series that varies.
         lasting: samples that each are only a little unusual, for longer in a row than ever before.
 
+    Heads of the mixture (`mixture.py`), which gives `Scores.rank` and, with all others, `Scores.alarm`:
+        season: distance to the daily profile.
+        forecast: change that the last eight changes do not explain.
+        spread: the errors of that forecast, larger than usual for some twenty samples.
+        still: changes that do not vary, for longer than ever before: a line drawn by a dead source.
+        drift: two long means apart, where no single sample is strange (`drift.py`).
+
     Works on gauges, rates and counts at intervals of a second to an hour; a series is judged after
-    `warmup_samples`. Fails on slow drifts (the level follows within some fifty samples), on anomalies of
-    shape at a usual level, and on seasons other than `season_seconds` (a week is seen as seven days).
-    A lasting change stops being strange after some hundreds of samples: it is then the new normal.
+    `warmup_samples`. Fails on anomalies of shape at a usual level and pace, and on seasons other than
+    `season_seconds` (a week is seen as seven days). A lasting change stops being strange after some
+    hundreds of samples: it is then the new normal.
 
     A scale is never below half a percent of the level or half the smallest step ever seen, so that a
     series that was constant does not cry at its first tiny move, while a ratio that sat at 0.01 and goes
@@ -111,12 +125,32 @@ class RobustBank:
                 self._season_nanos,
                 (numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], head, numbers[5], numbers[6]),
             )
-        return Scores(*numbers[:5], head, *numbers[5:])
+        return Scores(
+            numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], head, numbers[5], numbers[6]
+        )
 
     def warming_up(self) -> int:
         """How many series have been seen and are not judged yet."""
         seen = self.state[:, layout.N]
         return int(np.count_nonzero((seen > 0) & (seen < self._warmup)))
+
+    def lend(self, lender: int, borrower: int) -> bool:
+        """Give a new series the scales of one of its family, until its own are known; False where it cannot.
+
+        The borrower keeps warming up: nothing is said earlier. But its rulers start where the family's are,
+        as if it had been measured for `BORROWED` samples, so that a busy start does not blind it. Levels,
+        seasons and records are its own. The lender must be warm and the borrower not yet seen.
+        """
+        self._reserve(max(lender, borrower) + 1)
+        if self.state[lender, layout.N] < self._warmup or self.state[borrower, layout.N] > 0:
+            return False
+        self.mixtures[borrower, LENT] = self.mixtures[lender, LENT]
+        self.mixtures[borrower, mixture_layout.BORROWED] = mixture_layout.BORROWED_FOR
+        return True
+
+    def samples_learnt(self, series: int) -> int:
+        """How many samples of a series the model has learnt from: its age; 0 for one never seen."""
+        return int(self.state[series, layout.N]) if series < len(self.state) else 0
 
     def snapshot(self) -> Snapshot:
         """Copies of all state arrays, with `version`."""
@@ -125,9 +159,12 @@ class RobustBank:
         return arrays
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Take over a snapshot; ValueError names the version, or the array that does not fit."""
+        """Take over a snapshot, also of version 2; ValueError names the version, or what does not fit."""
         found = int(snapshot["version"][0]) if "version" in snapshot else None
-        if found != self.version:
+        if found == 2 and "state" in snapshot:  # the version before the mixture: its rulers start anew
+            fresh = np.zeros((len(snapshot["state"]), mixture_layout.FIELDS))
+            snapshot = {**snapshot, "mixtures": mixture.inherit(snapshot["state"].astype(np.float64), fresh)}
+        elif found != self.version:
             raise ValueError(f"snapshot has version {found}, this bank is version {self.version}; learn anew")
         taken = {}
         for name in _ARRAYS:
