@@ -136,6 +136,8 @@ def test_bands_hold_most_samples() -> None:
 def test_arguments_are_checked() -> None:
     with pytest.raises(ValueError, match="at least 20"):
         RobustBank(warmup_samples=3)
+    with pytest.raises(ValueError, match=r"no view is named \['far'\]; views: away"):
+        RobustBank(without=("far",))
     with pytest.raises(ValueError, match="positive"):
         RobustBank(season_seconds=0.0)
 

@@ -118,7 +118,7 @@ class DetectConfig(Section):
     p_open: float = Field(3.5e-3, gt=0, lt=1, description="a sample above this p-value is never strange")
     p_close: float = Field(5.5e-3, gt=0, lt=1, description="p-value above which it counts as recovered")
     false_per_day: float = Field(
-        3.5, gt=0, description="false alarms all series together may cause a day; tightens p_open"
+        3.0, gt=0, description="false alarms all series together may cause a day; tightens p_open"
     )
     hold_samples: int = Field(3, ge=1, description="strange samples in a row needed to open")
     close_seconds: float = Field(120.0, gt=0, description="how long it must be recovered to close")

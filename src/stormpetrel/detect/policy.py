@@ -58,7 +58,7 @@ class AlarmSettings:
     close_seconds: float = 120.0
     refractory_seconds: float = 900.0
     silent_close_seconds: float = 86_400.0
-    false_per_day: float = 3.5
+    false_per_day: float = 3.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,10 +72,13 @@ def predict(file: SeriesFile, out: Path) -> None:
     pa.parquet.write_table(table, path, compression="zstd")
 
 
-def judge(measured: Measured) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+def judge(
+    measured: Measured, bank: RobustBank | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     """Rank, alarm p-value and whether a finding is open, row by row; NaN where nothing can be said.
 
-    Several columns are the metrics of one entity, and judged as a group.
+    Several columns are the metrics of one entity, and judged as a group. `bank`: a fresh one, by default
+    with default settings.
     """
     columns, n = measured.values.shape
     times = measured.time_unix_nano
@@ -87,7 +90,7 @@ def judge(measured: Measured) -> tuple[NDArray[np.float64], NDArray[np.float64],
     steps = np.diff(times, prepend=times[:1])
     usual = float(np.median(steps[1:65])) if n > 1 else 0.0
     resumed = np.repeat(steps > GAP_FACTOR * max(usual, 1.0), columns)
-    bank = RobustBank()
+    bank = bank or RobustBank()
     scores = bank.update(AdmittedMetrics(batch, batch.value, resumed))
     if columns > 1:
         together = GroupHead().update(np.zeros(len(batch), np.uint32), batch, scores)

@@ -85,6 +85,7 @@ from stormpetrel.detect.metrics.layout import (
     V_DOWN,
     V_FLOOR,
     V_MOST,
+    V_STEP,
     V_UP,
     VIEW,
     N,
@@ -106,16 +107,16 @@ U8 = NDArray[np.uint8]
 @njit(cache=True, nogil=True)
 def update(
     rows: tuple[NDArray[np.uint32], NDArray[np.int64], F64, NDArray[np.bool_]],
-    bank: tuple[F64, F32, F64, F32, U8, NDArray[np.int64], F64],
+    bank: tuple[F64, F32, F64, F32, U8, NDArray[np.int64], F64, F64],
     warmup: float,
     season_nanos: int,
     out: tuple[F64, F64, F64, F64, F64, U8, F64, F64],
 ) -> None:
     """Judge and learn all rows in order. `rows`: series, time, signal, resumed; `bank`: state, counts,
-    fits, slot means, slot passes, newest time, mixtures; `out`: p-value, observed, expected, low, high,
+    fits, slot means, slot passes, newest time, mixtures, weights of views; `out`: p-value, observed, expected, low, high,
     head, rank, alarm."""
     series, times, signal, resumed = rows
-    state, counts, fits, profile, passes, newest, mixtures = bank
+    state, counts, fits, profile, passes, newest, mixtures, weights = bank
     views = np.zeros(mixture_layout.VIEWS)
     scores = np.zeros(SCORED_HEADS)
     view = np.zeros(VIEW)
@@ -137,7 +138,7 @@ def update(
         score(s, x, view, scores)
         p, head = judge(s, counts[i], fits[i], scores, warmup)
         look(s, m, x, base, views)
-        lasting, off = excess(m, views, s[N])
+        lasting, off = excess(m, views, s[N], weights)
         out[6][row] = rank_of(m, lasting)
         if view[V_MOST] == BLIND_SCORE:
             off = min(off, mixture_layout.REST_MOST)
@@ -197,6 +198,7 @@ def predict(s: F64, base: float, view: F64) -> None:
     view[V_UP] = max(s[S_UP] if seasonal else s[UP], floor)
     view[V_DOWN] = max(s[S_DOWN] if seasonal else s[DOWN], floor)
     view[V_FLOOR] = floor
+    view[V_STEP] = s[QUANTUM] if counts_in_wholes and s[QUANTUM] == math.floor(s[QUANTUM]) else 0.0
     at_rest = s[RUNS] < SPARSE * s[N] and abs(s[LEVEL]) <= REST * s[MAGNITUDE]
     view[V_MOST] = BLIND_SCORE if at_rest else 1e9
 
@@ -241,7 +243,7 @@ def score(s: F64, x: float, view: F64, scores: F64) -> None:
     drift = s[DRIFT] + DRIFT_RATE * (min(max(residual, -limit), limit) - s[DRIFT])
     s[DRIFT] = drift
     scores[AFAR] = over(abs(x - s[LONG]), max(s[LONG_SCALE], view[V_FLOOR]), most)
-    scores[SHIFT] = over(abs(drift), max(s[DRIFT_SCALE], 0.2 * view[V_FLOOR]), most)
+    scores[SHIFT] = over(abs(drift), max(s[DRIFT_SCALE], 0.2 * view[V_FLOOR], 0.5 * view[V_STEP]), most)
 
 
 @njit(cache=True, nogil=True)

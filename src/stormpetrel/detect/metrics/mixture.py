@@ -33,6 +33,8 @@ from stormpetrel.detect.metrics.layout import (
     MOVE,
     PREV,
     QUANTUM,
+    RUNS,
+    SPARSE,
     UP,
     N,
 )
@@ -92,6 +94,7 @@ from stormpetrel.detect.metrics.mixture_layout import (
     SPREAD_RATE,
     STEP,
     STILL,
+    STILL_FLOOR,
     STILL_GAIN,
     STILL_LEAST,
     STILL_MOST,
@@ -109,7 +112,6 @@ from stormpetrel.detect.metrics.mixture_layout import (
     TREND_YOUNG,
     USUAL,
     VIEWS,
-    WEIGHT_OF_VIEW,
     WIDE,
     YOUNG,
 )
@@ -161,15 +163,17 @@ def look(s: F64, m: F64, x: float, base: float, views: F64) -> None:
     if s[N] > TREND_YOUNG:
         views[TREND] = abs(s[LONG] - m[NORMAL]) / (m[TREND_SCALE] + floor)
     beyond = m[CALM] - 2.0 * m[CALM_LONGEST] - STILL_LEAST
-    views[STILL] = beyond / (m[CALM_LONGEST] + STILL_LEAST)
+    varies = m[CALM_SCALE] > STILL_FLOOR * s[MAGNITUDE] and s[RUNS] >= SPARSE * s[N]
+    views[STILL] = beyond / (m[CALM_LONGEST] + STILL_LEAST) if varies else 0.0
 
 
 @njit(cache=True, nogil=True)
-def excess(m: F64, views: F64, n: float) -> tuple[float, float]:
+def excess(m: F64, views: F64, n: float, weights: F64) -> tuple[float, float]:
     """Mean log excess of the views over what is usual, for the rank and for the alarm; notes the strangest.
 
     For the rank a view counts up to `MOST_OVER` and by its weight: how long is what matters there. For
-    the alarm all count alike and without end: how much tells news from habit.
+    the alarm all count alike and without end: how much tells news from habit. `weights`: float64[2, VIEWS],
+    of the rank and of the alarm.
     """
     if n < YOUNG:
         return 0.0, 0.0
@@ -179,15 +183,15 @@ def excess(m: F64, views: F64, n: float) -> tuple[float, float]:
         over = trust * views[v] / USUAL - 1.0
         if over > 0.0:
             size = math.log1p(min(over, 1e6))
-            total += size
-            weighed += WEIGHT_OF_VIEW[v] * min(size, MOST_OVER)
+            total += weights[1, v] * size
+            weighed += weights[0, v] * min(size, MOST_OVER)
             if over > strangest:
                 strangest = over
                 m[STRANGEST] = v
     if views[STILL] > 0.0 and n > 4.0 * YOUNG:
         still = min(STILL_GAIN * views[STILL], STILL_MOST)
-        total += still
-        weighed += still
+        total += weights[1, STILL] * still
+        weighed += weights[0, STILL] * still
         if still > math.log1p(strangest):
             m[STRANGEST] = STILL
     return weighed / SHARED_BY, total / SHARED_BY

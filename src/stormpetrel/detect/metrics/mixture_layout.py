@@ -18,6 +18,7 @@ FIELDS = 36 + 3 * ORDER
 # The views, in units of their own usual error: float64[VIEWS].
 AWAY, NEAR, SEASON, FORECAST, MOVED, SHIFTED, WIDE, REST, TREND, STILL = range(10)
 VIEWS = 10
+VIEW_NAMES = ("away", "near", "season", "forecast", "moved", "shifted", "wide", "rest", "trend", "still")
 # What the views exceed is weighed and the sum divided: neighbours in time say most of how an incident
 # begins, the running shift least, for it lingers.
 WEIGHT_OF_VIEW = (1.0, 1.0, 1.0, 1.3, 1.3, 0.5, 1.0, 1.0, 1.0, 1.0)
@@ -39,6 +40,7 @@ SOLVE_EVERY = 32  # samples between two solutions for the weights of past change
 
 USUAL = 2.5  # scales that are no excess at all
 STILL_SHARE = 0.05  # of the usual change of change: below it a sample is uncannily calm
+STILL_FLOOR = 1e-6  # of the magnitude: what never changes by more has nothing to be still about
 STILL_GAIN, STILL_MOST, STILL_LEAST = 0.5, 3.0, 8.0
 
 SMOOTHING = 0.45  # of the mean excess

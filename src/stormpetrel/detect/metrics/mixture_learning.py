@@ -59,7 +59,8 @@ def teach(m: F64, place: int, residual: float, n: float, least: tuple[float, flo
     size = abs(residual)
     if n >= YOUNG:
         size = min(size, CLIP * (m[place] + floor))
-    m[place] += max(slowest, 1.0 / (n + 1.0)) * (size - m[place])
+    # Weights grow with age while young: a busy start is forgotten faster than it was learnt.
+    m[place] += max(slowest, 1.5 / (n + 1.5)) * (size - m[place])
     return math.copysign(size, residual)
 
 

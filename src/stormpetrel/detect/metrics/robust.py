@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,6 +55,7 @@ class RobustBank:
     Args:
         warmup_samples: samples of a series before its p-values are other than NaN; at least 20.
         season_seconds: length of the season learnt, cut into 96 slots; boundaries count from the epoch.
+        without: views of the mixture to leave out, to measure what each is worth.
 
     Cost: under a microsecond a sample and core; `bytes_per_series` bytes a series, grown by doubling.
     """
@@ -79,13 +82,22 @@ class RobustBank:
         + 8
     )
 
-    def __init__(self, warmup_samples: int = 120, season_seconds: float = 86400.0) -> None:
+    def __init__(
+        self, warmup_samples: int = 120, season_seconds: float = 86400.0, without: Sequence[str] = ()
+    ) -> None:
         if warmup_samples < 20:
             raise ValueError(f"warmup_samples is {warmup_samples}; a series needs at least 20 to be judged")
         if not season_seconds > 0:
             raise ValueError(f"season_seconds is {season_seconds}; give a positive length")
         self._warmup = float(warmup_samples)
         self._season_nanos = from_seconds(season_seconds)
+        unknown = set(without) - set(mixture_layout.VIEW_NAMES)
+        if unknown:
+            raise ValueError(
+                f"no view is named {sorted(unknown)}; views: {', '.join(mixture_layout.VIEW_NAMES)}"
+            )
+        kept = np.array([name not in without for name in mixture_layout.VIEW_NAMES], np.float64)
+        self.weights: NDArray[np.float64] = np.stack((kept * mixture_layout.WEIGHT_OF_VIEW, kept))
         self._allocate(0)
 
     def _allocate(self, size: int) -> None:
@@ -120,7 +132,16 @@ class RobustBank:
             self._reserve(int(batch.series.max()) + 1)
             kernels.update(
                 (batch.series, batch.time_unix_nano, admitted.signal, admitted.resumed),
-                (self.state, self.counts, self.fits, self.profile, self.passes, self.newest, self.mixtures),
+                (
+                    self.state,
+                    self.counts,
+                    self.fits,
+                    self.profile,
+                    self.passes,
+                    self.newest,
+                    self.mixtures,
+                    self.weights,
+                ),
                 self._warmup,
                 self._season_nanos,
                 (numbers[0], numbers[1], numbers[2], numbers[3], numbers[4], head, numbers[5], numbers[6]),
