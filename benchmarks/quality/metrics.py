@@ -36,7 +36,8 @@ def trained(values: F64) -> int:
 def three_sigma(values: F64) -> F64:
     """Distance to the mean of the first part in its standard deviations."""
     first = values[: trained(values)]
-    return np.abs(values - first.mean()) / (first.std() + 1e-9 + 1e-3 * abs(first.mean()))
+    off: F64 = np.abs(values - first.mean()) / (first.std() + 1e-9 + 1e-3 * abs(first.mean()))
+    return off
 
 
 def ewma(values: F64) -> F64:
@@ -70,7 +71,8 @@ def voters(values: F64) -> F64:
     changes = np.convolve(np.diff(values, prepend=values[0]) / scale, np.ones(3) / 3)[: len(values)]
     points = np.stack([np.roll(changes, lag) for lag in range(6)], axis=1)
     points[:6] = 0.0
-    out, models = np.zeros(len(values)), []
+    out = np.zeros(len(values))
+    models: list[tuple[F64, float, float]] = []
     for start in range(240, len(values), 240):
         near = points[max(0, start - 480) : start]
         centers = near[[0, int(np.argmax(((near - near[0]) ** 2).sum(1)))]]
