@@ -121,7 +121,7 @@ def test_a_busy_start_does_not_blind_for_long() -> None:
     values = noise(2000)
     values[:24] += 300.0 * np.random.default_rng(2).random(24)
     values[900:910] += 15.0
-    assert judge(values).alarm[900:910].min() < 1e-4
+    assert any(900 <= at < 910 for at, _ in findings(values))
 
 
 def test_the_weights_of_past_changes_are_found() -> None:

@@ -113,7 +113,7 @@ def update(
     out: tuple[F64, F64, F64, F64, F64, U8, F64, F64],
 ) -> None:
     """Judge and learn all rows in order. `rows`: series, time, signal, resumed; `bank`: state, counts,
-    fits, slot means, slot passes, newest time, mixtures, weights of views; `out`: p-value, observed, expected,
+    fits, slot means, slot passes, newest time, mixtures, weights; `out`: p-value, observed, expected,
     low, high, head, rank, alarm."""
     series, times, signal, resumed = rows
     state, counts, fits, profile, passes, newest, mixtures, weights = bank

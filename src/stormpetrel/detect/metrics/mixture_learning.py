@@ -59,8 +59,8 @@ def teach(m: F64, place: int, residual: float, n: float, least: tuple[float, flo
     size = abs(residual)
     if n >= YOUNG:
         size = min(size, CLIP * (m[place] + floor))
-    # Weights grow with age while young: a busy start is forgotten faster than it was learnt.
-    m[place] += max(slowest, 1.5 / (n + 1.5)) * (size - m[place])
+    # Weights grow with age while young: a busy start is forgotten with the square of what follows.
+    m[place] += max(slowest, 2.0 / (n + 2.0)) * (size - m[place])
     return math.copysign(size, residual)
 
 
