@@ -138,13 +138,8 @@ def update(
         score(s, x, view, scores)
         p, head = judge(s, counts[i], fits[i], scores, warmup)
         look(s, m, x, base, views)
-        lasting, off = excess(m, views, s[N], weights)
-        out[6][row] = rank_of(m, lasting)
-        if view[V_MOST] == BLIND_SCORE:
-            off = min(off, mixture_layout.REST_MOST)
+        out[6][row], off = weigh(s, m, excess(m, views, s[N], weights), view[V_MOST])
         out[7][row], head = mix(m, (s[N], off, drift_log_p(s, m, x)), p, head)
-        if s[N] < mixture_layout.YOUNG:
-            out[6][row] = math.nan
         out[1][row] = x
         own = fits[i, head if head == AFAR else JUMP, tail.BAND]
         report(row, s, view, (p, head, fits[i, RESIDUAL, tail.BAND], own), out)
@@ -152,6 +147,14 @@ def update(
         learn(s, x, base, view)
         learn_season(s, x, profile[i], passes[i], int(phase))
         remember(s, x)
+
+
+@njit(cache=True, nogil=True)
+def weigh(s: F64, m: F64, off: tuple[float, float], most: float) -> tuple[float, float]:
+    """The rank, NaN while no scale is known, and the excess for the alarm, little where size means little."""
+    rank = rank_of(m, off[0])
+    alarming = min(off[1], mixture_layout.REST_MOST) if most == BLIND_SCORE else off[1]
+    return (rank if s[N] >= mixture_layout.YOUNG else math.nan), alarming
 
 
 @njit(cache=True, nogil=True)
