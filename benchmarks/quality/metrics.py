@@ -103,7 +103,7 @@ PLAIN: dict[str, Callable[[F64], F64]] = {
 def figures(scores: dict[str, list[scoring.SeriesScore]]) -> dict[str, float]:
     """Mean over data sets of the pooled figures."""
     pooled = [scoring.pooled(series) for series in scores.values()]
-    return {name: float(np.nanmean([p[name] for p in pooled])) for name in pooled[0]}
+    return {name: float(np.mean([p[name] for p in pooled])) for name in pooled[0]}
 
 
 def show(name: str, f: dict[str, float]) -> None:
