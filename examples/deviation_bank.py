@@ -76,7 +76,8 @@ class DeviationBank:
             batch.series, batch.time_unix_nano, signal, self._warmup, self._state, self._newest
         )
         head = np.zeros(len(batch), np.uint8)
-        return Scores(p_value, signal, expected, expected - half, expected + half, head)
+        rank = np.abs(signal - expected) / half  # in bands: plain, and enough to order moments
+        return Scores(p_value, signal, expected, expected - half, expected + half, head, rank, p_value)
 
     def _grow(self, series: int) -> None:
         """Room for ids below `series`, by doubling."""

@@ -79,7 +79,7 @@ def test_the_words_of_the_page_are_true() -> None:
 
 def scores(p_value: list[float], head: list[int]) -> Scores:
     ones = np.ones(len(p_value))
-    return Scores(np.array(p_value), ones, ones, ones, ones, np.array(head, np.uint8))
+    return Scores(ones, ones, ones, ones, ones, np.array(head, np.uint8), ones, np.array(p_value))
 
 
 HEADS = ("residual", "jump")
@@ -94,12 +94,12 @@ def test_only_that_series_and_that_head_are_weighed() -> None:
     given_scores = scores([1e-4, 1e-4, 1e-4, math.nan, 0.5], [0, 0, 1, 0, 0])
     rows = batch([2, 1, 2, 2, 2])
     weighed = book.weigh("robust", HEADS, rows, given_scores)
-    assert weighed.scores.p_value.tolist()[:3] == pytest.approx([4e-4, 1e-4, 1e-4])
-    assert math.isnan(weighed.scores.p_value[3])
-    assert weighed.scores.p_value[4] == 1.0, "a p-value stays one"
-    assert given_scores.p_value[0] == 1e-4, "what the bank said is left alone"
-    assert book.weigh("another", HEADS, rows, given_scores).scores.p_value[0] == 1e-4
-    assert book.weigh("robust", HEADS, batch([7_000_000]), scores([0.1], [0])).scores.p_value[0] == 0.1
+    assert weighed.scores.alarm.tolist()[:3] == pytest.approx([4e-4, 1e-4, 1e-4])
+    assert math.isnan(weighed.scores.alarm[3])
+    assert weighed.scores.alarm[4] == 1.0, "a p-value stays one"
+    assert given_scores.alarm[0] == 1e-4, "what the bank said is left alone"
+    assert book.weigh("another", HEADS, rows, given_scores).scores.alarm[0] == 1e-4
+    assert book.weigh("robust", HEADS, batch([7_000_000]), scores([0.1], [0])).scores.alarm[0] == 0.1
 
 
 @given(st.integers(0, 5), st.integers(0, 40))
@@ -110,12 +110,12 @@ def test_weighing_does_not_depend_on_how_batches_are_cut(edge: int, days: int) -
     times = T0 + np.arange(6) * days * DAY // 6
     rows = MetricBatch(np.zeros(6, np.uint32), times, np.ones(6))
     given_scores = scores([1e-4] * 6, [0] * 6)
-    whole = book.weigh("robust", HEADS, rows, given_scores).scores.p_value
+    whole = book.weigh("robust", HEADS, rows, given_scores).scores.alarm
     parts = []
     for cut in (slice(0, edge), slice(edge, 6)):
         part = MetricBatch(rows.series[cut], times[cut], rows.value[cut])
         given_part = scores([1e-4] * len(part), [0] * len(part))
-        parts.append(book.weigh("robust", HEADS, part, given_part).scores.p_value)
+        parts.append(book.weigh("robust", HEADS, part, given_part).scores.alarm)
     assert np.array_equal(np.concatenate(parts), whole)
 
 
@@ -131,9 +131,7 @@ def test_a_finding_tells_the_plain_p_value_and_the_weight() -> None:
     book = FeedbackBook([opinion(Opinion.USEFUL)], {"up": 0})
     rows, plain = batch([0, 1]), scores([1e-3, 1e-9], [0, 0])
     weighed = book.weigh("robust", HEADS, rows, plain)
-    told = book.told(
-        weighed, rows, plain, [finding(float(weighed.scores.p_value[0])), finding(1e-9, series=1)]
-    )
+    told = book.told(weighed, rows, plain, [finding(float(weighed.scores.alarm[0])), finding(1e-9, series=1)])
     assert told[0].evidence.p_value == 1e-3
     assert told[0].attributes == {ATTRIBUTE: "0.5"}
     assert told[1].attributes is None

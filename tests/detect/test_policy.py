@@ -36,9 +36,8 @@ def policy(**settings: float) -> AlarmPolicy:
 def scores(p: list[float]) -> Scores:
     n = len(p)
     ones = np.ones(n)
-    return Scores(
-        np.array(p), 3 * 2.0**20 * ones, 2.0**20 * ones, 0 * ones, 2.0**21 * ones, np.zeros(n, np.uint8)
-    )
+    band = (3 * 2.0**20 * ones, 2.0**20 * ones, 0 * ones, 2.0**21 * ones)
+    return Scores(ones, *band, np.zeros(n, np.uint8), ones, np.array(p))
 
 
 def feed(judge: AlarmPolicy, p: list[float], start: int = 1, series: int = 0) -> list[Finding]:

@@ -117,10 +117,10 @@ class DeriveConfig(Section):
 class DetectConfig(Section):
     """The detector banks and the first alarm policy: one setting for all series."""
 
-    p_open: float = Field(1e-3, gt=0, lt=1, description="a sample above this p-value is never strange")
-    p_close: float = Field(3e-3, gt=0, lt=1, description="p-value above which it counts as recovered")
+    p_open: float = Field(3.5e-3, gt=0, lt=1, description="a sample above this p-value is never strange")
+    p_close: float = Field(5.5e-3, gt=0, lt=1, description="p-value above which it counts as recovered")
     false_per_day: float = Field(
-        0.3,
+        3.0,
         gt=0,
         description="false findings a day of one series; 10,000 make ten times as many; tightens p_open",
     )

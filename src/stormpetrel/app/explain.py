@@ -207,7 +207,7 @@ def _judged(past: _Past, time_unix_nano: int) -> Judged:
         float(scores.expected[row]),
         float(scores.low[row]),
         float(min(scores.high[row], max(past.info.greatest(), observed))),
-        float(scores.p_value[row]),
+        float(scores.alarm[row]),
         past.bank.heads[int(scores.head[row])],
         past.interval_seconds,
     )

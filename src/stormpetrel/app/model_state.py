@@ -21,6 +21,7 @@ from stormpetrel.app.model_file import ModelState, Part
 from stormpetrel.app.model_rows import SeriesKeys, arranged, blank_bank, cut, rows_of
 from stormpetrel.app.pipeline import Pipeline, build_banks
 from stormpetrel.detect import policy as policies
+from stormpetrel.detect.discovery import WEALTH
 from stormpetrel.detect.policy import AlarmPolicy
 from stormpetrel.ingest.admit_state import VERSION as GATE_VERSION
 from stormpetrel.ingest.admit_state import empty_state, to_snapshot
@@ -158,7 +159,12 @@ def _restore_banks(
 def _restore_policy(pipeline: Pipeline, policy: AlarmPolicy, saved: Part, rows: Rows) -> None:
     version = np.array([policies.STATE_VERSION], np.int64)
     width = policy.bytes_per_series // 8
-    placed = arranged(saved.arrays, rows, {"version": version, "state": np.zeros((1, width), np.int64)})
+    blank = {
+        "version": version,
+        "state": np.zeros((1, width), np.int64),
+        "wealth": np.zeros((1, WEALTH)),
+    }
+    placed = arranged(saved.arrays, rows, blank)
     found = [finding_of(one) for one in saved.notes["open"]]
     ids: dict[str, int] = {}
     if found:

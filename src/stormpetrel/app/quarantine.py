@@ -156,7 +156,7 @@ class QuarantineDesk:
         if not len(admitted.batch):
             return float("nan"), 0
         scores = build_banks(self._config)[0].update(admitted)
-        return float(scores.expected[-1]), int(np.count_nonzero(scores.p_value <= _P_STRANGE))
+        return float(scores.expected[-1]), int(np.count_nonzero(scores.alarm <= _P_STRANGE))
 
 
 def _merged(stored: MetricBatch, released: MetricBatch) -> MetricBatch:

@@ -115,13 +115,7 @@ class Runtime:
     def _assemble(self) -> None:
         config, clock = self.config, self.clock
         now = clock.now_unix_nano()
-        self.registry = SeriesRegistry(config.intake.max_series_per_source)
-        self.pipeline = Pipeline(config, self.registry)
-        self.pipeline.gate.resume(self._store.last_samples(now - from_seconds(config.intake.late_seconds)))
-        spill = Spill(config.data_dir / "spill", config.intake.spill_bytes)
-        series, self._spilled_tokens = recover(spill, list(self._store.all_series()), self.pipeline.gate)
-        self.registry.load(series)
-        self._warm_window = Window(now - from_seconds(config.detect.warm_start_hours * 3600), now)
+        spill = self._recall(now)
         self._health = SourceHealth(self.registry)
         self._prepare = Prepare(config.redact)
         self._tally = SourceTally(self._health, self._prepare.text)
@@ -154,6 +148,18 @@ class Runtime:
             )
         )  # fmt: skip
         self._sources = self._build_sources(decoders)
+
+    def _recall(self, now: int) -> Spill:
+        """The registry and a pipeline with what store and spill know of series and their newest samples."""
+        config = self.config
+        self.registry = SeriesRegistry(config.intake.max_series_per_source)
+        self.pipeline = Pipeline(config, self.registry)
+        self.pipeline.gate.resume(self._store.last_samples(now - from_seconds(config.intake.late_seconds)))
+        spill = Spill(config.data_dir / "spill", config.intake.spill_bytes)
+        series, self._spilled_tokens = recover(spill, list(self._store.all_series()), self.pipeline.gate)
+        self.registry.load(series)
+        self._warm_window = Window(now - from_seconds(config.detect.warm_start_hours * 3600), now)
+        return spill
 
     def _load_decoders(self) -> dict[str, Decoder]:
         limit = self.config.server.max_unpacked_bytes

@@ -126,6 +126,20 @@ class Purse:
         share: float = max(active, 1) ** (self._growth - 1.0)
         return float(self.rules[BASE]) * share
 
+    def by_series(self, size: int) -> F64:
+        """The wealth of the group of each series, float64[size, WEALTH]; zeros where it has none yet."""
+        found = np.zeros((size, WEALTH))
+        known = np.flatnonzero(self._group[:size] >= 0)
+        found[known] = self._wealth[self._group[known]]
+        return found
+
+    def restore(self, by_series: F64) -> None:
+        """Take over what `by_series` gave, of series that may have other numbers now."""
+        rich = np.flatnonzero(by_series.any(axis=1)).astype(np.uint32)
+        if len(rich):
+            self._meet(rich)
+            self._wealth[self._group[rich]] = by_series[rich]
+
     def _meet(self, series: NDArray[np.uint32]) -> None:
         most = int(series.max()) + 1
         if most > len(self._group):

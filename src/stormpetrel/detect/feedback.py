@@ -99,14 +99,14 @@ class FeedbackBook:
         rows = np.flatnonzero(self._mask[np.minimum(batch.series, last)]) if last else np.empty(0, np.int64)
         if not len(rows):
             return Weighed(scores, rows)
-        p_value = scores.p_value.copy()
+        alarm = scores.alarm.copy()
         for key, series in self._series.items():
             if key[0] != detector or key[1] not in heads:
                 continue
             mine = rows[(batch.series[rows] == series) & (scores.head[rows] == list(heads).index(key[1]))]
             if len(mine):
-                p_value[mine] *= factors(self._about[key], batch.time_unix_nano[mine])
-        return Weighed(replace(scores, p_value=np.minimum(p_value, 1.0)), rows)
+                alarm[mine] *= factors(self._about[key], batch.time_unix_nano[mine])
+        return Weighed(replace(scores, alarm=np.minimum(alarm, 1.0)), rows)
 
     def told(
         self, weighed: Weighed, batch: MetricBatch, scores: Scores, found: list[Finding]
@@ -131,9 +131,9 @@ class FeedbackBook:
 
 def _plain(one: Finding, rows: dict[tuple[int, int], int], heard: Scores, scores: Scores) -> Finding:
     row = rows.get((one.evidence.series, one.evidence.end_unix_nano))
-    if row is None or one.evidence.p_value != heard.p_value[row] or heard.p_value[row] == scores.p_value[row]:
+    if row is None or one.evidence.p_value != heard.alarm[row] or heard.alarm[row] == scores.alarm[row]:
         return one
-    plain = float(scores.p_value[row])
+    plain = float(scores.alarm[row])
     weight = f"{one.evidence.p_value / plain:.3g}"
     return replace(
         one,

@@ -56,15 +56,15 @@ class AlarmSettings:
             long it does: see `detect.discovery`.
     """
 
-    p_open: float = 1e-3
-    p_close: float = 3e-3
+    p_open: float = 3.5e-3
+    p_close: float = 5.5e-3
     hold_samples: int = 3
-    at_once_share: float = 0.1
+    at_once_share: float = 0.25
     p_severe: float = 1e-12
     close_seconds: float = 120.0
     refractory_seconds: float = 900.0
     silent_close_seconds: float = 86_400.0
-    false_per_day: float = 0.3
+    false_per_day: float = 3.0
     discovery_share: float = 0.05
     discovery_memory_seconds: float = 3600.0
 
@@ -159,7 +159,7 @@ class AlarmPolicy:
         self._active = max(self._active, int(np.count_nonzero(self._state[:, gate.SEEN])))
         close, refractory = from_seconds(s.close_seconds), from_seconds(s.refractory_seconds)
         gate.sift(
-            (batch.series, batch.time_unix_nano, scores.p_value),
+            (batch.series, batch.time_unix_nano, scores.alarm),
             self._state,
             (s.p_open, s.p_close, s.at_once_share, s.p_severe, s.hold_samples, close, refractory),
             self._purse.arrays(batch.series, self._active),
@@ -202,7 +202,7 @@ class AlarmPolicy:
             expected=float(scores.expected[row]),
             low=float(scores.low[row]),
             high=min(float(scores.high[row]), max(info.greatest(), observed)),
-            p_value=float(scores.p_value[row]),
+            p_value=float(scores.alarm[row]),
             unit=wording.unit_of(info),
         )
         interval = to_seconds(int(self._state[series, gate.INTERVAL]))
@@ -251,17 +251,22 @@ class AlarmPolicy:
 
     def snapshot(self) -> Snapshot:
         """Copies of the state arrays by series; open findings are not in them, see `open_findings`."""
-        return {"version": np.array([STATE_VERSION], np.int64), "state": self._state.copy()}
+        return {
+            "version": np.array([STATE_VERSION], np.int64),
+            "state": self._state.copy(),
+            "wealth": self._purse.by_series(len(self._state)),
+        }
 
     def restore(self, snapshot: Snapshot, open_findings: Sequence[Finding]) -> None:
         """Take over a snapshot with the findings open then; ValueError names a version that misfits."""
         found = int(snapshot["version"][0]) if "version" in snapshot else None
-        state = snapshot.get("state")
-        if found != STATE_VERSION or state is None:
+        state, wealth = snapshot.get("state"), snapshot.get("wealth")
+        if found != STATE_VERSION or state is None or wealth is None:
             raise ValueError(f"policy state has version {found}, this program reads {STATE_VERSION}")
         if state.dtype != np.int64 or state.shape[1:] != (gate.FIELDS,):
             raise ValueError(f"policy state of version {found} is misshapen: {state.dtype} {state.shape}")
         self._state = np.array(state, np.int64)
+        self._purse.restore(np.array(wealth, np.float64))
         self._open = {f.evidence.series: f for f in open_findings}
         self._active = int(np.count_nonzero(self._state[:, gate.SEEN]))
 

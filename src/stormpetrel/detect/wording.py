@@ -92,38 +92,57 @@ def direction(evidence: Evidence) -> str:
     return "above" if evidence.observed >= evidence.expected else "below"
 
 
+# By head: the title after the name, and the sentence after the series. A head without a line of its own is
+# told as a distance from the usual range.
+_TITLES = {
+    "flatline": "stuck at {seen}",
+    "jump": "{moved}",
+    "lasting": "{side} its usual level for long",
+    "level_shift": "shifted {way}",
+    "season": "far {side} its usual for this time of day",
+    "forecast": "broke its pattern",
+    "spread": "unusually restless",
+    "still": "unusually still",
+    "drift": "drifting {way}",
+}
+_SENTENCES = {
+    "flatline": "has repeated {seen} for longer than ever before: {rare}.",
+    "jump": "went from {usual} to {seen} within one sample, usually within {band}: {rare}.",
+    "lasting": "has been {side} its expected {usual} for longer than ever before, last {seen}: {rare}.",
+    "level_shift": "has been {side} its expected {usual} for a while, last {seen}: {rare}.",
+    "forecast": "moved to {seen}, which its last changes do not explain (expected {usual}): {rare}.",
+    "spread": "varies more than it usually does, last {seen}, expected {usual}: {rare}.",
+    "still": "has not varied as it usually does for longer than ever before, last {seen}: {rare}.",
+    "drift": "has drifted for long, in steps too small to be strange, to {seen}; the expected moved with it.",
+}
+_INSIDE = "is {seen}, within its usual range {band}, but strange in several views at once: {rare}."
+_FAR = "is {seen}, {side} the expected {usual} (usual range {band}): {rare}."
+
+
+def _words(evidence: Evidence) -> dict[str, str]:
+    """What titles and sentences are made of."""
+    unit = evidence.unit
+    up = evidence.observed >= evidence.expected
+    return {
+        "seen": amount(evidence.observed, unit),
+        "usual": amount(evidence.expected, unit),
+        "band": f"{amount(evidence.low, unit)} to {amount(evidence.high, unit)}",
+        "side": direction(evidence),
+        "way": "up" if up else "down",
+        "moved": "jumped up" if up else "dropped",
+    }
+
+
 def title(info: SeriesInfo, head: str, evidence: Evidence) -> str:
     """A short title; a number only where it is the story."""
     name = plain_name(info.metric)
     if info.kind is MetricKind.COUNTER:  # its rate is judged; the total itself only ever rises
         name = f"{name.removesuffix(' total')} rate"
-    if head == "flatline":
-        return f"{name} stuck at {amount(evidence.observed, evidence.unit)}"
-    if head == "jump":
-        return f"{name} {'jumped up' if evidence.observed >= evidence.expected else 'dropped'}"
-    if head == "lasting":
-        return f"{name} {direction(evidence)} its usual level for long"
-    if head == "level_shift":
-        return f"{name} shifted {'up' if evidence.observed >= evidence.expected else 'down'}"
-    return f"{name} far {direction(evidence)} its usual range"
+    return f"{name} {_TITLES.get(head, 'far {side} its usual range').format(**_words(evidence))}"
 
 
 def sentence(info: SeriesInfo, head: str, evidence: Evidence, interval_seconds: float) -> str:
     """Why: what was seen, what was expected, in which band, and how rare that is."""
-    unit = evidence.unit
-    seen, usual = amount(evidence.observed, unit), amount(evidence.expected, unit)
-    band = f"{amount(evidence.low, unit)} to {amount(evidence.high, unit)}"
-    rare = rarity(evidence.p_value, interval_seconds)
-    name = info.text()
-    if head == "flatline":
-        return f"{name} has repeated {seen} for longer than ever before: {rare}."
-    if head == "jump":
-        return f"{name} went from {usual} to {seen} within one sample, usually within {band}: {rare}."
-    if head == "lasting":
-        side = direction(evidence)
-        return (
-            f"{name} has been {side} its expected {usual} for longer than ever before, last {seen}: {rare}."
-        )
-    if head == "level_shift":
-        return f"{name} has been {direction(evidence)} its expected {usual} for a while, last {seen}: {rare}."
-    return f"{name} is {seen}, {direction(evidence)} the expected {usual} (usual range {band}): {rare}."
+    inside = evidence.low <= evidence.observed <= evidence.high
+    words = _words(evidence) | {"rare": rarity(evidence.p_value, interval_seconds)}
+    return f"{info.text()} {_SENTENCES.get(head, _INSIDE if inside else _FAR).format(**words)}"

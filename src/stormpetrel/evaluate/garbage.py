@@ -12,7 +12,7 @@ from stormpetrel.detect.metrics.robust import RobustBank
 from stormpetrel.detect.policy import AlarmPolicy
 from stormpetrel.evaluate import labelled, scoring, spoil
 from stormpetrel.evaluate.labelled import SeriesFile
-from stormpetrel.evaluate.metrics import HOLD_SECONDS, SMOOTH, held_rank, strangeness, while_open
+from stormpetrel.evaluate.metrics import while_open
 from stormpetrel.evaluate.report import Cell, EvaluationReport
 from stormpetrel.ingest.admit import Admission, QualityGate
 from stormpetrel.ingest.late import place_late
@@ -58,10 +58,8 @@ class _Path:
         """Rank and alarm of every admitted row."""
         scores = self._bank.update(admission.admitted)
         batch = admission.admitted.batch
-        opened = while_open(self._policy.verdicts(batch, scores).verdict, 1)[:, 0]
-        steps = np.diff(batch.time_unix_nano[:65]) / NANOS_PER_SECOND
-        hold = float(np.exp(-(np.median(steps) if len(steps) else 60.0) / HOLD_SECONDS))
-        return held_rank(strangeness(scores, 1), SMOOTH, hold), opened
+        opened = while_open(self._policy.verdicts(batch, scores).verdict)
+        return np.nan_to_num(scores.rank, nan=0.0), opened
 
 
 class GarbageEvaluation:

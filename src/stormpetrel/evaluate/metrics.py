@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
-from numba import njit
 from numpy.typing import NDArray
 
 from stormpetrel.detect import gate
+from stormpetrel.detect.metrics.group import GroupHead
 from stormpetrel.detect.metrics.robust import RobustBank
 from stormpetrel.detect.policy import AlarmPolicy
-from stormpetrel.evaluate import labelled, scoring
+from stormpetrel.evaluate import labelled, scoring, windows
 from stormpetrel.evaluate.labelled import Measured, SeriesFile
 from stormpetrel.evaluate.report import Cell, EvaluationReport
-from stormpetrel.model.finding import Scores
+from stormpetrel.evaluate.volume import dominant_period, volume_under_surface
 from stormpetrel.model.signal import AdmittedMetrics, MetricBatch, SeriesInfo
 from stormpetrel.model.time import NANOS_PER_SECOND
 
 GAP_FACTOR = 5.0  # silence of more than this many usual intervals is a gap, as at intake
-SMOOTH, HOLD_SECONDS = 0.6, 1200.0  # of the rank: an incident stays remarkable for some twenty minutes
-_FIGURES = ("auc_pr", "precision", "recall", "alarm_f1", "false_per_series_day")
-
-
-@njit(cache=True, nogil=True)
-def held_rank(surprise: NDArray[np.float64], smooth: float, hold: float) -> NDArray[np.float64]:
-    """Light smoothing, then a peak that decays: an incident stays remarkable for a while. Causal."""
-    out = np.empty_like(surprise)
-    mean = peak = 0.0
-    for k in range(len(surprise)):
-        mean += smooth * (surprise[k] - mean)
-        peak = max(mean, peak * hold)
-        out[k] = peak
-    return out
+_FIGURES = ("vus_pr", "auc_pr", "precision", "recall", "alarm_f1", "false_per_series_day")
 
 
 class MetricsEvaluation:
@@ -70,34 +58,28 @@ def prediction_path(file: SeriesFile, out: Path) -> Path:
 def predict(file: SeriesFile, out: Path) -> None:
     """Play one file through bank and policy and write its prediction."""
     measured = labelled.measurements(file)
-    columns, n = measured.values.shape
-    scores, alarm = judge(measured)
-    p = np.nan_to_num(scores.p_value, nan=1.0).reshape(n, columns)
-    p_value = np.minimum(p.min(axis=1) * columns, 1.0)
-    steps = np.diff(measured.time_unix_nano[:65]) / NANOS_PER_SECOND
-    hold = float(np.exp(-(np.median(steps) if len(steps) else 60.0) / HOLD_SECONDS))
-    rank = held_rank(strangeness(scores, columns), SMOOTH, hold)
+    rank, p_value, alarm = judge(measured)
     table = pa.table(
-        {"timestamp": measured.timestamp, "rank": rank, "p_value": p_value, "alarm": alarm.any(axis=1)}
+        {
+            "timestamp": measured.timestamp,
+            "rank": np.nan_to_num(rank, nan=0.0),
+            "p_value": np.nan_to_num(p_value, nan=1.0),
+            "alarm": alarm,
+        }
     )
     path = prediction_path(file, out)
     path.parent.mkdir(parents=True, exist_ok=True)
     pa.parquet.write_table(table, path, compression="zstd")
 
 
-def strangeness(scores: Scores, columns: int) -> NDArray[np.float64]:
-    """float64[n]: half log surprise, half log distance in bands; mean of the strangest quarter of columns."""
-    p = np.nan_to_num(scores.p_value, nan=1.0)
-    half = np.maximum((scores.high - scores.low) / 2, 1e-12)
-    distance = np.nan_to_num(np.abs(scores.observed - scores.expected) / half, nan=0.0, posinf=1e6)
-    surprise = np.log1p(-np.log10(np.maximum(p, 1e-30)))
-    mixed = (0.5 * np.log1p(distance) + 0.5 * surprise).reshape(-1, columns)
-    strongest: NDArray[np.float64] = np.sort(mixed, axis=1)[:, -max(1, columns // 4) :].mean(axis=1)
-    return strongest
+def judge(
+    measured: Measured, bank: RobustBank | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Rank, alarm p-value and whether a finding is open, row by row; NaN where nothing can be said.
 
-
-def judge(measured: Measured) -> tuple[Scores, NDArray[np.bool_]]:
-    """Scores row by row (all columns of a time, then the next), and bool[n, columns]: a finding is open."""
+    Several columns are the metrics of one entity, and judged as a group. `bank`: a fresh one, by default
+    with default settings.
+    """
     columns, n = measured.values.shape
     times = measured.time_unix_nano
     batch = MetricBatch(
@@ -108,16 +90,20 @@ def judge(measured: Measured) -> tuple[Scores, NDArray[np.bool_]]:
     steps = np.diff(times, prepend=times[:1])
     usual = float(np.median(steps[1:65])) if n > 1 else 0.0
     resumed = np.repeat(steps > GAP_FACTOR * max(usual, 1.0), columns)
-    bank = RobustBank()
+    bank = bank or RobustBank()
     scores = bank.update(AdmittedMetrics(batch, batch.value, resumed))
-    policy = AlarmPolicy(bank, _describe)
-    return scores, while_open(policy.verdicts(batch, scores).verdict, columns)
+    if columns > 1:
+        together = GroupHead().update(np.zeros(len(batch), np.uint32), batch, scores)
+        batch = MetricBatch(np.zeros(n, np.uint32), times, measured.values[0])
+        scores = replace(scores, rank=together.rank, alarm=together.alarm)
+    verdict = AlarmPolicy(bank, _describe).verdicts(batch, scores).verdict
+    return scores.rank, scores.alarm, while_open(verdict)
 
 
-def while_open(verdict: NDArray[np.uint8], columns: int) -> NDArray[np.bool_]:
-    """True from the row that opens a finding to the row before the one that closes it, per column."""
+def while_open(verdict: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """True from the row that opens a finding to the row before the one that closes it."""
     steps = (verdict == gate.OPENS).astype(np.int8) - (verdict == gate.CLOSES).astype(np.int8)
-    is_open: NDArray[np.bool_] = np.cumsum(steps.reshape(-1, columns), axis=0) > 0
+    is_open: NDArray[np.bool_] = np.cumsum(steps) > 0
     return is_open
 
 
@@ -132,11 +118,25 @@ def _scored(file: SeriesFile, out: Path) -> scoring.SeriesScore | None:
         return None
     written = pa.parquet.read_table(prediction_path(file, out))
     rank, alarm = written["rank"].to_numpy(), written["alarm"].to_numpy()
-    seconds = labelled.measurements(file).time_unix_nano / NANOS_PER_SECOND
-    first, test_only = labelled.judged_from(file, len(label))
+    measured = labelled.measurements(file)
+    seconds, values = measured.time_unix_nano / NANOS_PER_SECOND, measured.values[0]
+    begin, test_only = labelled.judged_from(file, len(label))
     if test_only:
-        return scoring.score(label[first:], rank[first:], alarm[first:], seconds[first:], 0)
-    return scoring.score(label, rank, alarm, seconds, first)
+        label, rank, alarm = label[begin:], rank[begin:], alarm[begin:]
+        seconds, values, begin = seconds[begin:], values[begin:], 0
+    known = windows.read_windows(file.path.parent)
+    mine = known.get(file.name, ())
+    return replace(
+        scoring.score(label, rank, alarm, seconds, begin),
+        vus_pr=volume_under_surface(label, rank, dominant_period(values)),
+        gained=windows.gained(scoring.onsets(alarm, seconds), len(label), mine) if known else float("nan"),
+        windows=len(mine),
+        outside_mean=test_only,
+    )
+
+
+def _nab(scores: list[scoring.SeriesScore]) -> float:
+    return windows.standard_score([s.gained for s in scores], sum(s.windows for s in scores))
 
 
 def _report(by_set: dict[str, list[scoring.SeriesScore]], files: int) -> EvaluationReport:
@@ -144,22 +144,28 @@ def _report(by_set: dict[str, list[scoring.SeriesScore]], files: int) -> Evaluat
     means: dict[str, list[float]] = {name: [] for name in _FIGURES}
     for dataset, scores in sorted(by_set.items()):
         pooled = scoring.pooled(scores)
-        rows.append((dataset, len(scores), sum(s.events for s in scores), *(pooled[f] for f in _FIGURES)))
+        figures_of_set = (*(pooled[f] for f in _FIGURES), _nab(scores))
+        rows.append((dataset, len(scores), sum(s.events for s in scores), *figures_of_set))
+        if any(s.outside_mean for s in scores):
+            continue
         for name in _FIGURES:
             means[name].append(pooled[name])
     figures = {name: float(np.nanmean(values)) if values else float("nan") for name, values in means.items()}
     if rows:
-        events = sum(s.events for scores in by_set.values() for s in scores)
-        total = sum(map(len, by_set.values()))
-        rows.append(("mean of sets", total, events, *(figures[name] for name in _FIGURES)))
+        every = [s for scores in by_set.values() for s in scores if not s.outside_mean]
+        figures["nab_standard"] = _nab([s for s in every if s.gained == s.gained])
+        events = sum(s.events for s in every)
+        shown = (*(figures[name] for name in _FIGURES), figures["nab_standard"])
+        rows.append(("mean of sets", len(every), events, *shown))
     return EvaluationReport(
         area="metrics",
-        columns=("set", "series", "events", *_FIGURES),
+        columns=("set", "series", "events", *_FIGURES, "nab_standard"),
         rows=tuple(rows),
         figures=figures,
         notes=(
             f"{files} files predicted; one default configuration for all; labels were read afterwards.",
-            "auc_pr: average precision of `rank` over all points; alarms count from their onset,"
-            " after the first 15 %; precision, recall and F1 are pooled over the series of a set.",
+            "vus_pr, auc_pr: of `rank` over all points, mean of the series that have events; alarms count"
+            " from their onset, after the first 15 %; precision, recall and F1 are pooled over a set.",
+            "A set whose files mark test rows (is_test) is scored on those and stands outside the mean.",
         ),
     )

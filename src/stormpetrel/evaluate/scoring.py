@@ -19,7 +19,8 @@ _DAY = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class SeriesScore:
-    """One series: average precision (NaN without a label) and counts of alarms and events."""
+    """One series: VUS-PR and average precision (NaN without a label), counts of alarms and events, and what
+    its alarms gain in labelled windows (NaN without any windows in the data set), of which it has some."""
 
     auc_pr: float
     alarms: int
@@ -27,6 +28,10 @@ class SeriesScore:
     events: int
     found: int
     days: float
+    vus_pr: float = float("nan")
+    gained: float = float("nan")
+    windows: int = 0
+    outside_mean: bool = False
 
 
 def average_precision(label: NDArray[np.bool_], rank: NDArray[np.float64]) -> float:
@@ -93,9 +98,10 @@ def pooled(scores: list[SeriesScore]) -> dict[str, float]:
     alarms, true = sum(s.alarms for s in scores), sum(s.true_alarms for s in scores)
     counted, found = sum(s.events for s in scores), sum(s.found for s in scores)
     precision, recall = true / max(alarms, 1), found / max(counted, 1)
-    ranked = [s.auc_pr for s in scores if s.auc_pr == s.auc_pr]
+    ranked = [s for s in scores if s.auc_pr == s.auc_pr]
     return {
-        "auc_pr": float(np.mean(ranked)) if ranked else float("nan"),
+        "vus_pr": float(np.mean([s.vus_pr for s in ranked])) if ranked else float("nan"),
+        "auc_pr": float(np.mean([s.auc_pr for s in ranked])) if ranked else float("nan"),
         "precision": precision,
         "recall": recall,
         "alarm_f1": 2 * precision * recall / max(precision + recall, 1e-12),

@@ -35,6 +35,12 @@ class Scores:
             NaN means *warming up* or nothing to judge: never zero for "don't know".
         observed, expected, low, high: float64[n], the judged value and the band it was judged against.
         head: uint8[n], index into the bank's `heads`: which of its views was the strangest.
+        rank: float64[n], at least 0: how remarkable this moment is beside the others of its series,
+            higher is stranger, NaN where nothing can be said. It orders moments, in an incident also
+            those after its peak; it is no probability and opens nothing.
+        alarm: float64[n] in (0, 1], NaN where `p_value` is: the p-value a policy acts on. All views
+            together, over a few samples, in the light of the series' own record: what has happened
+            often is not news, however unusual the single sample.
     """
 
     p_value: NDArray[np.float64]
@@ -43,6 +49,8 @@ class Scores:
     low: NDArray[np.float64]
     high: NDArray[np.float64]
     head: NDArray[np.uint8]
+    rank: NDArray[np.float64]
+    alarm: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.p_value)

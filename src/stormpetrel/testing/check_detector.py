@@ -20,7 +20,7 @@ MakeBank = Callable[[], DetectorBank]
 
 _STEP = 60_000_000_000  # one sample a minute
 _START = 1_700_000_000_000_000_000
-_FIELDS = ("p_value", "observed", "expected", "low", "high", "head")
+_FIELDS = ("p_value", "observed", "expected", "low", "high", "head", "rank", "alarm")
 
 
 def admitted(
@@ -89,6 +89,12 @@ def check_shape(make: MakeBank) -> None:
     judged = p[~np.isnan(p)]
     _require(bool(((judged > 0) & (judged <= 1)).all()), "every p-value lies in (0, 1]")
     _require(bool((scores.head < len(bank.heads)).all()), "head is an index into heads")
+    _require(bool(np.array_equal(np.isnan(scores.alarm), np.isnan(p))), "alarm is NaN where the p-value is")
+    told = scores.alarm[~np.isnan(p)]
+    _require(bool(((told > 0) & (told <= 1)).all()), "every alarm p-value lies in (0, 1]")
+    known = np.isfinite(scores.rank)
+    _require(bool((scores.rank[known] >= 0).all()), "a rank is at least 0, or NaN")
+    _require(bool(known[~np.isnan(p)].all()), "what has a p-value has a rank")
     empty = bank.update(take(rows, slice(0, 0)))
     _require(len(empty) == 0, "an empty batch has an empty answer")
 

@@ -17,7 +17,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from stormpetrel.detect.metrics import tail
+from stormpetrel.detect.metrics import mixture_layout, tail
+from stormpetrel.detect.metrics.drift import drift_log_p
 from stormpetrel.detect.metrics.layout import (
     AFAR,
     BLIND_SCORE,
@@ -36,6 +37,7 @@ from stormpetrel.detect.metrics.layout import (
     FLAT_RUN,
     FLOOR_OF_LEVEL,
     FLOOR_OF_MAGNITUDE,
+    FORECAST,
     FREE_EPISODES,
     HAS_PREV,
     HEADS,
@@ -63,6 +65,7 @@ from stormpetrel.detect.metrics.layout import (
     S_N,
     S_UP,
     SCORED_HEADS,
+    SEASON,
     SEASON_GAIN,
     SEASON_REVEALS,
     SEASON_TRIAL,
@@ -72,18 +75,29 @@ from stormpetrel.detect.metrics.layout import (
     SLOTS,
     SMALL_STEP,
     SPARSE,
+    SPREAD,
     STEPS_NEEDED,
+    STILL,
     STREAK,
+    TREND,
     UNUSUAL,
     UP,
     V_DOWN,
     V_FLOOR,
     V_MOST,
+    V_STEP,
     V_UP,
     VIEW,
     N,
 )
 from stormpetrel.detect.metrics.learning import learn, learn_season, remember, restart
+from stormpetrel.detect.metrics.mixture import alarm_log_p, bar_of, excess, look, rank_of
+from stormpetrel.detect.metrics.mixture_learning import learn_mixture, restart_mixture
+
+OTHER_HEADS_LOG = math.log(mixture_layout.OTHER_HEADS)
+
+# The head that speaks for the strangest view of the mixture, in the order of the views.
+HEAD_OF_VIEW = (AFAR, RESIDUAL, SEASON, FORECAST, JUMP, SHIFT, SPREAD, SEASON, TREND, STILL)
 
 F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
@@ -93,15 +107,17 @@ U8 = NDArray[np.uint8]
 @njit(cache=True, nogil=True)
 def update(
     rows: tuple[NDArray[np.uint32], NDArray[np.int64], F64, NDArray[np.bool_]],
-    bank: tuple[F64, F32, F64, F32, U8, NDArray[np.int64]],
+    bank: tuple[F64, F32, F64, F32, U8, NDArray[np.int64], F64, F64],
     warmup: float,
     season_nanos: int,
-    out: tuple[F64, F64, F64, F64, F64, U8],
+    out: tuple[F64, F64, F64, F64, F64, U8, F64, F64],
 ) -> None:
     """Judge and learn all rows in order. `rows`: series, time, signal, resumed; `bank`: state, counts,
-    fits, slot means, slot passes, newest time; `out`: p-value, observed, expected, low, high, head."""
+    fits, slot means, slot passes, newest time, mixtures, weights; `out`: p-value, observed, expected,
+    low, high, head, rank, alarm."""
     series, times, signal, resumed = rows
-    state, counts, fits, profile, passes, newest = bank
+    state, counts, fits, profile, passes, newest, mixtures, weights = bank
+    views = np.zeros(mixture_layout.VIEWS)
     scores = np.zeros(SCORED_HEADS)
     view = np.zeros(VIEW)
     slot_nanos = season_nanos / SLOTS
@@ -111,21 +127,52 @@ def update(
         if not math.isfinite(x) or times[row] <= newest[i]:
             continue
         newest[i] = times[row]
-        s = state[i]
+        s, m = state[i], mixtures[i]
         if resumed[row]:
             restart(s)
+            restart_mixture(m)
         phase = (times[row] % season_nanos) / slot_nanos
         base = season_base(profile[i], passes[i], phase)
         choose(s, counts[i], fits[i])
         predict(s, base, view)
         score(s, x, view, scores)
         p, head = judge(s, counts[i], fits[i], scores, warmup)
+        look(s, m, x, base, views)
+        out[6][row], off = weigh(s, m, excess(m, views, s[N], weights), view[V_MOST])
+        out[7][row], head = mix(m, (s[N], off, drift_log_p(s, m, x)), p, head)
         out[1][row] = x
         own = fits[i, head if head == AFAR else JUMP, tail.BAND]
         report(row, s, view, (p, head, fits[i, RESIDUAL, tail.BAND], own), out)
+        learn_mixture(s, m, x, base)
         learn(s, x, base, view)
         learn_season(s, x, profile[i], passes[i], int(phase))
         remember(s, x)
+
+
+@njit(cache=True, nogil=True)
+def weigh(s: F64, m: F64, off: tuple[float, float], most: float) -> tuple[float, float]:
+    """The rank, NaN while no scale is known, and the excess for the alarm, little where size means little."""
+    rank = rank_of(m, off[0])
+    alarming = min(off[1], mixture_layout.REST_MOST) if most == BLIND_SCORE else off[1]
+    return (rank if s[N] >= mixture_layout.YOUNG else math.nan), alarming
+
+
+@njit(cache=True, nogil=True)
+def mix(m: F64, seen: tuple[float, float, float], p: float, head: int) -> tuple[float, int]:
+    """The alarm head: the mixture's p-value, or that of a single head if it is far smaller, both
+    discounted by the record of excursions; and the head that speaks for it. `seen`: samples so far,
+    the mean excess of this one, and log p of a drift."""
+    log_p = alarm_log_p(m, seen[0], seen[1])
+    if math.isnan(p):
+        return p, head
+    if seen[2] < log_p:
+        return math.exp(seen[2]), TREND
+    single = OTHER_HEADS_LOG + math.log(p) / bar_of(m)
+    if log_p < single:
+        if log_p < math.log(p):
+            head = HEAD_OF_VIEW[int(m[mixture_layout.STRANGEST])]
+        return math.exp(max(log_p, -600.0)), head
+    return math.exp(min(max(single, -600.0), 0.0)), head
 
 
 @njit(cache=True, nogil=True)
@@ -154,6 +201,7 @@ def predict(s: F64, base: float, view: F64) -> None:
     view[V_UP] = max(s[S_UP] if seasonal else s[UP], floor)
     view[V_DOWN] = max(s[S_DOWN] if seasonal else s[DOWN], floor)
     view[V_FLOOR] = floor
+    view[V_STEP] = s[QUANTUM] if counts_in_wholes and s[QUANTUM] == math.floor(s[QUANTUM]) else 0.0
     at_rest = s[RUNS] < SPARSE * s[N] and abs(s[LEVEL]) <= REST * s[MAGNITUDE]
     view[V_MOST] = BLIND_SCORE if at_rest else 1e9
 
@@ -198,7 +246,7 @@ def score(s: F64, x: float, view: F64, scores: F64) -> None:
     drift = s[DRIFT] + DRIFT_RATE * (min(max(residual, -limit), limit) - s[DRIFT])
     s[DRIFT] = drift
     scores[AFAR] = over(abs(x - s[LONG]), max(s[LONG_SCALE], view[V_FLOOR]), most)
-    scores[SHIFT] = over(abs(drift), max(s[DRIFT_SCALE], 0.2 * view[V_FLOOR]), most)
+    scores[SHIFT] = over(abs(drift), max(s[DRIFT_SCALE], 0.2 * view[V_FLOOR], 0.5 * view[V_STEP]), most)
 
 
 @njit(cache=True, nogil=True)
@@ -277,13 +325,13 @@ def report(
     s: F64,
     view: F64,
     verdict: tuple[float, int, float, float],
-    out: tuple[F64, F64, F64, F64, F64, U8],
+    out: tuple[F64, F64, F64, F64, F64, U8, F64, F64],
 ) -> None:
     """Write one answer. `verdict`: p-value, head, band edges (in scales) of residuals and of that head.
 
     The band is that of the residuals unless another comparison is what makes the sample unusual.
     """
-    p_values, _observed, expected, low, high, heads = out
+    p_values, _observed, expected, low, high, heads, _rank, _alarm = out
     p, head, edge, own_edge = verdict
     p_values[row] = p
     heads[row] = head

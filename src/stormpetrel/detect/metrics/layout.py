@@ -50,7 +50,9 @@ FLAT_RUN = 720.0  # a flatline older than this is the new normal
 RESIDUAL, JUMP, SHIFT, AFAR, FLAT, LASTING = 0, 1, 2, 3, 4, 5
 SCORED_HEADS = 4  # those with a learnt tail; the p-values of runs are a formula
 HEADS = 6
+SEASON, FORECAST, SPREAD, STILL, TREND = 6, 7, 8, 9, 10  # heads that only the mixture has
 
-# View of one sample, float64[VIEW]: prediction, its two scales, the floor, and largest score.
-EXPECTED, V_UP, V_DOWN, V_FLOOR, V_MOST = 0, 1, 2, 3, 4
-VIEW = 5
+# View of one sample, float64[VIEW]: prediction, its two scales, the floor, largest score, and the
+# whole step that is no shift by itself.
+EXPECTED, V_UP, V_DOWN, V_FLOOR, V_MOST, V_STEP = 0, 1, 2, 3, 4, 5
+VIEW = 6
