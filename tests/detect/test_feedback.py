@@ -82,21 +82,22 @@ def scores(p_value: list[float], head: list[int]) -> Scores:
     return Scores(ones, ones, ones, ones, ones, np.array(head, np.uint8), ones, np.array(p_value))
 
 
-HEADS = ("residual", "jump")
+HEADS = ("residual", "jump", "flatline")
 
 
 def batch(series: list[int], at: int = T0) -> MetricBatch:
     return MetricBatch(np.array(series, np.uint32), np.full(len(series), at), np.ones(len(series)))
 
 
-def test_only_that_series_and_that_head_are_weighed() -> None:
+def test_only_that_series_and_that_kind_of_head_are_weighed() -> None:
     book = FeedbackBook([opinion(Opinion.NOT_USEFUL)], {"up": 2, "other": 1})
-    given_scores = scores([1e-4, 1e-4, 1e-4, math.nan, 0.5], [0, 0, 1, 0, 0])
-    rows = batch([2, 1, 2, 2, 2])
+    given_scores = scores([1e-4, 1e-4, 1e-4, math.nan, 0.5, 1e-4], [0, 0, 2, 0, 0, 1])
+    rows = batch([2, 1, 2, 2, 2, 2])
     weighed = book.weigh("robust", HEADS, rows, given_scores)
     assert weighed.scores.alarm.tolist()[:3] == pytest.approx([4e-4, 1e-4, 1e-4])
     assert math.isnan(weighed.scores.alarm[3])
     assert weighed.scores.alarm[4] == 1.0, "a p-value stays one"
+    assert weighed.scores.alarm[5] == pytest.approx(4e-4), "a jump is a strange value too"
     assert given_scores.alarm[0] == 1e-4, "what the bank said is left alone"
     assert book.weigh("another", HEADS, rows, given_scores).scores.alarm[0] == 1e-4
     assert book.weigh("robust", HEADS, batch([7_000_000]), scores([0.1], [0])).scores.alarm[0] == 0.1

@@ -161,7 +161,7 @@ def test_a_token_secret_is_shown_once_and_revoking_works() -> None:
         assert "petrel_4_secret" in (await client.post("/settings/tokens", data=form)).text
         assert "petrel_4_secret" not in (await client.get("/settings/tokens")).text
         assert estate.caller_of_token("petrel_4_secret") is not None
-        assert (await client.post("/settings/tokens/t3/revoke", data={"csrf": csrf})).status_code == 303
+        assert (await client.post("/settings/tokens/t4/revoke", data={"csrf": csrf})).status_code == 303
         assert estate.caller_of_token("petrel_4_secret") is None
         assert (await client.post("/settings/tokens", data={"csrf": csrf, "name": "x"})).status_code == 400
         bad = {"csrf": csrf, "name": "<b>", "scope": "read"}

@@ -9,7 +9,7 @@ sample, so that a replay hears what the live system heard, when it heard it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,7 +29,15 @@ ATTRIBUTE = "rarer_by_feedback"
 
 _HALF_LIFE = float(from_seconds(HALF_LIFE_DAYS * 86_400.0))
 _FADED = from_seconds(FADED_DAYS * 86_400.0)
-Key = tuple[str, str, str]  # detector, head, subject
+Key = tuple[str, str, str]  # detector, kind, subject
+# What people mean is the kind of thing that happened: which view of a value was the strangest changes from
+# one time to the next.
+KINDS: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("residual", "jump", "level_shift", "far_level", "lasting", "season", "forecast", "drift"), "value"
+    ),
+    **dict.fromkeys(("flatline", "still"), "still"),
+}
 
 
 def factors(given: Iterable[Feedback], times: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -54,7 +62,12 @@ def factor(given: Iterable[Feedback], time_unix_nano: int) -> float:
 
 def key_of(one: Feedback) -> Key:
     """What an opinion is about."""
-    return one.detector, one.head, one.subject
+    return one.detector, kind_of(one.head), one.subject
+
+
+def kind_of(head: str) -> str:
+    """The kind of thing that a head sees; a head of its own kind is called as it is."""
+    return KINDS.get(head, head)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +114,10 @@ class FeedbackBook:
             return Weighed(scores, rows)
         alarm = scores.alarm.copy()
         for key, series in self._series.items():
-            if key[0] != detector or key[1] not in heads:
+            seeing = [number for number, head in enumerate(heads) if kind_of(head) == key[1]]
+            if key[0] != detector or not seeing:
                 continue
-            mine = rows[(batch.series[rows] == series) & (scores.head[rows] == list(heads).index(key[1]))]
+            mine = rows[(batch.series[rows] == series) & np.isin(scores.head[rows], seeing)]
             if len(mine):
                 alarm[mine] *= factors(self._about[key], batch.time_unix_nano[mine])
         return Weighed(replace(scores, alarm=np.minimum(alarm, 1.0)), rows)
@@ -122,7 +136,7 @@ class FeedbackBook:
 
         It depends on the finding's own numbers alone, which do not change while it is open.
         """
-        given = self._about.get((finding.detector, finding.head, finding.evidence.query))
+        given = self._about.get((finding.detector, kind_of(finding.head), finding.evidence.query))
         if not given:
             return True
         weight = factor(given, finding.start_unix_nano)

@@ -45,12 +45,12 @@ def registry() -> SeriesRegistry:
     return found
 
 
-def story() -> list[MetricBatch]:
+def story(excess: float = 6.0) -> list[MetricBatch]:
     """Two alike series, a sample each quarter of a minute, both a little high at hours 8 and 12."""
     ticks = 16 * 240
     values = np.random.default_rng(4).normal(10.0, 1.0, ticks)
     for hour in (8, 12):
-        values[hour * 240 : hour * 240 + 12] += 4.0
+        values[hour * 240 : hour * 240 + 12] += excess
     times = T0 + np.arange(ticks) * STEP
     return [
         MetricBatch(np.array([0, 1], np.uint32), np.array([at, at]), np.full(2, value))
@@ -98,7 +98,7 @@ def test_it_weighs_from_now_on_and_on_that_series_alone(
 def test_what_is_told_all_the_same_says_how_it_was_weighed(
     registry: SeriesRegistry, control: ControlStore
 ) -> None:
-    batches = story()
+    batches = story(10.0)
     plain, live = Live(registry, control), Live(registry, control)
     plain.take(batches)
     live.take(batches[: 10 * 240])
