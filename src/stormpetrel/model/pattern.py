@@ -127,7 +127,7 @@ class MinerSizes:
         sources, patterns, skeletons: held now.
         evicted: patterns that went because the source had too many, least recently seen first.
         cache_cleared: times the skeleton cache was emptied.
-        folded_sources: lines of sources beyond the limit, mined together as one.
+        folded_lines: lines of sources beyond the limit, mined together as one.
     """
 
     sources: int
@@ -135,4 +135,4 @@ class MinerSizes:
     skeletons: int
     evicted: int
     cache_cleared: int
-    folded_sources: int
+    folded_lines: int

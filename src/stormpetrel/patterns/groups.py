@@ -84,7 +84,7 @@ class Groups:
         self._new_row, self._lines_of, self._on_merge = new_row, lines_of, on_merge
         self.merging = merging
         self.keys: dict[Tokens, Group] = {}
-        self.siblings: dict[Tokens, dict[int, Group]] = {}
+        self.siblings: dict[Tokens, list[Group]] = {}
         self.general: dict[tuple[int, str], list[Group]] = {}
         self.inventive: dict[Place, set[str]] = {}
         self.open: dict[Place, frozenset[str]] = {}
@@ -143,16 +143,14 @@ class Groups:
             if not enough or token == WILD:
                 continue
             wider = (*key[:k], WILD, *key[k + 1 :])
-            apart = self.siblings.setdefault(wider, {})
-            apart[group.row] = group
-            alive = {one.row: one for one in map(root, apart.values())}
-            if len(alive) >= self._needed(key, k):
-                self._merge(list(alive.values()), wider)
+            apart = _alive((*self.siblings.get(wider, ()), group))
+            self.siblings[wider] = apart
+            if len(apart) >= self._needed(key, k):
+                self._merge(apart, wider)
                 return
-        apart = self.siblings.get(key, {})
-        alive = {one.row: one for one in map(root, (group, *apart.values()))}
-        if len(alive) > 1:
-            self._merge(list(alive.values()), key)
+        apart = _alive((*self.siblings.get(key, ()), group))
+        if len(apart) > 1:
+            self._merge(apart, key)
 
     def _needed(self, key: Tokens, k: int) -> int:
         if k == 0:
@@ -162,7 +160,7 @@ class Groups:
 
     def _merge(self, groups: list[Group], key: Tokens) -> None:
         """All become the oldest, under a more general key."""
-        groups.sort(key=lambda group: group.row)
+        groups = sorted(groups, key=lambda group: group.row)
         into = groups[0]
         self._on_merge(groups, into, key)
         said = [group.constants for group in groups if group.constants is not None]
@@ -176,6 +174,33 @@ class Groups:
         self.keys[key] = into
         self.general.setdefault((len(key), key[0]), []).append(into)
         self._evidence(key, into)
+
+    # Bounds ------------------------------------------------------------------------------------------
+
+    def forget(self, gone: Callable[[Group], bool]) -> None:
+        """Let groups go, with all that is known about them."""
+        self.keys = {key: group for key, group in self.keys.items() if not gone(group)}
+        for key, apart in list(self.siblings.items()):
+            left = [group for group in apart if not gone(group)]
+            if left:
+                self.siblings[key] = left
+            else:
+                del self.siblings[key]
+        for place, groups in self.general.items():
+            self.general[place] = [group for group in groups if group.root is group and not gone(group)]
+
+    def shorten(self) -> None:
+        """Keep one tuple a group; the others will find it again."""
+        self.keys = {group.key: group for group in self.live()}
+
+    def bound(self, siblings: int, places: int) -> None:
+        """Begin anew with evidence that has grown too much."""
+        if len(self.siblings) > siblings:
+            self.siblings = {}
+        if len(self.inventive) > places:
+            self.inventive = {}
+        if len(self.open) > places:
+            self.open = {}
 
     # Places that never stop inventing ----------------------------------------------------------------
 
@@ -210,8 +235,7 @@ class Groups:
             wider = self._opened(group.key)
             if wider != group.key:
                 known = self.keys.get(wider)
-                alive = {one.row: one for one in ((group,) if known is None else (root(known), group))}
-                self._merge(list(alive.values()), wider)
+                self._merge([group] if known is None else _alive((known, group)), wider)
 
     def _opened(self, key: Tokens) -> Tokens:
         """The tuple with variables at all places that have been opened; runs of variables become one."""
@@ -235,6 +259,11 @@ def root(group: Group) -> Group:
         group.root = group.root.root
         group = group.root
     return group
+
+
+def _alive(groups: Iterable[Group]) -> list[Group]:
+    """What the groups have become, each once, in order."""
+    return list({one.row: one for one in map(root, groups)}.values())
 
 
 def covers(general: Tokens, key: Tokens) -> bool:

@@ -1,0 +1,93 @@
+"""The compiled pass over a batch of lines: skeleton, look-up, counting. Python is asked only about new skeletons.
+
+What is counted for a pattern stands in one row of `state`; rows are given out by the miner.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from stormpetrel.patterns.skeleton import MISS, find, skeleton
+
+ROOT, LINES, FIRST, LAST, MINUTE, IN_MINUTE, SEVERITY, SOURCE, ID, COLUMNS = 0, 1, 2, 3, 4, 5, 6, 13, 14, 15
+SEVERITIES = 7  # unknown, trace, debug, info, warn, error, fatal
+NEVER = np.iinfo(np.int64).min
+NANOS_PER_MINUTE = 60_000_000_000
+SAMPLE_EVERY, KEEP_EVERY = 128, 8192  # lines of a source: looked at for values; between two cleanings
+FIRST_LOOK, LEARNT = 24, 256  # lines after which the header of a source is guessed, and learnt
+
+DONE, NEW, KEEP, SPILL = 0, 1, 2, 3  # why the pass stopped
+
+
+@njit(cache=True, nogil=True)
+def count(state: NDArray[np.int64], row: int, time: int, severity: int, spill: NDArray[np.int64]) -> None:
+    """One line more of a pattern; a finished minute goes to `spill[spill[0, 0]]` (row, minute, lines)."""
+    state[row, LINES] += 1
+    if state[row, FIRST] == NEVER or time < state[row, FIRST]:
+        state[row, FIRST] = time
+    state[row, LAST] = max(state[row, LAST], time)
+    minute = time // NANOS_PER_MINUTE
+    if minute != state[row, MINUTE]:
+        if state[row, IN_MINUTE] > 0:
+            n = spill[0, 0] + 1
+            spill[0, 0] = n
+            spill[n, 0], spill[n, 1], spill[n, 2] = row, state[row, MINUTE], state[row, IN_MINUTE]
+        state[row, MINUTE], state[row, IN_MINUTE] = minute, 0
+    state[row, IN_MINUTE] += 1
+    level = 0 if severity == 0 else min((severity - 1) // 4 + 1, SEVERITIES - 1)
+    state[row, SEVERITY + level] += 1
+
+
+@njit(cache=True, nogil=True)
+def mine(  # noqa: PLR0913 - one compiled loop; a struct would be unpacked at every call
+    text: NDArray[np.uint8],
+    offsets: NDArray[np.int32],
+    lines: tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.uint8]],
+    place: tuple[int, int, int],
+    table: tuple[NDArray[np.int64], NDArray[np.int32]],
+    state: NDArray[np.int64],
+    seen: NDArray[np.int64],
+    outs: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]],
+) -> tuple[int, int, int, int]:
+    """Take lines from `place[0]` on until Python is needed.
+
+    Args:
+        text, offsets: an Arrow string buffer; line k is `text[offsets[k]:offsets[k + 1]]`.
+        lines: source (index), time_unix_nano and severity number of each line.
+        place: first line; the row that Python found for it, or MISS; how many lines there are.
+        table: keys and values, see `skeleton.find`. Empty keys: nothing is cached.
+        state: int64[rows, COLUMNS].
+        seen: int64[sources], lines so far.
+        outs: pattern id of each line; lines to look at for values (`[0]` is their number); minutes (see
+            `count`); the skeleton of the line at which it stopped.
+
+    Returns:
+        Next line, why it stopped, and for NEW the length and hash of the skeleton.
+    """
+    source, time, severity = lines
+    keys, values = table
+    ids, looked_at, spill, out = outs
+    k, row, n_lines = place
+    while k < n_lines:
+        if row == MISS:
+            n, h = skeleton(text, offsets[k], offsets[k + 1], source[k], out)
+            row = find(keys, values, h)
+            if row == MISS:
+                return k, NEW, n, h
+        row = state[row, ROOT]
+        count(state, row, time[k], severity[k], spill)
+        ids[k] = state[row, ID]
+        seen[source[k]] += 1
+        so_far = seen[source[k]]
+        if so_far % SAMPLE_EVERY == 0:
+            looked_at[0] += 1
+            looked_at[looked_at[0]] = k
+        k += 1
+        row = MISS
+        if so_far % KEEP_EVERY == 0 or so_far == FIRST_LOOK or so_far == LEARNT:
+            return k, KEEP, 0, 0
+        if spill[0, 0] >= len(spill) - 2:
+            return k, SPILL, 0, 0
+    return k, DONE, 0, 0
