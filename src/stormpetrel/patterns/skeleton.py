@@ -61,7 +61,8 @@ def skeleton(text: NDArray[np.uint8], start: int, end: int, seed: int, out: NDAr
     """Write the skeleton of `text[start:end]` into `out`; its length and 64 bit hash (as int64).
 
     A number, a hexadecimal word of six or more (with a digit) and a word with three runs of digits become
-    `0`; inside other words a run of digits becomes `0`, but for one single digit at the end (`ssh2`).
+    `0`; inside other words a run of digits becomes `00`, a single digit stays as it is (`ssh2`), but at the
+    beginning.
 
     Args:
         text: uint8[m]; bytes from 128 on count as letters.
@@ -106,7 +107,10 @@ def skeleton(text: NDArray[np.uint8], start: int, end: int, seed: int, out: NDAr
                 run = m
                 while m < k and _KIND[text[m]] == _DIGIT:
                     m += 1
-                out[n] = text[run] if m - run == 1 and digits == 1 and run > first else _ZERO
+                out[n] = text[run] if m - run == 1 and run > first else _ZERO
+                if m - run > 1 and n < len(out) - 1:  # `eth10` is told from `eth0`
+                    n += 1
+                    out[n] = _ZERO
             n += 1
     return n, _hashed(out, n, seed)
 

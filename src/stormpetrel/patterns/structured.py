@@ -33,7 +33,8 @@ def key_of(message: str) -> tuple[Tokens, tuple[Constant, ...]]:
             return _fields(fields), ()
     if text.count("=") >= 3:
         pairs = {m.group(1): m.group(2).strip('"') for m in _PAIR.finditer(text)}
-        if len(pairs) >= 3 and len(_PAIR.sub("", text).split()) <= 1 and _MESSAGE & pairs.keys():
+        listed = any(value.endswith(",") for value in pairs.values())
+        if len(pairs) >= 3 and not listed and not _PAIR.sub("", text).strip() and _MESSAGE & pairs.keys():
             return _fields(pairs), ()
     if _LONE_FRAME.match(message):
         return ("at", WILD), ()
