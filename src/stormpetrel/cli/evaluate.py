@@ -16,6 +16,9 @@ def evaluate(
     area: Annotated[str, typer.Argument(help="what to evaluate; an unknown name lists the known ones")],
     data: Annotated[Path, typer.Option(help="directory with the labelled data")],
     results: Annotated[Path, typer.Option("--out", help="directory for the predictions; made when missing")],
+    text: Annotated[
+        str | None, typer.Option(help="logs: `raw` (whole lines) or `content` (messages without header)")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure the algorithms of one area on labelled data, with the settings that everybody gets.
@@ -29,10 +32,12 @@ def evaluate(
 
       petrel evaluate metrics --data ~/labelled --out predictions --json | jq .figures
 
+      petrel evaluate logs --data ~/logs --out predictions --text content
+
     Exit codes: 0 done, 1 failed, 2 unknown area or unusable data.
     """
     try:
-        report = run(area, data, results)
+        report = run(area, data, results, text)
     except ImportError as error:
         raise ConfigError(
             f"the evaluation {area!r} cannot be loaded: {error}; repair the package that declares it"

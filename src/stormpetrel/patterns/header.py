@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _DAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
@@ -79,8 +80,19 @@ class Layout:
         """
         if not self.kinds:
             return skeleton
+        match = _quick(self.kinds).match(skeleton)
+        if match:
+            return skeleton[match.end() :]
         end = _walk(self.kinds, columns(skeleton, len(self.kinds) + 2 * _LOOSE + 1))
         return skeleton[end:] if end < len(skeleton) else ""
+
+
+@lru_cache(4096)
+def _quick(kinds: tuple[str, ...]) -> re.Pattern[str]:
+    """A whole header in one expression: what most lines of a source match."""
+    rules = {**_RULES, "epoch": _RULES["number"], "any": _RULES["word"]}
+    parts = (f"(?:{rules[kind]})(?=[\\s|]|$)(?:\\s*\\|\\s*|\\s+|$)" for kind in kinds)
+    return re.compile("\\s*" + "".join(parts))
 
 
 def columns(skeleton: str, most: int = COLUMNS) -> list[Column]:

@@ -41,38 +41,37 @@ def count(state: NDArray[np.int64], row: int, time: int, severity: int, spill: N
 
 
 @njit(cache=True, nogil=True)
-def mine(  # noqa: PLR0913 - one compiled loop; a struct would be unpacked at every call
-    text: NDArray[np.uint8],
-    offsets: NDArray[np.int32],
+def mine(
+    text: tuple[NDArray[np.uint8], NDArray[np.int32]],
     lines: tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.uint8]],
     place: tuple[int, int, int],
     table: tuple[NDArray[np.int64], NDArray[np.int32]],
-    state: NDArray[np.int64],
-    seen: NDArray[np.int64],
+    counts: tuple[NDArray[np.int64], NDArray[np.int64]],
     outs: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]],
 ) -> tuple[int, int, int, int]:
     """Take lines from `place[0]` on until Python is needed.
 
     Args:
-        text, offsets: an Arrow string buffer; line k is `text[offsets[k]:offsets[k + 1]]`.
+        text: bytes and offsets of an Arrow string array; line k is `bytes[offsets[k]:offsets[k + 1]]`.
         lines: source (index), time_unix_nano and severity number of each line.
         place: first line; the row that Python found for it, or MISS; how many lines there are.
         table: keys and values, see `skeleton.find`. Empty keys: nothing is cached.
-        state: int64[rows, COLUMNS].
-        seen: int64[sources], lines so far.
+        counts: of patterns, int64[rows, COLUMNS], and of lines by source, int64[sources].
         outs: pattern id of each line; lines to look at for values (`[0]` is their number); minutes (see
             `count`); the skeleton of the line at which it stopped.
 
     Returns:
         Next line, why it stopped, and for NEW the length and hash of the skeleton.
     """
+    content, offsets = text
     source, time, severity = lines
     keys, values = table
+    state, seen = counts
     ids, looked_at, spill, out = outs
     k, row, n_lines = place
     while k < n_lines:
         if row == MISS:
-            n, h = skeleton(text, offsets[k], offsets[k + 1], source[k], out)
+            n, h = skeleton(content, offsets[k], offsets[k + 1], source[k], out)
             row = find(keys, values, h)
             if row == MISS:
                 return k, NEW, n, h
@@ -91,3 +90,29 @@ def mine(  # noqa: PLR0913 - one compiled loop; a struct would be unpacked at ev
         if spill[0, 0] >= len(spill) - 2:
             return k, SPILL, 0, 0
     return k, DONE, 0, 0
+
+
+@njit(cache=True, nogil=True)
+def mine_one(
+    text: NDArray[np.uint8],
+    line: tuple[int, int, int],
+    table: tuple[NDArray[np.int64], NDArray[np.int32]],
+    counts: tuple[NDArray[np.int64], NDArray[np.int64]],
+    spill: NDArray[np.int64],
+    out: NDArray[np.uint8],
+) -> int:
+    """`mine` for a single line (source, time, severity) that needs no Python; MISS, and nothing done, if it does."""
+    source, time, severity = line
+    keys, values = table
+    state, seen = counts
+    so_far = seen[source] + 1
+    if so_far % SAMPLE_EVERY == 0 or so_far == FIRST_LOOK or spill[0, 0] >= len(spill) - 3:
+        return MISS  # the other fixed numbers of lines are multiples of SAMPLE_EVERY
+    _, h = skeleton(text, 0, len(text), source, out)
+    row = find(keys, values, h)
+    if row == MISS:
+        return MISS
+    row = state[row, ROOT]
+    count(state, row, time, severity, spill)
+    seen[source] = so_far
+    return state[row, ID]

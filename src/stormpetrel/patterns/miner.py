@@ -45,7 +45,6 @@ class TemplateMiner:
         self._seen: NDArray[np.int64] = np.zeros(MAX_SOURCES + 1, np.int64)
         self._folded = 0
         self._out: NDArray[np.uint8] = np.zeros(MAX_BYTES, np.uint8)
-        self._one = _OneLine()
 
     # Mining -------------------------------------------------------------------------------------------
 
@@ -58,55 +57,42 @@ class TemplateMiner:
 
     def mine(self, text: str, source: str, time_unix_nano: int, severity_number: int = 0) -> int:
         """Mine a single line; returns the id of its pattern. Some 4 microseconds when its skeleton is known."""
-        one = self._one
         data = text.encode("utf-8", "replace")
-        one.offsets[1] = len(data)
-        index = self._by_name.get(source)
-        one.source[0] = self._index(source) if index is None else index
-        one.time[0], one.severity[0] = time_unix_nano, severity_number
-        content = np.frombuffer(data, np.uint8) if data else one.empty
+        known = self._by_name.get(source)
+        index = self._index(source) if known is None else known
         rows = self._rows
-        outs = (one.ids, one.looked_at, rows.spill, self._out)
-        one.looked_at[0] = 0
-        answer = kernel.mine(
-            content, one.offsets, one.columns, (0, MISS, 1), rows.table, rows.state, self._seen, outs
-        )
-        if answer[1] != kernel.DONE or one.looked_at[0]:
-            line = LogLines(pa.nulls(0), one.source, (source,), one.time, one.severity, one.origin)
-            self._go_on(content, one.offsets, one.source, line, outs, answer)
-        return int(one.ids[0])
+        if data:
+            line = (index, time_unix_nano, severity_number)
+            pattern: int = kernel.mine_one(
+                np.frombuffer(data, np.uint8), line, rows.table, (rows.state, self._seen), rows.spill, self._out
+            )
+            if pattern != MISS:
+                return pattern
+        return self._mine_slowly(data, index, time_unix_nano, severity_number)
+
+    def _mine_slowly(self, data: bytes, index: int, time_unix_nano: int, severity_number: int) -> int:
+        """A single line the way of a batch."""
+        one = np.zeros(1, np.int32)
+        times = np.array([time_unix_nano], np.int64)
+        severity = np.array([severity_number], np.uint8)
+        lines = LogLines(pa.nulls(0), one, (), times, severity, one)
+        content = np.frombuffer(data or b" ", np.uint8)
+        offsets = np.array([0, len(data)], np.int32)
+        return int(self._mine(content, offsets, np.array([index], np.int32), lines).pattern[0])
 
     def _mine(
         self, text: NDArray[np.uint8], offsets: NDArray[np.int32], source: NDArray[np.int32], lines: LogLines
     ) -> Mined:
-        outs = (
-            np.zeros(len(lines), np.int64),
-            np.zeros(len(lines) + 1, np.int64),
-            self._rows.spill,
-            self._out,
-        )
-        new = self._go_on(text, offsets, source, lines, outs, None)
-        return Mined(outs[0], tuple(new))
-
-    def _go_on(
-        self,
-        text: NDArray[np.uint8],
-        offsets: NDArray[np.int32],
-        source: NDArray[np.int32],
-        lines: LogLines,
-        outs: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]],
-        answer: tuple[int, int, int, int] | None,
-    ) -> list[int]:
+        n = len(source)
+        outs = (np.zeros(n, np.int64), np.zeros(n + 1, np.int64), self._rows.spill, self._out)
         columns = (source, lines.time_unix_nano, lines.severity_number)
-        rows, new, place, n = self._rows, [], 0, len(source)
-        row = MISS
+        new: list[int] = []
+        rows, place, row = self._rows, 0, MISS
         while True:
-            if answer is None:
-                answer = kernel.mine(
-                    text, offsets, columns, (place, row, n), rows.table, rows.state, self._seen, outs
-                )
-            place, why, length, skeleton = answer
-            answer, row = None, MISS
+            place, why, length, skeleton = kernel.mine(
+                (text, offsets), columns, (place, row, n), rows.table, (rows.state, self._seen), outs
+            )
+            row = MISS
             if why == kernel.NEW:
                 line = _line(text, offsets, place)
                 said = self._out[:length].tobytes().decode("utf-8", "replace")
@@ -125,7 +111,7 @@ class TemplateMiner:
                 rows.drain()
             else:
                 self._look_at(text, offsets, source, lines, outs[1])
-                return new
+                return Mined(outs[0], tuple(new))
 
     def _placed(self, lines: LogLines) -> NDArray[np.int32]:
         """The index of each line's source; sources that have no line get none."""
@@ -153,7 +139,7 @@ class TemplateMiner:
         """The skeleton of a line kept as text."""
         data = line.encode("utf-8", "replace")
         out = np.zeros(MAX_BYTES, np.uint8)
-        content = np.frombuffer(data, np.uint8) if data else self._one.empty
+        content = np.frombuffer(data or b" ", np.uint8)
         length, _ = write_skeleton(content, 0, len(data), 0, out)
         return out[:length].tobytes().decode("utf-8", "replace")
 
@@ -246,21 +232,6 @@ class TemplateMiner:
             self._streams.append(stream)
             if k < MAX_SOURCES:
                 self._by_name[stream.name] = k
-
-
-class _OneLine:
-    """The arrays of a batch of one line, made once."""
-
-    def __init__(self) -> None:
-        self.offsets: NDArray[np.int32] = np.zeros(2, np.int32)
-        self.source: NDArray[np.int32] = np.zeros(1, np.int32)
-        self.origin: NDArray[np.int32] = np.zeros(1, np.int32)
-        self.time: NDArray[np.int64] = np.zeros(1, np.int64)
-        self.severity: NDArray[np.uint8] = np.zeros(1, np.uint8)
-        self.ids: NDArray[np.int64] = np.zeros(1, np.int64)
-        self.looked_at: NDArray[np.int64] = np.zeros(2, np.int64)
-        self.columns = (self.source, self.time, self.severity)
-        self.empty: NDArray[np.uint8] = np.frombuffer(b" ", np.uint8)
 
 
 def _line(text: NDArray[np.uint8], offsets: NDArray[np.int32], place: int) -> str:

@@ -61,8 +61,8 @@ def skeleton(text: NDArray[np.uint8], start: int, end: int, seed: int, out: NDAr
     """Write the skeleton of `text[start:end]` into `out`; its length and 64 bit hash (as int64).
 
     A number, a hexadecimal word of six or more (with a digit) and a word with three runs of digits become
-    `0`; inside other words a run of digits becomes `00`, a single digit stays as it is (`ssh2`), but at the
-    beginning.
+    `0`. In other words a single digit stays (`ssh2`) and more of them become `00`, but at the beginning both
+    become `0` (`0ms`).
 
     Args:
         text: uint8[m]; bytes from 128 on count as letters.
@@ -108,7 +108,7 @@ def skeleton(text: NDArray[np.uint8], start: int, end: int, seed: int, out: NDAr
                 while m < k and _KIND[text[m]] == _DIGIT:
                     m += 1
                 out[n] = text[run] if m - run == 1 and run > first else _ZERO
-                if m - run > 1 and n < len(out) - 1:  # `eth10` is told from `eth0`
+                if m - run > 1 and run > first:  # `eth10` is told from `eth0`
                     n += 1
                     out[n] = _ZERO
             n += 1
@@ -149,26 +149,3 @@ def put(keys: NDArray[np.int64], values: NDArray[np.int32], key: int, value: int
     keys[k] = key
     values[k] = value
     return 1 if new else 0
-
-
-@njit(cache=True, nogil=True)
-def look_up(
-    text: NDArray[np.uint8],
-    offsets: NDArray[np.int64],
-    seeds: NDArray[np.int32],
-    keys: NDArray[np.int64],
-    values: NDArray[np.int32],
-    out: NDArray[np.uint8],
-) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Hash and table value of every line of an Arrow buffer: `text[offsets[k]:offsets[k + 1]]`.
-
-    Returns int64[n] and int32[n]; MISS where the table does not know the skeleton.
-    """
-    lines = len(offsets) - 1
-    hashes = np.empty(lines, np.int64)
-    found = np.empty(lines, np.int32)
-    for k in range(lines):
-        _, h = skeleton(text, offsets[k], offsets[k + 1], seeds[k], out)
-        hashes[k] = h
-        found[k] = find(keys, values, h)
-    return hashes, found

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stormpetrel.model.finding import Finding, Scores
 from stormpetrel.model.incident import Incident
+from stormpetrel.model.pattern import Alias, LogLines, Mined, MinerSizes, Pattern
 from stormpetrel.model.signal import AdmittedMetrics, LogBatch
 
 Snapshot = Mapping[str, NDArray[np.generic]]
@@ -62,6 +63,53 @@ class LogDetector(Protocol):
 
     def advance(self, now_unix_nano: int) -> list[Finding]:
         """Time has reached `now`: judge and close what is complete."""
+        ...
+
+
+class LogMiner(Protocol):
+    """Turns log lines of many sources into patterns, line by line, without configuration.
+
+    Contract (run by `stormpetrel.testing.check_miner`): deterministic; patterns do not depend on how lines are
+    cut into batches, and `mine` agrees with `update` on every line; lines of one source have no influence on
+    the patterns of another; a source's name has none on their text; `restore(snapshot())` anywhere, through
+    JSON, and what follows is the same; an id is never given to two texts, and `resolve` leads every id ever
+    given to a live pattern or to one that was evicted; any text at all is taken; memory is bounded whatever
+    comes.
+    """
+
+    name: str
+    version: int
+
+    def update(self, lines: LogLines) -> Mined:
+        """Mine a batch, in order; O(bytes)."""
+        ...
+
+    def mine(self, text: str, source: str, time_unix_nano: int, severity_number: int = 0) -> int:
+        """Mine a single line; returns the id of its pattern."""
+        ...
+
+    def resolve(self, pattern: int) -> int:
+        """What a pattern id of any age is called today."""
+        ...
+
+    def aliases(self, since: int = 0) -> list[Alias]:
+        """The log of what became of ids, from a position on; to be appended where it is kept."""
+        ...
+
+    def patterns(self, source: str | None = None) -> Iterator[Pattern]:
+        """All patterns, or those of one source."""
+        ...
+
+    def sizes(self) -> MinerSizes:
+        """How much is held, and what was let go."""
+        ...
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """The state as plain data that JSON can hold, with its `version`; copies."""
+        ...
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Take over a snapshot; ValueError names the version when it does not fit."""
         ...
 
 
