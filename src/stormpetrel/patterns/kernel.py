@@ -16,6 +16,7 @@ SEVERITIES = 7  # unknown, trace, debug, info, warn, error, fatal
 NEVER = np.iinfo(np.int64).min
 NANOS_PER_MINUTE = 60_000_000_000
 SAMPLE_EVERY, KEEP_EVERY = 128, 8192  # lines of a source: looked at for values; between two cleanings
+SAMPLE_FIRST = 16  # lines of a pattern, and LEARNT lines of a source, are all looked at
 FIRST_LOOK, LEARNT = 24, 256  # lines after which the header of a source is guessed, and learnt
 
 DONE, NEW, KEEP, SPILL = 0, 1, 2, 3  # why the pass stopped
@@ -80,7 +81,7 @@ def mine(
         ids[k] = state[row, ID]
         seen[source[k]] += 1
         so_far = seen[source[k]]
-        if so_far % SAMPLE_EVERY == 0:
+        if so_far % SAMPLE_EVERY == 0 or so_far <= LEARNT or state[row, LINES] <= SAMPLE_FIRST:
             looked_at[0] += 1
             looked_at[looked_at[0]] = k
         k += 1
@@ -106,13 +107,15 @@ def mine_one(
     keys, values = table
     state, seen = counts
     so_far = seen[source] + 1
-    if so_far % SAMPLE_EVERY == 0 or so_far == FIRST_LOOK or spill[0, 0] >= len(spill) - 3:
-        return MISS  # the other fixed numbers of lines are multiples of SAMPLE_EVERY
+    if so_far % SAMPLE_EVERY == 0 or so_far <= LEARNT or spill[0, 0] >= len(spill) - 3:
+        return MISS  # all fixed numbers of lines are among these
     _, h = skeleton(text, 0, len(text), source, out)
     row = find(keys, values, h)
     if row == MISS:
         return MISS
     row = state[row, ROOT]
+    if state[row, LINES] < SAMPLE_FIRST:
+        return MISS
     count(state, row, time, severity, spill)
     seen[source] = so_far
     return state[row, ID]

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from stormpetrel.model.pattern import Alias, LogLines, Mined, MinerSizes, Pattern
 from stormpetrel.patterns import kernel, snapshot
-from stormpetrel.patterns.groups import Group
 from stormpetrel.patterns.identity import AliasLog
 from stormpetrel.patterns.rows import Rows
 from stormpetrel.patterns.skeleton import MAX_BYTES, MISS
@@ -101,8 +100,6 @@ class TemplateMiner:
                 rows.remember(skeleton, row)
                 if is_new:
                     new.append(int(rows.state[row, kernel.ID]))
-                if rows.cached or is_new:
-                    self._look(group, line, said, lines, place)
             elif why == kernel.KEEP:
                 index = int(source[place - 1])
                 self._look_at(text, offsets, source, lines, outs[1])
@@ -143,13 +140,6 @@ class TemplateMiner:
         length, _ = write_skeleton(content, 0, len(data), 0, out)
         return out[:length].tobytes().decode("utf-8", "replace")
 
-    def _look(self, group: Group, line: str, skeleton: str, lines: LogLines, place: int) -> None:
-        """Take samples and values from a line of a group."""
-        index = int(self._rows.state[group.row, kernel.SOURCE])
-        message = self._streams[index].layout.message(skeleton)
-        values = values_of(line, group.key, len(message.split()))
-        self._rows.details[group.row].look(line, lines.origins[lines.origin[place]], values)
-
     def _look_at(
         self,
         text: NDArray[np.uint8],
@@ -162,8 +152,11 @@ class TemplateMiner:
         for place in looked_at[1 : looked_at[0] + 1].tolist():
             line = _line(text, offsets, place)
             skeleton = self._skeleton(line)
-            group, _ = self._streams[int(source[place])].add(line, skeleton)
-            self._look(group, line, skeleton, lines, place)
+            stream = self._streams[int(source[place])]
+            group, _ = stream.add(line, skeleton)
+            stream.remember(line, skeleton)
+            values = values_of(line, group.key, len(stream.layout.message(skeleton).split()))
+            self._rows.details[group.row].look(line, lines.origins[lines.origin[place]], values)
         looked_at[0] = 0
 
     # Asking -------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from stormpetrel.patterns.structured import key_of
 MAX_PATTERNS, KEPT_SHARE = 2000, 0.9  # of a source; what is left of them after a cleaning
 MAX_KEYS, MAX_SIBLINGS, MAX_PLACES = 16_384, 50_000, 2048
 MAX_DEAD = 4096  # rows of merged patterns that wait for the cache to be emptied
-RECENT, MAX_LINE = 256, 2000  # lines with new skeletons, kept to learn the header; characters of each
+RECENT, MAX_LINE = 256, 2000  # lines kept to learn the header; characters of each
 FOREIGN_SHARE = 0.3  # of them do not begin like the header: then it is learnt anew
 
 Skeleton = Callable[[str], str]
@@ -44,11 +44,7 @@ class Stream:
         return self._rows.new(self._index)
 
     def add(self, line: str, skeleton: str) -> tuple[Group, bool]:
-        """The group of a line whose skeleton is not in the cache, and whether it is a new one."""
-        self.recent.append((line[:MAX_LINE], skeleton[:MAX_LINE]))
-        return self._add(line, skeleton)
-
-    def _add(self, line: str, skeleton: str) -> tuple[Group, bool]:
+        """The group of a line, and whether it is a new one."""
         key, constants = key_of(self.layout.message(skeleton))
         group = self.groups.add(key)
         group.learn(constants)
@@ -57,6 +53,10 @@ class Stream:
             group.sample = line[:MAX_LINE]
             self._named(group)
         return group, new
+
+    def remember(self, line: str, skeleton: str) -> None:
+        """Keep a line to learn the header from; called for lines that do not depend on what is cached."""
+        self.recent.append((line[:MAX_LINE], skeleton[:MAX_LINE]))
 
     def _named(self, group: Group) -> None:
         own = pattern_id(self.name, " ".join(group.key))
@@ -103,11 +103,12 @@ class Stream:
         self.layout, self.groups = layout, self._groups(merging)
         for group in old:
             before = self.id_of(group)
-            became, _ = self._add(group.sample, skeleton(group.sample))
+            became, _ = self.add(group.sample, skeleton(group.sample))
             after = self.id_of(became)
             if after != before:
                 self._aliases.add(before, after, "layout")
                 self._rows.details[group.row].merged.append(before)
+            self._rows.details[group.row].variables = {}  # the header's are among them
             self._rows.merge(group.row, became.row)
         self._rows.forget()
 

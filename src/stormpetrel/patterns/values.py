@@ -72,7 +72,7 @@ def _within(word: str, said: str, before: str, taken: int) -> list[tuple[str, st
 
 def _named(before: str, number: int) -> str:
     word = _WORD.search(before.replace(WILD, ""))
-    return word.group(1) if word else f"v{number + 1}"
+    return word.group(1).rstrip("-.") if word else f"v{number + 1}"
 
 
 def _of_json(line: str) -> list[tuple[str, str]]:
