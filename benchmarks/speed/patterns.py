@@ -1,8 +1,10 @@
-"""How many log lines a CPU second the pattern engine takes, beside Drain3 in the same run where that is installed.
+"""How many log lines a CPU second the pattern engine takes, beside Drain3 in the same run where that is
+installed.
 
-The stream is mixed from all systems below the folder that `STORMPETREL_DATA` names (`logs/dev/*/*_2k.log`), line by
-line, every number in a line written anew, so that hardly two lines are equal; without the folder it is made up.
-CPU seconds of this process; each figure is the median of `--rounds`. Compilation is done before.
+The stream is mixed from all systems below the folder that `STORMPETREL_DATA` names (`logs/dev/*/*_2k.log`),
+line by line, every number in a line written anew, so that hardly two lines are equal; without the folder it
+is made up. CPU seconds of this process; each figure is the median of `--rounds`. Compilation is done
+before.
 
     python benchmarks/speed/patterns.py [--lines 1000000] [--rounds 3] [--drain-lines 50000] [--json]
 """
@@ -18,6 +20,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +43,10 @@ def systems() -> dict[str, list[str]]:
         for path in sorted(folder.glob("logs/dev/*/*_2k.log"))
     }
     return found or {
-        f"made-up-{k}": [f"2024-01-01 00:00:{n % 60:02d} INFO part{k}: job {n} of user u{n % 9} took {n} ms" for n in range(2000)]
+        f"made-up-{k}": [
+            f"2024-01-01 00:00:{n % 60:02d} INFO part{k}: job {n} of user u{n % 9} took {n} ms"
+            for n in range(2000)
+        ]
         for k in range(10)
     }
 
@@ -138,19 +144,25 @@ def main() -> None:
     for name, own in lines.items():
         alone, index, only = stream({name: own}, 100_000)
         single = batches(alone, index, only)
-        figures[f"batched, {name}"] = rate(100_000, lambda parts=single: batched(parts), args.rounds)
+        figures[f"batched, {name}"] = rate(100_000, partial(batched, single), args.rounds)
         figures[f"one by one, {name}"] = rate(
-            50_000, lambda texts=alone[:50_000], name=name: one_by_one(texts, [name] * 50_000), args.rounds
+            50_000, partial(one_by_one, alone[:50_000], [name] * 50_000), args.rounds
         )
     figures["drain3"] = drain(texts[: args.drain_lines], 1)
     sizes = batched(parts).sizes()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     if args.json:
-        print(json.dumps({"lines_per_cpu_second": figures, "patterns": sizes.patterns, "peak_mib": peak}, indent=1))
+        print(
+            json.dumps(
+                {"lines_per_cpu_second": figures, "patterns": sizes.patterns, "peak_mib": peak}, indent=1
+            )
+        )
         return
     for name, figure in figures.items():
         print(f"{name:28s}", "not installed" if figure is None else f"{figure:12,.0f} lines a CPU second")
-    print(f"{len(texts):,} lines, {sizes.patterns} patterns, {sizes.skeletons} skeletons; peak {peak:.0f} MiB")
+    print(
+        f"{len(texts):,} lines, {sizes.patterns} patterns, {sizes.skeletons} skeletons; peak {peak:.0f} MiB"
+    )
 
 
 if __name__ == "__main__":

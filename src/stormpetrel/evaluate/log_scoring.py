@@ -1,8 +1,8 @@
 """Scores of log parsing: grouping accuracy and template accuracy, as the literature defines them.
 
-GA: share of lines whose group holds exactly the lines of one true group. FGA: F1 over groups. PA: share of lines
-whose template text is the true one. FTA: F1 over templates, right when all their lines have one truth and the text
-is equal (Zhu et al., 2019; Khan et al., 2022; Jiang et al., 2024).
+GA: share of lines whose group holds exactly the lines of one true group. FGA: F1 over groups. PA: share of
+lines whose template text is the true one. FTA: F1 over templates, right when all their lines have one truth
+and the text is equal (Zhu et al., 2019; Khan et al., 2022; Jiang et al., 2024).
 """
 
 from __future__ import annotations

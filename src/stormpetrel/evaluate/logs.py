@@ -31,12 +31,13 @@ class LogFile:
 
 
 class LogsEvaluation:
-    """`petrel evaluate logs`: folders with one `*.log` each, and beside it a `*.labels.csv` where there are labels.
+    """`petrel evaluate logs`: folders with one `*.log` each, and beside it a `*.labels.csv` where there are
+    labels.
 
-    Labels have `LineId`, `Content` (the message without its header) and `TemplateCorrected` (or `Template`). The
-    whole lines are mined, with `--text content` the messages. Writes `OUT/logs/<System>.csv` with `LineId`,
-    `PatternId`, `Pattern`: the patterns as they are at the end of the log. Only then are templates read. The
-    miner is told neither the name of the system nor of the file.
+    Labels have `LineId`, `Content` (the message without its header) and `TemplateCorrected` (or
+    `Template`). The whole lines are mined, with `--text content` the messages. Writes
+    `OUT/logs/<System>.csv` with `LineId`, `PatternId`, `Pattern`: the patterns as they are at the end of
+    the log. Only then are templates read. The miner is told neither the name of the system nor of the file.
     """
 
     area = "logs"
@@ -50,9 +51,7 @@ class LogsEvaluation:
         files = find(data)
         for file in files:
             predict(file, out, self.text)
-        scores = {
-            file.system: scored for file in files if (scored := _scored(file, out, self.text)) is not None
-        }
+        scores = {file.system: scored for file in files if (scored := _scored(file, out)) is not None}
         return _report(scores, len(files), self.text)
 
 
@@ -65,7 +64,9 @@ def find(data: Path) -> list[LogFile]:
             raise ConfigError(f"{path} and {found[system].path} are both of {system}; evaluate them apart")
         found[system] = LogFile(system, path, _labels_of(path))
     if not found:
-        raise ConfigError(f"{data}: no *.log below it; a system is a folder with one log and its *.labels.csv")
+        raise ConfigError(
+            f"{data}: no *.log below it; a system is a folder with one log and its *.labels.csv"
+        )
     return [found[name] for name in sorted(found)]
 
 
@@ -114,7 +115,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def _scored(file: LogFile, out: Path, text: str) -> ParseScore | None:
+def _scored(file: LogFile, out: Path) -> ParseScore | None:
     """The score of a written prediction; None where the log has no labels."""
     if not file.labels.is_file():
         return None

@@ -41,13 +41,12 @@ class Details:
         taken: dict[str, int] = {}
         for name, value in values:
             taken[name] = taken.get(name, 0) + 1
-            if taken[name] > 1:
-                name = f"{name} {taken[name]}"
-            sketch = self.variables.get(name)
+            own = name if taken[name] == 1 else f"{name} {taken[name]}"
+            sketch = self.variables.get(own)
             if sketch is None:
                 if len(self.variables) >= MAX_VARIABLES:
                     continue
-                sketch = self.variables[name] = ValueSketch()
+                sketch = self.variables[own] = ValueSketch()
             sketch.add(value)
 
     def absorb(self, other: Details) -> None:

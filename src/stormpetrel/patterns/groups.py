@@ -1,9 +1,10 @@
 """Groups of one source: which messages are one pattern. Looks decide first, then evidence.
 
 A message whose tokens are known belongs where it belonged. Only a *new* tuple of tokens can change anything:
-it joins a group that has a variable at the one place where they differ; or its siblings, that differ from it in
-this one place, are now so many that the place is a variable, and all become one. Where in doubt, they stay apart.
-A place that never stops inventing tokens, and seldom repeats one, becomes a variable whatever stands beside it.
+it joins a group that has a variable at the one place where they differ; or its siblings, that differ from
+it in this one place, are now so many that the place is a variable, and all become one. Where in doubt, they
+stay apart. A place that never stops inventing tokens, and seldom repeats one, becomes a variable whatever
+stands beside it.
 """
 
 from __future__ import annotations
@@ -12,15 +13,16 @@ from collections.abc import Callable, Iterable
 
 from stormpetrel.patterns.mask import WILD, Constant, Tokens
 
-SIBLINGS, SIBLINGS_FIRST, SIBLINGS_SLOT = 6, 24, 2  # evidence that a place, a first word, the name of a user varies
+SIBLINGS, SIBLINGS_FIRST = 6, 24  # evidence that a place varies, and that a first word does
 CONSTANT_SHARE = 0.3  # of the tokens must stay constant for siblings to be siblings
 HABIT_LINES = 10  # so many lines with one value of `key=value` make it a constant of the text
 INVENTED, INVENTED_ANYWHERE = 64, 512  # tokens of a place, with a given word before it and with any
 RARE = 2  # lines; a group with more is not an invention
 RARE_SHARE = 0.8
-_SLOTS = frozenset(
-    "user username host hostname node from by named domain server service for".split()
-)
+_SLOTS = {
+    **dict.fromkeys(("user", "username", "host", "hostname", "node", "domain", "server", "service"), 2),
+    **dict.fromkeys(("by", "from", "named"), 4),
+}  # words before a name, and how many names prove that it is one
 
 Place = tuple[int, int, str]  # length of the tuple, index, token before ("" = whichever)
 
@@ -155,8 +157,9 @@ class Groups:
     def _needed(self, key: Tokens, k: int) -> int:
         if k == 0:
             return SIBLINGS_FIRST
-        slot = key[k - 1].lower().rstrip(":=") in _SLOTS and WILD not in key[k]
-        return SIBLINGS_SLOT if slot else SIBLINGS
+        if WILD in key[k]:
+            return SIBLINGS
+        return _SLOTS.get(key[k - 1].lower().rstrip(":="), SIBLINGS)
 
     def _merge(self, groups: list[Group], key: Tokens) -> None:
         """All become the oldest, under a more general key."""
@@ -165,7 +168,9 @@ class Groups:
         self._on_merge(groups, into, key)
         said = [group.constants for group in groups if group.constants is not None]
         if said:
-            same = {at: text for at, text in said[0].items() if all(other.get(at) == text for other in said[1:])}
+            same = {
+                at: text for at, text in said[0].items() if all(other.get(at) == text for other in said[1:])
+            }
             places = {at for at in same if all(one.key[at : at + 1] == key[at : at + 1] for one in groups)}
             into.constants = {at: same[at] for at in sorted(places)}
         for group in groups[1:]:
@@ -208,7 +213,10 @@ class Groups:
         before = "^"
         for k, token in enumerate(key):
             if token != WILD:
-                for place, most in (((len(key), k, before), INVENTED), ((len(key), k, ""), INVENTED_ANYWHERE)):
+                for place, most in (
+                    ((len(key), k, before), INVENTED),
+                    ((len(key), k, ""), INVENTED_ANYWHERE),
+                ):
                     seen = self.inventive.setdefault(place, set())
                     seen.add(token)
                     if len(seen) >= (INVENTED_ANYWHERE if k == 0 else most):
@@ -217,13 +225,15 @@ class Groups:
             before = token
 
     def _open_if_rare(self, place: Place) -> None:
-        """Make a place a variable if most of what stands there was seen once or twice; else start counting anew."""
+        """Make a place a variable if most of what stands there is rare; else start counting anew."""
         del self.inventive[place]
         length, k, before = place
         there = [
             group
             for group in self.live()
-            if len(group.key) == length and group.key[k] != WILD and before in ("", group.key[k - 1] if k else "^")
+            if len(group.key) == length
+            and group.key[k] != WILD
+            and before in ("", group.key[k - 1] if k else "^")
         ]
         often = [group for group in there if self._lines_of(group.row) > RARE]
         if len(often) > (1 - RARE_SHARE) * len(there):
@@ -268,4 +278,4 @@ def _alive(groups: Iterable[Group]) -> list[Group]:
 
 def covers(general: Tokens, key: Tokens) -> bool:
     """Whether a tuple of the same length has the same words where the general one has words."""
-    return all(a == b or a == WILD for a, b in zip(general, key, strict=True))
+    return all(a in (b, WILD) for a, b in zip(general, key, strict=True))

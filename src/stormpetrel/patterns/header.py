@@ -1,9 +1,10 @@
 """The header of a source's lines: learnt from a few hundred, then cut off skeleton by skeleton.
 
-A line is read from the left as columns: times, numbers, levels, `[brackets]`, `component:`, dashes and words.
-A column that is nearly always a time, a level, a bracket, a component or a dash is an anchor; everything up to
-the last anchor is header, words between anchors included. What is written as a table (`a|b|c`, two spaces or
-tabs between columns) has a header up to the last separator that nearly all lines have.
+A line is read from the left as columns: times, numbers, levels, `[brackets]`, `component:`, dashes and
+words. A column that is nearly always a time, a level, a bracket, a component or a dash is an anchor;
+everything up to the last anchor is header, words between anchors included. What is written as a table
+(`a|b|c`, two spaces or tabs between columns) has a header up to the last separator that nearly all lines
+have.
 """
 
 from __future__ import annotations
@@ -34,14 +35,17 @@ _RULES = {
     "number": r"-?0[,:]?|\[0\]:?|<0>0?",
     "dash": r"[-:=>]|--|=>|->",
     "bracket": rf"(?:{_BRACKET})[,:]?",
-    "component": r"[^\s|\[\]=]*[A-Za-z][^\s|\[\]=]*(?:\[[^\s\]]*\](?:\ \([^\s)]*\))?)?:|[A-Za-z][\w./\-]*\ 0(?:\.0)+:",
+    "component": r"[^\s|\[\]=]*[A-Za-z][^\s|\[\]=]*(?:\[[^\s\]]*\](?:\ \([^\s)]*\))?)?:"
+    r"|[A-Za-z][\w./\-]*\ 0(?:\.0)+:",
     "word": r"[^\s|]+",
 }
 _COLUMN = re.compile("|".join(rf"(?P<{kind}>(?:{rule})(?=[\s|]|$))" for kind, rule in _RULES.items()))
+_SPACES = re.compile(r"\s+")
 _GAP = re.compile(r"\s*\|\s*|\s+")
 _TABLE = re.compile(r"\s*\|\s*|\s*\t\s*|\ {2,}")
 _EPOCH = re.compile(r"1\d{9}(?:\.\d+)?|1\d{12}|1\d{15}|1\d{18}")
 _ANCHORS = frozenset({"time", "epoch", "level", "dash", "bracket", "component"})
+_STRONG = frozenset({"time", "epoch", "level"})
 _LOOSE = 2  # words that a single line may have more than usual before an anchor, as in `Some Program[0]:`
 
 MOST = 0.9  # of the lines; what fewer have is no part of the layout
@@ -52,17 +56,19 @@ FEW_LETTERS = 0.5  # of the messages without a word: then the header was cut too
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of one line: its kind, where it lies in the skeleton, and the gap behind it."""
+    """One column of one line: kind, place in the skeleton, the gap behind it, how many words end there."""
 
     kind: str
     start: int
     end: int
     gap: str
+    words: int
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the lines of a source begin: the kinds of the header's columns, left to right; none is a valid layout.
+    """How the lines of a source begin: the kinds of the header's columns, left to right; none is a valid
+    layout.
 
     Attributes:
         kinds: one of `time epoch level number dash bracket component word any` a column.
@@ -101,7 +107,9 @@ def columns(skeleton: str, most: int = COLUMNS) -> list[Column]:
     at = len(skeleton) - len(skeleton.lstrip())
     while len(out) < most and (match := _COLUMN.match(skeleton, at)):
         gap = _GAP.match(skeleton, match.end())
-        out.append(Column(str(match.lastgroup), at, match.end(), gap.group() if gap else ""))
+        behind = gap.group() if gap else ""
+        words = len(_SPACES.findall(match.group() + behind))
+        out.append(Column(str(match.lastgroup), at, match.end(), behind, words))
         if not gap:
             break
         at = gap.end()
@@ -129,7 +137,7 @@ def _walk(kinds: tuple[str, ...], found: list[Column]) -> int:
 
 
 def _place(kind: str, found: list[Column], at: int, between: int) -> int:
-    """The column of an anchor: at its usual place, else at most two words beyond or before; -1 if not there."""
+    """The column of an anchor: at its usual place, else a few words beside it; -1 if not there."""
     wanted = "number" if kind == "epoch" else kind
     if at + between < len(found) and found[at + between].kind == wanted:
         return at + between
@@ -153,61 +161,106 @@ def learn(lines: list[tuple[str, str]]) -> Layout:
     found = [columns(skeleton) for _, skeleton in lines]
     if not lines or not all(found):
         return Layout()
-    kinds = _shared(found, lines)
-    layout = Layout(_header(kinds, found))
+    epochs = [_epoch_columns(line, there) for (line, _), there in zip(lines, found, strict=True)]
+    layout = Layout(_Reading(found, epochs).header())
     while layout.kinds and _too_far(layout, lines):
         layout = Layout(_shorter(layout.kinds))
     return layout
 
 
-def _shared(found: list[list[Column]], lines: list[tuple[str, str]]) -> list[str]:
-    """The kind that nearly all lines have at each column; `any` where they differ."""
-    out: list[str] = []
-    for k in range(COLUMNS):
-        seen = Counter(c[k].kind for c in found if k < len(c))
-        if sum(seen.values()) < MOST * len(found):
-            break
-        kind, count = seen.most_common(1)[0]
-        if kind == "number" and _is_epoch(k, lines):
-            kind = "epoch"
-        out.append(kind if count >= MOST * len(found) else "any")
+def _epoch_columns(line: str, found: list[Column]) -> set[int]:
+    """Which columns count seconds (or less) since 1970; the line tells, the skeleton does not."""
+    words = line.split()
+    at, out = 0, set()
+    for k, column in enumerate(found):
+        if column.kind == "number" and at < len(words) and _EPOCH.fullmatch(words[at]):
+            out.add(k)
+        at += column.words
     return out
 
 
-def _is_epoch(column: int, lines: list[tuple[str, str]]) -> bool:
-    hits = 0
-    for line, skeleton in lines:
-        there = columns(skeleton, column + 1)
-        if len(there) > column:
-            words = line.split()
-            word = len(skeleton[: there[column].start].split())
-            hits += word < len(words) and _EPOCH.fullmatch(words[word]) is not None
-    return hits >= MOST * len(lines)
+class _Reading:
+    """All lines read side by side, from anchor to anchor."""
+
+    def __init__(self, found: list[list[Column]], epochs: list[set[int]]) -> None:
+        self._kinds = [
+            ["epoch" if k in own else column.kind for k, column in enumerate(there)]
+            for there, own in zip(found, epochs, strict=True)
+        ]
+        self._found = found
+        self._at = [0] * len(found)
+
+    def header(self) -> tuple[str, ...]:
+        """The kinds of the header's columns."""
+        out: list[str] = []
+        strong, last = False, ""
+        while last != "component" and len(out) < COLUMNS and (step := self._next(strong)):
+            kind, between = step
+            out += [*self._between(between), kind]
+            strong, last = strong or kind in _STRONG, kind
+            self._go_to(kind)
+        if not strong:
+            return ()
+        if last == "component" and self._share(0, "dash") >= MOST:
+            out.append("dash")
+            self._go_to("dash")
+        while len(out) < COLUMNS and (self._share(0, "number") >= MOST or self._is_table()):
+            out += self._between(1)
+            self._at = [at + 1 for at in self._at]
+        return tuple(out)
+
+    def _next(self, strong: bool) -> tuple[str, int] | None:
+        """The nearest anchor that nearly all lines have, and how many columns before it most of them have."""
+        best: tuple[str, int] | None = None
+        for kind in sorted(_ANCHORS):
+            if not strong and kind not in _STRONG:
+                continue
+            reach = WORDS if kind in _STRONG else _LOOSE + 1
+            places = [
+                place
+                for kinds, at in zip(self._kinds, self._at, strict=True)
+                if (place := _first(kinds, kind, at, reach)) >= 0
+            ]
+            if len(places) >= MOST * len(self._kinds):
+                between = Counter(places).most_common(1)[0][0]
+                if best is None or between < best[1]:
+                    best = (kind, between)
+        return best
+
+    def _between(self, columns: int) -> list[str]:
+        out = []
+        for k in range(columns):
+            seen = Counter(self._at_place(k))
+            kind, count = seen.most_common(1)[0] if seen else ("any", 0)
+            out.append(kind if count >= MOST * len(self._kinds) and kind not in _ANCHORS else "any")
+        return out
+
+    def _go_to(self, kind: str) -> None:
+        for k, kinds in enumerate(self._kinds):
+            self._at[k] += max(_first(kinds, kind, self._at[k], WORDS), -1) + 1
+
+    def _share(self, place: int, kind: str) -> float:
+        return self._at_place(place).count(kind) / len(self._kinds)
+
+    def _at_place(self, place: int) -> list[str]:
+        pairs = zip(self._kinds, self._at, strict=True)
+        return [kinds[at + place] for kinds, at in pairs if at + place < len(kinds)]
+
+    def _is_table(self) -> bool:
+        """Whether the next column is a word with the gap of a table behind it, on nearly all lines."""
+        tables = (
+            at + 1 < len(there) and there[at].kind == "word" and _TABLE.fullmatch(there[at].gap) is not None
+            for there, at in zip(self._found, self._at, strict=True)
+        )
+        return sum(tables) >= MOST * len(self._found)
 
 
-def _header(kinds: list[str], found: list[list[Column]]) -> tuple[str, ...]:
-    end = between = 0
-    strong = False
-    for k, kind in enumerate(kinds):
-        if kind in _ANCHORS and between <= WORDS:
-            strong = strong or kind in ("time", "epoch", "level")
-            end, between = (k + 1, 0) if strong or kind == "dash" else (end, between + 1)
-            if kind == "component" and strong:
-                end, between = k + 1, WORDS
-                if k + 1 < len(kinds) and kinds[k + 1] == "dash":
-                    end = k + 2
-                break
-        else:
-            between += 1
-    if not strong:
-        return ()
-    while end < len(kinds) and (kinds[end] == "number" or (kinds[end] in ("word", "any") and _is_table(end, found))):
-        end += 1
-    return tuple(kinds[:end])
-
-
-def _is_table(column: int, found: list[list[Column]]) -> bool:
-    return sum(len(c) > column + 1 and _TABLE.fullmatch(c[column].gap) is not None for c in found) >= MOST * len(found)
+def _first(kinds: list[str], kind: str, at: int, reach: int) -> int:
+    """How many columns from `at` on the first of a kind is; -1 if not within reach."""
+    for k in range(min(reach + 1, len(kinds) - at)):
+        if kinds[at + k] == kind:
+            return k
+    return -1
 
 
 def _shorter(kinds: tuple[str, ...]) -> tuple[str, ...]:

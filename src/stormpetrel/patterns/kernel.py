@@ -1,4 +1,5 @@
-"""The compiled pass over a batch of lines: skeleton, look-up, counting. Python is asked only about new skeletons.
+"""The compiled pass over a batch of lines: skeleton, look-up, counting. Python is asked only about new
+skeletons.
 
 What is counted for a pattern stands in one row of `state`; rows are given out by the miner.
 """
@@ -86,7 +87,7 @@ def mine(
             looked_at[looked_at[0]] = k
         k += 1
         row = MISS
-        if so_far % KEEP_EVERY == 0 or so_far == FIRST_LOOK or so_far == LEARNT:
+        if so_far % KEEP_EVERY == 0 or so_far in (FIRST_LOOK, LEARNT):
             return k, KEEP, 0, 0
         if spill[0, 0] >= len(spill) - 2:
             return k, SPILL, 0, 0
@@ -102,7 +103,7 @@ def mine_one(
     spill: NDArray[np.int64],
     out: NDArray[np.uint8],
 ) -> int:
-    """`mine` for a single line (source, time, severity) that needs no Python; MISS, and nothing done, if it does."""
+    """`mine` for one line (source, time, severity); MISS, and nothing done, where Python is needed."""
     source, time, severity = line
     keys, values = table
     state, seen = counts
@@ -118,4 +119,4 @@ def mine_one(
         return MISS
     count(state, row, time, severity, spill)
     seen[source] = so_far
-    return state[row, ID]
+    return int(state[row, ID])

@@ -4,12 +4,12 @@ Numbers, addresses, identifiers, paths, host names, booleans, durations, sizes a
 are variables by their look (the rules of Khan et al., ICSE 2022). What only varies, such as user names, is
 left to evidence: see `groups`.
 
-Some variables are only variables by habit: `tty=ssh` never says anything but `ssh`, `3 seconds` is always in
-seconds, a class name is always the same. Grouping sees `<*>`; the text that people read keeps the constant for
-as long as it is one. These are the *constants* of a message.
+Some variables are only variables by habit: `tty=ssh` never says anything but `ssh`, `3 seconds` is always
+in seconds, a class name is always the same. Grouping sees `<*>`; the text that people read keeps the
+constant for as long as it is one. These are the *constants* of a message.
 
-Two passes: over the message for what goes across spaces, then word by word, with a memory, for the words of logs
-are few.
+Two passes: over the message for what goes across spaces, then word by word, with a memory, for the words of
+logs are few.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PHRASES = re.compile(
 |{_DAY},?\ {_MONTH}\ +0\ 0:0:0(?:\ [A-Z]{{3,4}})?(?:\ 0)?\b
 |{_MONTH}\ +0\ 0:0:0(?:\ [A-Z]{{3,4}})?(?:\ 0)?\b
 |=(?<=\w=)(?:"(?P<quoted>[^"]*)"|\[[^\[\]]*\]\[[^\[\]]*\])              # ="a b", =[0,0][0,0]
-|for\ (?<!\wfor\ )(?:(?P<user>user)\ \w+|\w+(?=\ from\ [0:]))            # for user root, for root from 0.0.0.0
+|for\ (?<!\wfor\ )(?:(?P<user>user)\ \w+|\w+(?=\ from\ [0:]))  # for user root, for root from 0.0.0.0
 """,
     re.X,
 )

@@ -28,13 +28,19 @@ def _classes() -> NDArray[np.uint8]:
 
 
 _KIND = _classes()
-_FIRST_HASH, _PRIME, _MIX = np.uint64(14695981039346656037), np.uint64(1099511628211), np.uint64(0xFF51AFD7ED558CCD)
+_FIRST_HASH, _PRIME, _MIX = (
+    np.uint64(14695981039346656037),
+    np.uint64(1099511628211),
+    np.uint64(0xFF51AFD7ED558CCD),
+)
 _SHIFT = np.uint64(33)
 _ZERO = np.uint8(48)
 
 
 @njit(cache=True, nogil=True)
-def _is_number(text: NDArray[np.uint8], first: int, last: int, end: int, shape: tuple[int, int, int, int]) -> bool:
+def _is_number(
+    text: NDArray[np.uint8], first: int, last: int, end: int, shape: tuple[int, int, int, int]
+) -> bool:
     """Whether a whole word is a number, a hexadecimal number or an invented identifier.
 
     `shape`: digits, digit runs, letters beyond f, whether the word before was a number.
@@ -45,11 +51,11 @@ def _is_number(text: NDArray[np.uint8], first: int, last: int, end: int, shape: 
         return True
     if other > 0:
         x = text[first + 1] if length > 2 else np.uint8(0)
-        return other == 1 and text[first] == 48 and (x == 120 or x == 88)
+        return other == 1 and text[first] == 48 and x in (88, 120)
     dash_before = first > 0 and text[first - 1] == 45
     dash_after = last < end and text[last] == 45
     if digits == 0:
-        return before == 1 and dash_before and (length == 4 or length == 8 or length == 12)
+        return before == 1 and dash_before and length in (4, 8, 12)
     if length >= 6 or (length == 4 and (dash_before or dash_after)):
         return True
     colon = (first > 0 and text[first - 1] == 58) or (last < end and text[last] == 58)
@@ -57,7 +63,9 @@ def _is_number(text: NDArray[np.uint8], first: int, last: int, end: int, shape: 
 
 
 @njit(cache=True, nogil=True)
-def skeleton(text: NDArray[np.uint8], start: int, end: int, seed: int, out: NDArray[np.uint8]) -> tuple[int, int]:
+def skeleton(
+    text: NDArray[np.uint8], start: int, end: int, seed: int, out: NDArray[np.uint8]
+) -> tuple[int, int]:
     """Write the skeleton of `text[start:end]` into `out`; its length and 64 bit hash (as int64).
 
     A number, a hexadecimal word of six or more (with a digit) and a word with three runs of digits become
@@ -98,21 +106,28 @@ def skeleton(text: NDArray[np.uint8], start: int, end: int, seed: int, out: NDAr
             before = 1
             continue
         before = 0
-        m = first
-        while m < k:
-            if digits == 0 or _KIND[text[m]] != _DIGIT:
-                out[n] = text[m]
-                m += 1
-            else:
-                run = m
-                while m < k and _KIND[text[m]] == _DIGIT:
-                    m += 1
-                out[n] = text[run] if m - run == 1 and run > first else _ZERO
-                if m - run > 1 and run > first:  # `eth10` is told from `eth0`
-                    n += 1
-                    out[n] = _ZERO
-            n += 1
+        n = _write(text, first, k, out, n)
     return n, _hashed(out, n, seed)
+
+
+@njit(cache=True, nogil=True)
+def _write(text: NDArray[np.uint8], first: int, last: int, out: NDArray[np.uint8], n: int) -> int:
+    """Write a word from `out[n]` on, its digits reduced; returns where the next one begins."""
+    m = first
+    while m < last:
+        if _KIND[text[m]] != _DIGIT:
+            out[n] = text[m]
+            m += 1
+        else:
+            run = m
+            while m < last and _KIND[text[m]] == _DIGIT:
+                m += 1
+            out[n] = text[run] if m - run == 1 and run > first else _ZERO
+            if m - run > 1 and run > first:  # `eth10` is told from `eth0`
+                n += 1
+                out[n] = _ZERO
+        n += 1
+    return n
 
 
 @njit(cache=True, nogil=True)
@@ -123,7 +138,7 @@ def _hashed(out: NDArray[np.uint8], n: int, seed: int) -> int:
     h ^= h >> _SHIFT
     h *= _MIX
     h ^= h >> _SHIFT
-    return np.int64(h | np.uint64(1))  # 0 marks a free place of the table
+    return int(np.int64(h | np.uint64(1)))  # 0 marks a free place of the table
 
 
 @njit(cache=True, nogil=True)
@@ -133,7 +148,7 @@ def find(keys: NDArray[np.int64], values: NDArray[np.int32], key: int) -> int:
     k = (key >> 1) & mask
     while keys[k] != 0:
         if keys[k] == key:
-            return values[k]
+            return int(values[k])
         k = (k + 1) & mask
     return MISS
 

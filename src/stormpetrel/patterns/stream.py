@@ -84,7 +84,7 @@ class Stream:
     # Upkeep -------------------------------------------------------------------------------------------
 
     def keep(self, seen: int, skeleton: Skeleton) -> None:
-        """Learn the header when it is time, and let go what is too much. Called after fixed numbers of lines."""
+        """Learn the header when it is time, let go what is too much. Called after fixed numbers of lines."""
         if seen <= LEARNT:
             self._relayout(learn(list(self.recent)), seen == LEARNT, skeleton)
         elif len(self.recent) == RECENT:

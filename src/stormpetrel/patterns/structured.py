@@ -1,7 +1,7 @@
 """Messages with a structure of their own: JSON, `key=value` lines, and stack traces of several lines.
 
-Their pattern is made of their keys and of the message that one of the keys holds; of a trace, of the first line,
-the exception, its innermost cause and a digest of the frames (without line numbers).
+Their pattern is made of their keys and of the message that one of the keys holds; of a trace, of the first
+line, the exception, its innermost cause and a digest of the frames (without line numbers).
 """
 
 from __future__ import annotations
@@ -14,10 +14,14 @@ from hashlib import blake2b
 from stormpetrel.patterns.mask import WILD, Constant, Tokens, tokens
 
 MAX_TOKENS, MAX_KEYS = 96, 48  # of a pattern; what is longer differs by its beginning
-_MESSAGE = frozenset({"msg", "message", "event", "error", "err", "exception", "reason", "body", "log", "text"})
+_MESSAGE = frozenset(
+    {"msg", "message", "event", "error", "err", "exception", "reason", "body", "log", "text"}
+)
 _LEVEL = frozenset({"level", "lvl", "severity", "loglevel", "log_level", "levelname"})
 _PAIR = re.compile(r'([A-Za-z_][\w.\-]*)=("(?:[^"\\]|\\.)*"|\S*)')
-_EXCEPTION = re.compile(r"\b((?:[A-Za-z_]\w*\.)*[A-Za-z_$]*(?:Exception|Error|Throwable|Fault|Interrupt))\b:? ?(.*)")
+_EXCEPTION = re.compile(
+    r"\b((?:[A-Za-z_]\w*\.)*[A-Za-z_$]*(?:Exception|Error|Throwable|Fault|Interrupt))\b:? ?(.*)"
+)
 _FRAME = re.compile(r'^\s*(?:at (\S+?)\(.*\)?$|at (\S+)|File "[^"]*", line 0, in (\S+)|([\w./*()]+)\(.*\)$)')
 _LONE_FRAME = re.compile(r"^\s+at \S+\(.*\)$|^\s*\.\.\. 0 more$")
 
@@ -54,7 +58,7 @@ def _json(text: str) -> Mapping[str, object] | None:
 
 
 def _fields(fields: Mapping[str, object]) -> Tokens:
-    """Message first, then the other keys in alphabetical order; only the message and the level keep their values."""
+    """Message first, then the other keys by name; only message and level keep their values."""
     said: list[str] = []
     rest: list[str] = []
     for key, value in list(fields.items())[:MAX_KEYS]:
@@ -73,7 +77,11 @@ def _trace(message: str) -> tuple[Tokens, tuple[Constant, ...]]:
     first, constants = tokens(lines[0])
     first = first[: MAX_TOKENS // 2]
     found = [match for line in lines[:400] if (match := _EXCEPTION.search(line)) and not _FRAME.match(line)]
-    frames = [next(filter(None, m.groups())) for line in lines[1:400] if (m := _FRAME.match(line)) and any(m.groups())]
+    frames = [
+        next(filter(None, m.groups()))
+        for line in lines[1:400]
+        if (m := _FRAME.match(line)) and any(m.groups())
+    ]
     if not found and not frames:
         rest = tokens(" ".join(lines[1:]))[0]
         return (*first, *rest)[:MAX_TOKENS], tuple(c for c in constants if c.at < len(first))

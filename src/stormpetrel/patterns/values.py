@@ -1,4 +1,4 @@
-"""The values that a line puts into the variables of its pattern: the line laid beside the template, once through."""
+"""The values of a line's variables: the line laid beside its template, once through."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def values_of(line: str, key: Tokens, words: int) -> list[tuple[str, str]]:
 
 
 def _fits(word: str, said: str) -> bool:
-    first = word.split(WILD)[0]
+    first = word.partition(WILD)[0]
     return _DIGITS.sub("0", said).startswith(_DIGITS.sub("0", first)) if first else WILD in word
 
 
@@ -82,4 +82,6 @@ def _of_json(line: str) -> list[tuple[str, str]]:
         return []
     if not isinstance(tree, dict):
         return []
-    return [(str(key), str(value)) for key, value in tree.items() if isinstance(value, str | int | float)][:MAX_VALUES]
+    return [(str(key), str(value)) for key, value in tree.items() if isinstance(value, str | int | float)][
+        :MAX_VALUES
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from stormpetrel.model.pattern import Variable
 
@@ -92,17 +93,20 @@ class ValueSketch:
             (self.quantile(0.05), self.quantile(0.5), self.quantile(0.95)),
         )  # fmt: skip
 
-    def snapshot(self) -> dict[str, object]:
+    def snapshot(self) -> dict[str, Any]:
         """Plain data."""
         numbers = [self.seen, self.numeric, self.total, *([self.least, self.most] if self.numeric else [])]
-        return {"n": numbers, "top": [[v, *c] for v, c in self.values.items()], "buckets": list(self.buckets.items())}
+        return {
+            "n": numbers,
+            "top": [[v, *c] for v, c in self.values.items()],
+            "buckets": list(self.buckets.items()),
+        }
 
     @classmethod
-    def restored(cls, plain: Mapping[str, list[list[object]]]) -> ValueSketch:
+    def restored(cls, plain: Mapping[str, Any]) -> ValueSketch:
         """From `snapshot`."""
         sketch = cls()
-        seen, numeric, sketch.total, *ends = plain["n"]
-        sketch.seen, sketch.numeric = int(seen), int(numeric)
+        sketch.seen, sketch.numeric, sketch.total, *ends = plain["n"]
         if ends:
             sketch.least, sketch.most = ends
         sketch.values = {str(value): [int(count), int(over)] for value, count, over in plain["top"]}

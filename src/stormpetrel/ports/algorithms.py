@@ -69,12 +69,12 @@ class LogDetector(Protocol):
 class LogMiner(Protocol):
     """Turns log lines of many sources into patterns, line by line, without configuration.
 
-    Contract (run by `stormpetrel.testing.check_miner`): deterministic; patterns do not depend on how lines are
-    cut into batches, and `mine` agrees with `update` on every line; lines of one source have no influence on
-    the patterns of another; a source's name has none on their text; `restore(snapshot())` anywhere, through
-    JSON, and what follows is the same; an id is never given to two texts, and `resolve` leads every id ever
-    given to a live pattern or to one that was evicted; any text at all is taken; memory is bounded whatever
-    comes.
+    Contract (run by `stormpetrel.testing.check_miner`): deterministic; patterns do not depend on how lines
+    are cut into batches, and `mine` agrees with `update` on every line; lines of one source have no
+    influence on the patterns of another; a source's name has none on their text; `restore(snapshot())`
+    anywhere, through JSON, and what follows is the same; an id is never given to two texts, and `resolve`
+    leads every id ever given to a live pattern or to one that was evicted; any text at all is taken; memory
+    is bounded whatever comes.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """The contract of `ports.algorithms.LogMiner`, executed: give it a way to make a miner.
 
-Each check raises `AssertionError` with the sentence of the contract that does not hold. A miner's own test suite
-calls `check_miner(MyMiner)`; the built-in one goes through the same door.
+Each check raises `AssertionError` with the sentence of the contract that does not hold. A miner's own test
+suite calls `check_miner(MyMiner)`; the built-in one goes through the same door.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ _NAMES = ("ada", "bob", "eve", "kim", "lee", "max", "mia", "noa", "sam", "tom")
 _STATES = ("NEW", "READY", "RUNNING", "DONE")
 
 
-def sample_lines(count: int = 1500, seed: int = 7, header: str = "2024-03-01 10:00:{s:02d},{b:03d} INFO [main] ") -> list[str]:
+def sample_lines(
+    count: int = 1500, seed: int = 7, header: str = "2024-03-01 10:00:{s:02d},{b:03d} INFO [main] "
+) -> list[str]:
     """Lines of one source: a header, then one of a few statements with other values each time."""
     rng = np.random.default_rng(seed)
     out = []
@@ -64,8 +66,10 @@ def as_lines(texts: Sequence[str], source: str = "shop", start: int = 0) -> LogL
     )
 
 
-def fed(make: MakeMiner, texts: Sequence[str], sizes: Sequence[int], source: str = "shop") -> tuple[LogMiner, NDArray[np.int64]]:
-    """A new miner after the lines, in batches of these sizes (the last one again and again), and the ids given."""
+def fed(
+    make: MakeMiner, texts: Sequence[str], sizes: Sequence[int], source: str = "shop"
+) -> tuple[LogMiner, NDArray[np.int64]]:
+    """A new miner after the lines, in batches of these sizes (the last again and again), and its ids."""
     miner = make()
     given: list[NDArray[np.int64]] = []
     at = turn = 0
@@ -165,10 +169,11 @@ def check_order(make: MakeMiner) -> None:
 def check_any_text(make: MakeMiner) -> None:
     """Any text at all is taken: empty, binary, very long, brackets without end, records of many lines."""
     odd = [
-        "", " ", "\n", "\t|\t|", "\0\0", "\ue000\ue001 0", "a" * 100_000, "[" * 5000, "{" * 300 + '"a":1}', '{"a":NaN}',
-        "ü€😀 0", "=" * 999, "((((" * 99, "0" * 9000, " ".join("xy"[k % 2] for k in range(5000)), '{"msg":"\\ud800"}',
-        "java.lang.IllegalStateException: no\n\tat a.b.C(D.java:1)\nCaused by: x.y.ZError: 5 is bad\n\t... 3 more",
-    ]  # fmt: skip
+        *("", " ", "\n", "\t|\t|", "\0\0", "\ue000\ue001 0", "ü€😀 0", "[" * 5000, "((((" * 99, "=" * 999),
+        *("a" * 100_000, "0" * 9000, " ".join("xy"[k % 2] for k in range(5000))),
+        *("{" * 300 + '"a":1}', '{"a":NaN}', '{"msg":"\\ud800"}', "[" * 2000 + "]" * 2000),
+        "a.IllegalError: no\n\tat a.b.C(D.java:1)\nCaused by: x.y.ZError: 5 is bad\n\t... 3 more",
+    ]
     texts = odd * 20
     miner, given = fed(make, texts, [50])
     single = make()
