@@ -29,8 +29,8 @@ class Details:
         if len(self.minutes) > MAX_MINUTES:
             del self.minutes[min(self.minutes)]
 
-    def look(self, line: str, origin: str, values: list[tuple[str, str]]) -> None:
-        """Take what a line shows. The first two samples stay, the others are the newest."""
+    def look(self, line: str, origin: str) -> None:
+        """Take a sample, and who wrote it. The first two samples stay, the others are the newest."""
         if origin in self.origins or len(self.origins) < MAX_ORIGINS:
             self.origins[origin] = self.origins.get(origin, 0) + 1
         line = line[:MAX_SAMPLE]
@@ -38,6 +38,9 @@ class Details:
             if len(self.samples) >= MAX_SAMPLES:
                 del self.samples[2]
             self.samples.append(line)
+
+    def take(self, values: list[tuple[str, str]]) -> None:
+        """Take names and values of variables; a name that comes again gets a number."""
         taken: dict[str, int] = {}
         for name, value in values:
             taken[name] = taken.get(name, 0) + 1

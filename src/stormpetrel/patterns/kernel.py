@@ -20,7 +20,7 @@ SAMPLE_EVERY, KEEP_EVERY = 128, 8192  # lines of a source: looked at for values;
 SAMPLE_FIRST = 16  # lines of a pattern, and LEARNT lines of a source, are all looked at
 FIRST_LOOK, LEARNT = 24, 256  # lines after which the header of a source is guessed, and learnt
 
-DONE, NEW, KEEP, SPILL = 0, 1, 2, 3  # why the pass stopped
+DONE, NEW, LOOK, SPILL = 0, 1, 2, 3  # why the pass stopped
 
 
 @njit(cache=True, nogil=True)
@@ -49,7 +49,7 @@ def mine(
     place: tuple[int, int, int],
     table: tuple[NDArray[np.int64], NDArray[np.int32]],
     counts: tuple[NDArray[np.int64], NDArray[np.int64]],
-    outs: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]],
+    outs: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]],
 ) -> tuple[int, int, int, int]:
     """Take lines from `place[0]` on until Python is needed.
 
@@ -59,17 +59,17 @@ def mine(
         place: first line; the row that Python found for it, or MISS; how many lines there are.
         table: keys and values, see `skeleton.find`. Empty keys: nothing is cached.
         counts: of patterns, int64[rows, COLUMNS], and of lines by source, int64[sources].
-        outs: pattern id of each line; lines to look at for values (`[0]` is their number); minutes (see
-            `count`); the skeleton of the line at which it stopped.
+        outs: pattern id of each line; finished minutes (see `count`); the skeleton where it stopped.
 
     Returns:
-        Next line, why it stopped, and for NEW the length and hash of the skeleton.
+        Next line, why it stopped, and for NEW the length and hash of the skeleton. LOOK is about the line
+        before the next one.
     """
     content, offsets = text
     source, time, severity = lines
     keys, values = table
     state, seen = counts
-    ids, looked_at, spill, out = outs
+    ids, spill, out = outs
     k, row, n_lines = place
     while k < n_lines:
         if row == MISS:
@@ -83,12 +83,9 @@ def mine(
         seen[source[k]] += 1
         so_far = seen[source[k]]
         if so_far % SAMPLE_EVERY == 0 or so_far <= LEARNT or state[row, LINES] <= SAMPLE_FIRST:
-            looked_at[0] += 1
-            looked_at[looked_at[0]] = k
+            return k + 1, LOOK, 0, 0
         k += 1
         row = MISS
-        if so_far % KEEP_EVERY == 0 or so_far in (FIRST_LOOK, LEARNT):
-            return k, KEEP, 0, 0
         if spill[0, 0] >= len(spill) - 2:
             return k, SPILL, 0, 0
     return k, DONE, 0, 0

@@ -16,7 +16,6 @@ from stormpetrel.patterns.rows import Rows
 from stormpetrel.patterns.skeleton import MAX_BYTES, MISS
 from stormpetrel.patterns.skeleton import skeleton as write_skeleton
 from stormpetrel.patterns.stream import Stream
-from stormpetrel.patterns.values import values_of
 
 MAX_SOURCES = 512
 OTHERS = "(other sources)"
@@ -88,7 +87,7 @@ class TemplateMiner:
         self, text: NDArray[np.uint8], offsets: NDArray[np.int32], source: NDArray[np.int32], lines: LogLines
     ) -> Mined:
         n = len(source)
-        outs = (np.zeros(n, np.int64), np.zeros(n + 1, np.int64), self._rows.spill, self._out)
+        outs = (np.zeros(n, np.int64), self._rows.spill, self._out)
         columns = (source, lines.time_unix_nano, lines.severity_number)
         new: list[int] = []
         rows, place, row = self._rows, 0, MISS
@@ -105,14 +104,13 @@ class TemplateMiner:
                 rows.remember(skeleton, row)
                 if is_new:
                     new.append(int(rows.state[row, kernel.ID]))
-            elif why == kernel.KEEP:
-                index = int(source[place - 1])
-                self._look_at(text, offsets, source, lines, outs[1])
-                self._streams[index].keep(int(self._seen[index]), self._skeleton)
+            elif why == kernel.LOOK:
+                at = place - 1
+                origin = lines.origins[lines.origin[at]]
+                self._look(int(source[at]), _line(text, offsets, at), origin)
             elif why == kernel.SPILL:
                 rows.drain()
             else:
-                self._look_at(text, offsets, source, lines, outs[1])
                 return Mined(outs[0], tuple(new))
 
     def _placed(self, lines: LogLines) -> NDArray[np.int32]:
@@ -145,24 +143,12 @@ class TemplateMiner:
         length, _ = write_skeleton(content, 0, len(data), 0, out)
         return out[:length].tobytes().decode("utf-8", "replace")
 
-    def _look_at(
-        self,
-        text: NDArray[np.uint8],
-        offsets: NDArray[np.int32],
-        source: NDArray[np.int32],
-        lines: LogLines,
-        looked_at: NDArray[np.int64],
-    ) -> None:
-        """Look at the lines whose turn it is, whether their skeletons were known or not."""
-        for place in looked_at[1 : looked_at[0] + 1].tolist():
-            line = _line(text, offsets, place)
-            skeleton = self._skeleton(line)
-            stream = self._streams[int(source[place])]
-            group, _ = stream.add(line, skeleton)
-            stream.remember(line, skeleton)
-            values = values_of(line, group.key, len(stream.layout.message(skeleton).split()))
-            self._rows.details[group.row].look(line, lines.origins[lines.origin[place]], values)
-        looked_at[0] = 0
+    def _look(self, index: int, line: str, origin: str) -> None:
+        """Look at a line whose turn it is, whether its skeleton was known or not; then do what is due."""
+        stream, seen = self._streams[index], int(self._seen[index])
+        stream.look(line, self._skeleton(line), origin)
+        if seen in (kernel.FIRST_LOOK, kernel.LEARNT) or seen % kernel.KEEP_EVERY == 0:
+            stream.keep(seen, self._skeleton)
 
     # Asking -------------------------------------------------------------------------------------------
 

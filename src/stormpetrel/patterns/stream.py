@@ -12,6 +12,7 @@ from stormpetrel.patterns.kernel import LEARNT
 from stormpetrel.patterns.mask import Tokens
 from stormpetrel.patterns.rows import Rows
 from stormpetrel.patterns.structured import key_of
+from stormpetrel.patterns.values import values_of
 
 MAX_PATTERNS, KEPT_SHARE = 2000, 0.9  # of a source; what is left of them after a cleaning
 MAX_KEYS, MAX_SIBLINGS, MAX_PLACES = 16_384, 50_000, 2048
@@ -54,9 +55,16 @@ class Stream:
             self._named(group)
         return group, new
 
-    def remember(self, line: str, skeleton: str) -> None:
-        """Keep a line to learn the header from; called for lines that do not depend on what is cached."""
+    def look(self, line: str, skeleton: str, origin: str) -> None:
+        """Take from a line samples, values and how it begins; called for lines that no cache chooses."""
+        group, _ = self.add(line, skeleton)
         self.recent.append((line[:MAX_LINE], skeleton[:MAX_LINE]))
+        self._rows.details[group.row].look(line, origin)
+        self._values(group, line, skeleton)
+
+    def _values(self, group: Group, line: str, skeleton: str) -> None:
+        words = len(self.layout.message(skeleton).split())
+        self._rows.details[group.row].take(values_of(line, group.key, words))
 
     def _named(self, group: Group) -> None:
         own = pattern_id(self.name, " ".join(group.key))
@@ -110,6 +118,8 @@ class Stream:
                 self._rows.details[group.row].merged.append(before)
             self._rows.details[group.row].variables = {}  # the header's are among them
             self._rows.merge(group.row, became.row)
+        for line, text in self.recent:
+            self._values(self.add(line, text)[0], line, text)
         self._rows.forget()
 
     def _clean(self) -> None:
