@@ -46,13 +46,13 @@ _MASKS = re.compile(
 |(?P<time>\b0[-/]0[-/]0(?:T0:0(?::0(?:[.,]0)?)?(?:Z|[+-]0(?::0)?)?)?(?!\w))
 |(?P<ip>/?(?<![\w.])(?:::ffff:)?0\.0\.0\.0(?::0)?(?![\w.]*\w))
 |(?P<octets>(?<![\w:])(?:[0-9A-Fa-f]{1,4}::?){3,}[0-9A-Fa-f]{1,4}(?![\w:]))
-|(?P<host>(?<![\w./@-])(?:[a-zA-Z0-9\-_]+\.){1,}[a-zA-Z][\w\-]*:0\b)
+|(?P<host>(?<![\w./@-])(?:[a-zA-Z0-9\-_]+\.){1,}(?:[a-z][a-z0-9\-]*|[A-Z][A-Z0-9\-]*):0\b)
 |(?P<mail>\b[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+\b)
 |(?P<object>(?<=\w=)[A-Za-z]+\{[^{}\s]*\})
 |(?P<component>(?<![\w./@$-])(?:[a-zA-Z_][\w\-]*\.)+[\w$]+/[\w.$]+)
 |(?P<path>(?<![\w<>*/.\])])(?:[A-Za-z]:)?(?:/[\w.+\-$@%~\#*]+){2,}/?|(?<!\w)[A-Za-z]:\\[^\s,;'"]+
    |(?<![\w<>*/.\])])\.{0,2}/[A-Za-z][\w.\-]*\w(?=[\s,;:)]|$))
-|(?P<value>(?<=[\w\])]=)[^\s,;()\[\]{}<>&=]*[^\s,;()\[\]{}<>&=:.](?=[:.]?(?:[\s,;)\]}&]|$)))
+|(?P<value>(?<=[\w\])]=)(?!")[^\s,;()\[\]{}<>&=]*[^\s,;()\[\]{}<>&=:.](?=[:.]?(?:[\s,;)\]}&]|$)))
 |(?P<dotted>(?<![\w./@$-])(?:[a-zA-Z0-9_][\w\-]*\.){2,}[a-zA-Z]\w+(?![\w./$(:]))
 |(?P<duration><?\b0(?:\.0)?(?:[num]?s(?:ec(?:ond)?s?)?|min(?:ute)?s?|h(?:ours?)?|[KMGT]?i?B|bytes?)\b(?=[,;.)\]]|$))
 |(?P<truth>(?<![\w.])(?:true|false|True|False|null)(?![\w.]))
@@ -178,7 +178,7 @@ class _Masking:
         if kind == "duration":
             unit = text.lstrip("<0.")
             if not (unit.startswith(("sec", "byte")) or unit.endswith("B")):
-                return _HELD + unit
+                return _HELD
             return _HELD if text[0] == "<" else self._keep(WILD, WILD + unit)
         if kind == "value" and _WORD.fullmatch(text):
             return self._keep(WILD, text, habit=True)
