@@ -36,10 +36,10 @@ class Group:
         constants: what stands at variables that never varied; None before the first line.
         root: the group it was merged into; itself while it lives.
         sample: the first line, as it came.
-        merged: ids of groups that became this one.
+        gone: it was evicted.
     """
 
-    __slots__ = ("constants", "key", "merged", "root", "row", "sample")
+    __slots__ = ("constants", "gone", "key", "root", "row", "sample")
 
     def __init__(self, row: int, key: Tokens) -> None:
         self.row = row
@@ -47,7 +47,7 @@ class Group:
         self.constants: dict[int, tuple[str, bool]] | None = None
         self.root = self
         self.sample = ""
-        self.merged: list[int] = []
+        self.gone = False
 
     def text(self, lines: int) -> str:
         """The pattern as people read it, with the constants that have been proved by `lines` lines."""
@@ -182,17 +182,18 @@ class Groups:
 
     # Bounds ------------------------------------------------------------------------------------------
 
-    def forget(self, gone: Callable[[Group], bool]) -> None:
-        """Let groups go, with all that is known about them."""
-        self.keys = {key: group for key, group in self.keys.items() if not gone(group)}
-        for key, apart in list(self.siblings.items()):
-            left = [group for group in apart if not gone(group)]
-            if left:
-                self.siblings[key] = left
-            else:
-                del self.siblings[key]
-        for place, groups in self.general.items():
-            self.general[place] = [group for group in groups if group.root is group and not gone(group)]
+    def forget(self, groups: Iterable[Group]) -> None:
+        """Let live groups go, with all that is known about them."""
+        for group in groups:
+            group.gone = True
+        self.keys = {key: group for key, group in self.keys.items() if not root(group).gone}
+        left = ((key, [one for one in apart if not root(one).gone]) for key, apart in self.siblings.items())
+        self.siblings = {key: apart for key, apart in left if apart}
+        there = (
+            (at, [one for one in some if one.root is one and not one.gone])
+            for at, some in self.general.items()
+        )
+        self.general = {at: some for at, some in there if some}
 
     def shorten(self) -> None:
         """Keep one tuple a group; the others will find it again."""

@@ -62,6 +62,7 @@ _MASKS = re.compile(
 """,
     re.X,
 )
+_SAYS_NOTHING = re.compile("true|false|True|False|null|[a-f]{8}|[a-f]{16}")
 _WORD = re.compile(r"(?!(?i:true|false|null|none|yes|no)$)[A-Za-z_]+(?:\.[A-Za-z_]+)?")
 _CLASS = re.compile(r"\.[A-Z][a-z][A-Za-z$]*$")
 _DIGIT = re.compile(r"\d")
@@ -113,7 +114,11 @@ def tokens(message: str) -> tuple[Tokens, tuple[Constant, ...]]:
     out: list[str] = []
     constants: dict[int, tuple[str, bool]] = {}
     for word in _PHRASES.sub(_phrase, message).split():
-        plain, shown, habit = _token(word)
+        if word.isalpha():
+            plain = shown = WILD if _SAYS_NOTHING.fullmatch(word) else word
+            habit = False
+        else:
+            plain, shown, habit = _token(word)
         if plain == WILD and out and out[-1] == WILD:  # lists of any length are one variable
             before, weak = constants.get(len(out) - 1, (WILD, False))
             constants[len(out) - 1] = (f"{before} {shown}", weak or habit)
@@ -140,8 +145,6 @@ def _phrase(match: re.Match[str]) -> str:
 @lru_cache(32_768)
 def _token(word: str) -> tuple[str, str, bool]:
     """A word as grouped, as shown, and whether what is shown is a habit."""
-    if word.isalpha() and word.isascii() and len(word) < 4:
-        return word, word, False
     return _Masking().token(word)
 
 

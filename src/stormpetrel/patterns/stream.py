@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from stormpetrel.patterns.groups import Group, Groups, root
+from stormpetrel.patterns.groups import Group, Groups
 from stormpetrel.patterns.header import Layout, learn
 from stormpetrel.patterns.identity import AliasLog, pattern_id
 from stormpetrel.patterns.kernel import LEARNT
@@ -126,11 +126,11 @@ class Stream:
         live = self.groups.live()
         if len(live) > MAX_PATTERNS:
             oldest = sorted(live, key=lambda group: (self._rows.last_seen(group.row), group.row))
-            gone = {id(group) for group in oldest[: len(live) - int(MAX_PATTERNS * KEPT_SHARE)]}
-            for group in oldest[: len(gone)]:
+            gone = oldest[: len(live) - int(MAX_PATTERNS * KEPT_SHARE)]
+            for group in gone:
                 self._rows.evict(group.row)
             self.evicted += len(gone)
-            self.groups.forget(lambda group: id(root(group)) in gone)
+            self.groups.forget(gone)
             self._rows.recycle()
         elif len(self.groups.keys) > MAX_KEYS:
             self.groups.shorten()
