@@ -2,11 +2,17 @@
 
 import numpy as np
 import pytest
-
-from stormpetrel.patterns.header import Layout, learn
 from tests.patterns.test_skeleton import reduced
 
-SAID = ("connection from {} closed", "worker {} started", "cache of {} entries is cold", "retry {} of job", "all quiet")
+from stormpetrel.patterns.header import Layout, learn
+
+SAID = (
+    "connection from {} closed",
+    "worker {} started",
+    "cache of {} entries is cold",
+    "retry {} of job",
+    "all quiet",
+)
 
 HEADERS = [
     "2024-03-01 10:00:{s:02d},{n:03d} INFO [main] com.example.Service: ",
@@ -31,7 +37,9 @@ def lines(header: str, count: int = 200) -> tuple[list[str], list[str]]:
     whole, messages = [], []
     for k in range(count):
         n, level = int(rng.integers(100, 999)), ("INFO", "WARN", "ERROR")[int(rng.integers(3))]
-        head = header.format(s=k % 60, n=n, h=n % 3, level=level, low=level.lower(), w=" *64" if n % 2 else "")
+        head = header.format(
+            s=k % 60, n=n, h=n % 3, level=level, low=level.lower(), w=" *64" if n % 2 else ""
+        )
         messages.append(SAID[int(rng.integers(len(SAID)))].format(n))
         whole.append(head + messages[-1])
     return whole, messages

@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.patterns.test_skeleton import reduced
 
 from stormpetrel.patterns.mask import WILD, tokens
 from stormpetrel.patterns.structured import key_of
-from tests.patterns.test_skeleton import reduced
 
 
 def key(line: str) -> str:
@@ -81,7 +81,7 @@ def test_a_trace_is_its_first_line_exception_cause_and_frames() -> None:
 
 
 def test_a_trace_of_python() -> None:
-    text = 'Traceback (most recent call last):\n  File "a.py", line 7, in run\n    f()\nKeyError: \'id\''
+    text = "Traceback (most recent call last):\n  File \"a.py\", line 7, in run\n    f()\nKeyError: 'id'"
     assert key(text).startswith("Traceback (most recent call last): | KeyError 'id' | frames:")
 
 

@@ -57,6 +57,10 @@ class Group:
                 shown[at] = text
         return " ".join(shown) or WILD
 
+    def said(self) -> tuple[Constant, ...]:
+        """Its constants."""
+        return tuple(Constant(at, text, habit) for at, (text, habit) in (self.constants or {}).items())
+
     def learn(self, constants: Iterable[Constant]) -> None:
         """Keep of the constants what is the same again."""
         new = {c.at: (c.text, c.habit) for c in constants}

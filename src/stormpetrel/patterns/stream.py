@@ -9,7 +9,7 @@ from stormpetrel.patterns.groups import Group, Groups
 from stormpetrel.patterns.header import Layout, learn
 from stormpetrel.patterns.identity import AliasLog, pattern_id
 from stormpetrel.patterns.kernel import LEARNT
-from stormpetrel.patterns.mask import Tokens
+from stormpetrel.patterns.mask import Constant, Tokens
 from stormpetrel.patterns.rows import Rows
 from stormpetrel.patterns.structured import key_of
 from stormpetrel.patterns.values import values_of
@@ -47,6 +47,9 @@ class Stream:
     def add(self, line: str, skeleton: str) -> tuple[Group, bool]:
         """The group of a line, and whether it is a new one."""
         key, constants = key_of(self.layout.message(skeleton))
+        return self._add(line, key, constants)
+
+    def _add(self, line: str, key: Tokens, constants: tuple[Constant, ...]) -> tuple[Group, bool]:
         group = self.groups.add(key)
         group.learn(constants)
         new = not group.sample
@@ -104,14 +107,21 @@ class Stream:
         self._clean()
 
     def _relayout(self, layout: Layout, merging: bool, skeleton: Skeleton) -> None:
-        """Mine the samples of all patterns again under another header, and lead their ids on."""
+        """Mine the samples of all patterns again under another header, and lead their ids on.
+
+        When a source that was learnt changes, patterns from under the old header stay as they are.
+        """
         if layout == self.layout and merging == self.groups.merging:
             return
-        old = self.groups.live()
+        old, was, learnt = self.groups.live(), self.layout, self.groups.merging
         self.layout, self.groups = layout, self._groups(merging)
         for group in old:
             before = self.id_of(group)
-            became, _ = self.add(group.sample, skeleton(group.sample))
+            said = skeleton(group.sample)
+            key, constants = key_of(layout.message(said))
+            if learnt and was.kinds and was.message(said) != said:
+                key, constants = group.key, group.said()
+            became, _ = self._add(group.sample, key, constants)
             after = self.id_of(became)
             if after != before:
                 self._aliases.add(before, after, "layout")
