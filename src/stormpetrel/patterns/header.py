@@ -76,6 +76,10 @@ class Layout:
 
     kinds: tuple[str, ...] = ()
 
+    def fits(self, skeleton: str) -> bool:
+        """Whether a line begins exactly like this."""
+        return _quick(self.kinds).match(skeleton) is not None
+
     def message(self, skeleton: str) -> str:
         """What is left of a skeleton without its header; all of it when it begins otherwise. 5 to 20 us.
 

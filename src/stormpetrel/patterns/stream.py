@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from stormpetrel.patterns.groups import Group, Groups
+from stormpetrel.patterns.groups import Group, Groups, root
 from stormpetrel.patterns.header import Layout, learn
 from stormpetrel.patterns.identity import AliasLog, pattern_id
 from stormpetrel.patterns.kernel import LEARNT
@@ -18,7 +18,8 @@ MAX_PATTERNS, KEPT_SHARE = 2000, 0.9  # of a source; what is left of them after 
 MAX_KEYS, MAX_SIBLINGS, MAX_PLACES = 16_384, 50_000, 2048
 MAX_DEAD = 4096  # rows of merged patterns that wait for the cache to be emptied
 RECENT, MAX_LINE = 256, 2000  # lines kept to learn the header; characters of each
-FOREIGN_SHARE = 0.3  # of them do not begin like the header: then it is learnt anew
+NEWEST = 64  # of them show whether the header has changed
+FOREIGN_SHARE = 0.3  # of these do not begin like the header: then it is learnt anew
 
 Skeleton = Callable[[str], str]
 
@@ -98,13 +99,22 @@ class Stream:
         """Learn the header when it is time, let go what is too much. Called after fixed numbers of lines."""
         if seen <= LEARNT:
             self._relayout(learn(list(self.recent)), seen == LEARNT, skeleton)
-        elif len(self.recent) == RECENT:
-            foreign = sum(self.layout.message(text) == text for _, text in self.recent)
-            if foreign > FOREIGN_SHARE * RECENT or not self.layout.kinds:
-                layout = learn(list(self.recent))
-                if layout.kinds and layout != self.layout:
-                    self._relayout(layout, True, skeleton)
+        else:
+            changed = self._changed()
+            if changed is not None:
+                self._relayout(changed, True, skeleton)
         self._clean()
+
+    def _changed(self) -> Layout | None:
+        """The header that the newest lines have instead of the known one, if they agree on it."""
+        newest = list(self.recent)[-NEWEST:]
+        fitting = sum(self.layout.fits(text) for _, text in newest)
+        if self.layout.kinds and fitting >= (1 - FOREIGN_SHARE) * len(newest):
+            return None
+        half = len(newest) // 2
+        layout = learn(newest[half:])
+        steady = layout.kinds and layout == learn(newest[:half])
+        return layout if steady and layout != self.layout else None
 
     def _relayout(self, layout: Layout, merging: bool, skeleton: Skeleton) -> None:
         """Mine the samples of all patterns again under another header, and lead their ids on.
@@ -119,7 +129,7 @@ class Stream:
             before = self.id_of(group)
             said = skeleton(group.sample)
             key, constants = key_of(layout.message(said))
-            if learnt and was.kinds and was.message(said) != said:
+            if learnt and was.kinds and was.fits(said):
                 key, constants = group.key, group.said()
             became, _ = self._add(group.sample, key, constants)
             after = self.id_of(became)
@@ -129,7 +139,9 @@ class Stream:
             self._rows.details[group.row].variables = {}  # the header's are among them
             self._rows.merge(group.row, became.row)
         for line, text in self.recent:
-            self._values(self.add(line, text)[0], line, text)
+            known = self.groups.keys.get(key_of(layout.message(text))[0])
+            if known is not None:
+                self._values(root(known), line, text)
         self._rows.forget()
 
     def _clean(self) -> None:
