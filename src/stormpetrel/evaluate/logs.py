@@ -17,6 +17,7 @@ from stormpetrel.model.time import NANOS_PER_SECOND
 from stormpetrel.patterns.miner import TemplateMiner
 
 TEXTS = ("raw", "content")
+BATCH = 4096
 _TRUTH = ("TemplateCorrected", "Template", "EventTemplate")  # the first that the labels have
 _FIGURES = ("ga", "fga", "pa", "fta")
 
@@ -79,27 +80,31 @@ def predict(file: LogFile, out: Path, text: str = "raw") -> None:
     """Mine one log and write its prediction."""
     lines = _lines(file, text)
     miner = TemplateMiner()
-    n = len(lines)
-    nothing = np.zeros(n, np.int32)
-    mined = miner.update(
-        LogLines(
-            text=pa.array(lines, pa.string()),
-            source=nothing,
-            sources=("evaluated",),
-            time_unix_nano=np.arange(n, dtype=np.int64) * NANOS_PER_SECOND,
-            severity_number=np.zeros(n, np.uint8),
-            origin=nothing,
-        )
-    )
-    texts = miner.texts()
+    given: list[int] = []
+    texts: dict[int, str] = {}
+    for first in range(0, len(lines), BATCH):
+        given += miner.update(_batch(lines[first : first + BATCH], first)).pattern.tolist()
+        texts |= miner.texts()  # batch by batch: patterns beyond the bound are let go
     path = out / "logs" / f"{file.system}.csv"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(("LineId", "PatternId", "Pattern"))
-        for number, pattern in enumerate(mined.pattern.tolist(), 1):
+        for number, pattern in enumerate(given, 1):
             now = miner.resolve(pattern)
-            writer.writerow((number, f"{now:016x}", texts[now]))
+            writer.writerow((number, f"{now:016x}", texts.setdefault(now, lines[number - 1])))
+
+
+def _batch(lines: list[str], first: int) -> LogLines:
+    n = len(lines)
+    return LogLines(
+        text=pa.array(lines, pa.string()),
+        source=np.zeros(n, np.int32),
+        sources=("evaluated",),
+        time_unix_nano=(first + np.arange(n, dtype=np.int64)) * NANOS_PER_SECOND,
+        severity_number=np.zeros(n, np.uint8),
+        origin=np.zeros(n, np.int32),
+    )
 
 
 def _lines(file: LogFile, text: str) -> list[str]:

@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 from stormpetrel.model.pattern import Alias
 
-MAX_ALIASES = 200_000
+MAX_ALIASES = 50_000
 
 
 def pattern_id(source: str, text: str) -> int:

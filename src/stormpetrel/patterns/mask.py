@@ -142,7 +142,7 @@ def _phrase(match: re.Match[str]) -> str:
     return _HELD
 
 
-@lru_cache(32_768)
+@lru_cache(16_384)
 def _token(word: str) -> tuple[str, str, bool]:
     """A word as grouped, as shown, and whether what is shown is a habit."""
     return _Masking().token(word)

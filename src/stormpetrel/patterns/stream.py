@@ -15,7 +15,7 @@ from stormpetrel.patterns.structured import key_of
 from stormpetrel.patterns.values import values_of
 
 MAX_PATTERNS, KEPT_SHARE = 2000, 0.9  # of a source; what is left of them after a cleaning
-MAX_KEYS, MAX_SIBLINGS, MAX_PLACES = 16_384, 50_000, 2048
+MAX_KEYS, MAX_SIBLINGS, MAX_PLACES = 16_384, 20_000, 2048
 MAX_DEAD = 4096  # rows of merged patterns that wait for the cache to be emptied
 RECENT, MAX_LINE = 256, 2000  # lines kept to learn the header; characters of each
 NEWEST = 64  # of them show whether the header has changed
@@ -154,7 +154,7 @@ class Stream:
             self.evicted += len(gone)
             self.groups.forget(gone)
             self._rows.recycle()
-        elif len(self.groups.keys) > MAX_KEYS:
+        if len(self.groups.keys) > MAX_KEYS:
             self.groups.shorten()
             self._rows.forget()
         if len(self._rows.dead) > MAX_DEAD:
