@@ -27,8 +27,9 @@ Skeleton = Callable[[str], str]
 class Stream:
     """The lines of one source, one skeleton at a time.
 
-    While the header is unknown nothing merges; once it is learnt, what came before is mined again from its
-    samples, and the old ids lead to the new ones. The same happens when a source changes its header.
+    While the header is unknown nothing merges; once it is guessed, and once it is learnt, what came before is
+    mined again from its samples, and the old ids lead to the new ones. The same happens when a source changes
+    its header.
     """
 
     def __init__(self, name: str, index: int, rows: Rows, aliases: AliasLog) -> None:
@@ -98,11 +99,12 @@ class Stream:
     def keep(self, seen: int, skeleton: Skeleton) -> None:
         """Learn the header when it is time, let go what is too much. Called after fixed numbers of lines."""
         if seen <= LEARNT:
-            self._relayout(learn(list(self.recent)), seen == LEARNT, skeleton)
+            layout = learn(list(self.recent))
+            self._relayout(layout, seen == LEARNT or layout.kinds != (), skeleton)
         else:
             changed = self._changed()
             if changed is not None:
-                self._relayout(changed, True, skeleton)
+                self._relayout(changed, True, skeleton, learnt=True)
         self._clean()
 
     def _changed(self) -> Layout | None:
@@ -116,14 +118,14 @@ class Stream:
         steady = layout.kinds and layout == learn(newest[:half])
         return layout if steady and layout != self.layout else None
 
-    def _relayout(self, layout: Layout, merging: bool, skeleton: Skeleton) -> None:
+    def _relayout(self, layout: Layout, merging: bool, skeleton: Skeleton, learnt: bool = False) -> None:
         """Mine the samples of all patterns again under another header, and lead their ids on.
 
         When a source that was learnt changes, patterns from under the old header stay as they are.
         """
         if layout == self.layout and merging == self.groups.merging:
             return
-        old, was, learnt = self.groups.live(), self.layout, self.groups.merging
+        old, was = self.groups.live(), self.layout
         self.layout, self.groups = layout, self._groups(merging)
         for group in old:
             before = self.id_of(group)
