@@ -133,13 +133,12 @@ def main() -> None:
     parts = batches(texts, source, names)
     batched(parts[:4])
     one_by_one(texts[:1000], [names[k] for k in source[:1000].tolist()])
-    some = min(args.lines, 200_000)
-    sources = [names[k] for k in source[:some].tolist()]
+    sources = [names[k] for k in source.tolist()]
     figures: dict[str, float | str | None] = {
         "batched": rate(len(texts), lambda: batched(parts), args.rounds),
-        "one by one": rate(some, lambda: one_by_one(texts[:some], sources), args.rounds),
+        "one by one": rate(len(texts), lambda: one_by_one(texts, sources), args.rounds),
     }
-    few = parts[: max(1, 40_000 // BATCH)]
+    few = parts[: max(1, 100_000 // BATCH)]
     figures["no cache"] = rate(sum(map(len, few)), lambda: batched(few, cached=False), args.rounds)
     for name, own in lines.items():
         alone, index, only = stream({name: own}, 100_000)

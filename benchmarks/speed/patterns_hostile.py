@@ -1,8 +1,9 @@
-"""Memory and use of the pattern engine under hostile variety: random words in every place, among regular lines.
+"""Memory and use of the pattern engine under hostile variety: random words in every place, among regular
+lines.
 
-A tenth of the lines comes from three regular statements; the rest is made of random words: in one place, in several,
-or everywhere, at random lengths. Prints what is held and how much the process grew, every million lines, and at the
-end whether the regular lines still have their patterns.
+A tenth of the lines comes from three regular statements; the rest is made of random words: in one place, in
+several, or everywhere, at random lengths. Prints what is held and how much the process grew, every million
+lines, and at the end whether the regular lines still have their patterns.
 
     python benchmarks/speed/patterns_hostile.py [--lines 10000000]
 """
