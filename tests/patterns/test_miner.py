@@ -82,6 +82,24 @@ def test_siblings_merge_on_evidence_and_old_ids_lead_on() -> None:
     assert {alias.old for alias in miner.aliases() if alias.reason == "merged"} >= set(apart)
 
 
+def test_evidence_survives_a_restart() -> None:
+    first, second = TemplateMiner(), TemplateMiner()
+    ids(first, sample_lines(kernel.LEARNT, header=""))
+    apart = ids(first, [f"greeting for guest {name} was sent" for name in ("ada", "bob", "eve")])
+    second.restore(json.loads(json.dumps(first.snapshot())))
+    ids(second, [f"greeting for guest {name} was sent" for name in ("kim", "lee", "mia")])
+    assert len({second.resolve(pattern) for pattern in apart}) == 1
+
+
+def test_lines_of_random_words_become_variables_at_any_length() -> None:
+    miner = TemplateMiner()
+    rng = np.random.default_rng(4)
+    fresh = iter("".join(row) for row in rng.choice(list("ghijklmnop"), (80_000, 12)).tolist())
+    texts = [" ".join(next(fresh) for _ in range(k % 5 + 1)) for k in range(20_000)]
+    given_ids = ids(miner, texts)
+    assert len({miner.resolve(pattern) for pattern in given_ids[-1000:]}) <= 5
+
+
 def test_first_words_stay_apart() -> None:
     miner = TemplateMiner()
     verbs = ("boot", "wait", "halt", "stop", "kill", "dump", "sync", "mount")

@@ -207,8 +207,9 @@ class Groups:
         """Begin anew with evidence that has grown too much."""
         if len(self.siblings) > siblings:
             self.siblings = {}
-        if len(self.inventive) > places:
-            self.inventive = {}
+        if len(self.inventive) > places:  # those that invented least begin anew
+            most = sorted(self.inventive.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+            self.inventive = dict(most[: places // 2])
         if len(self.open) > places:
             self.open = {}
 
