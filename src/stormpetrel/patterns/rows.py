@@ -20,7 +20,7 @@ from stormpetrel.patterns.kernel import (
     SEVERITY,
     SOURCE,
 )
-from stormpetrel.patterns.skeleton import MISS, put
+from stormpetrel.patterns.skeleton import put
 
 TABLE = 1 << 18  # places of the skeleton cache; it is emptied when half of them are taken
 SPILL = 4096  # finished minutes that wait for Python
@@ -134,6 +134,3 @@ class Rows:
     def last_seen(self, row: int) -> int:
         """Unix nanoseconds of the newest line."""
         return int(self.state[row, LAST])
-
-
-NO_ROW = MISS
