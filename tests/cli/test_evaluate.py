@@ -15,24 +15,27 @@ REPORT = EvaluationReport("metrics", ("set", "f1"), (("a", 0.25),), {"f1": 0.25}
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Path, Path]]:
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Path, Path, str | None]]:
     """Evaluations that only remember what they were asked for."""
-    asked: list[tuple[str, Path, Path]] = []
+    asked: list[tuple[str, Path, Path, str | None]] = []
 
-    def run(area: str, data: Path, out: Path) -> EvaluationReport:
-        asked.append((area, data, out))
+    def run(area: str, data: Path, out: Path, text: str | None = None) -> EvaluationReport:
+        asked.append((area, data, out, text))
         return REPORT
 
     monkeypatch.setattr(evaluate, "run", run)
     return asked
 
 
-def test_an_area_is_run_and_its_report_shown(tmp_path: Path, seen: list[tuple[str, Path, Path]]) -> None:
+def test_an_area_is_run_and_its_report_shown(
+    tmp_path: Path, seen: list[tuple[str, Path, Path, str | None]]
+) -> None:
     arguments = ["evaluate", "metrics", "--data", str(tmp_path), "--out", str(tmp_path / "out")]
     found = RUN.invoke(app, arguments)
     assert (found.exit_code, found.stdout) == (0, REPORT.as_text())
-    assert seen == [("metrics", tmp_path, tmp_path / "out")]
-    as_json = RUN.invoke(app, [*arguments, "--json"])
+    assert seen == [("metrics", tmp_path, tmp_path / "out", None)]
+    as_json = RUN.invoke(app, [*arguments, "--json", "--text", "content"])
+    assert seen[-1][3] == "content"
     assert json.loads(as_json.stdout)["figures"] == {"f1": 0.25}
 
 
@@ -57,7 +60,7 @@ def test_an_unknown_area_lists_the_known_and_missing_data_is_named(tmp_path: Pat
 def test_what_goes_wrong_is_said_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
 ) -> None:
-    def run(_area: str, _data: Path, _out: Path) -> EvaluationReport:
+    def run(_area: str, _data: Path, _out: Path, _text: str | None = None) -> EvaluationReport:
         raise error
 
     monkeypatch.setattr(evaluate, "run", run)

@@ -18,6 +18,9 @@ def evaluate(
     results: Annotated[Path, typer.Option("--out", help="directory for the predictions; made when missing")],
     data: Annotated[Path | None, typer.Option(help="directory with the labelled data")] = None,
     generated: Annotated[bool, typer.Option(help="noise only: a small generated fleet, no data")] = False,
+    text: Annotated[
+        str | None, typer.Option(help="logs: `raw` (whole lines) or `content` (messages without header)")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure the algorithms of one area on labelled data, with the settings that everybody gets.
@@ -33,6 +36,8 @@ def evaluate(
 
       petrel evaluate noise --generated --out predictions
 
+      petrel evaluate logs --data ~/logs --out predictions --text content
+
     Exit codes: 0 done, 1 failed, 2 unknown area or unusable data.
     """
     if generated and area == "noise" and data is None:
@@ -41,7 +46,7 @@ def evaluate(
     if data is None:
         raise ConfigError("give --data a directory of labelled data (or --generated, for noise)")
     try:
-        report = run(area, data, results)
+        report = run(area, data, results, text)
     except ImportError as error:
         raise ConfigError(
             f"the evaluation {area!r} cannot be loaded: {error}; repair the package that declares it"

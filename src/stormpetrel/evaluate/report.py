@@ -84,16 +84,26 @@ def areas() -> list[str]:
     return sorted(point.name for point in entry_points(group=GROUP))
 
 
-def run(area: str, data: Path, out: Path) -> EvaluationReport:
+def run(area: str, data: Path, out: Path, text: str | None = None) -> EvaluationReport:
     """Evaluate one area, as `petrel evaluate AREA --data DIR --out OUT` does.
 
+    Args:
+        area: the name of an entry point.
+        data, out: folders, see `Evaluation`.
+        text: one of the `texts` of an area that has any; None is the area's own choice.
+
     Raises:
-        ConfigError: the area is unknown, or `data` is not a directory or holds nothing to evaluate.
+        ConfigError: the area is unknown, knows no such text, or `data` is not a directory or holds nothing to
+            evaluate.
     """
     points = entry_points(group=GROUP, name=area)
     if not points:
         raise ConfigError(f"no evaluation for {area!r}; known areas: {', '.join(areas())}")
     if not data.is_dir():
         raise ConfigError(f"{data}: no such directory; give --data a directory of labelled data")
-    evaluation: Evaluation = next(iter(points)).load()()
+    make = next(iter(points)).load()
+    if text is not None and text not in getattr(make, "texts", ()):
+        known = ", ".join(getattr(make, "texts", ())) or "none"
+        raise ConfigError(f"evaluation {area!r} has no --text {text!r}; known: {known}")
+    evaluation: Evaluation = make() if text is None else make(text)
     return evaluation.run(data, out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from stormpetrel.model.finding import Finding, Scores
 from stormpetrel.model.incident import Incident
+from stormpetrel.model.pattern import Alias, LogLines, Mined, MinerSizes, Pattern
 from stormpetrel.model.signal import AdmittedMetrics, LogBatch
 
 Snapshot = Mapping[str, NDArray[np.generic]]
@@ -87,6 +88,53 @@ class KeepsState(Protocol):
 
     def open_findings(self) -> list[Finding]:
         """Findings that are open now."""
+        ...
+
+
+class LogMiner(Protocol):
+    """Turns log lines of many sources into patterns, line by line, without configuration.
+
+    Contract (run by `stormpetrel.testing.check_miner`): deterministic; patterns do not depend on how lines
+    are cut into batches, and `mine` agrees with `update` on every line; lines of one source have no
+    influence on the patterns of another; a source's name has none on their text; `restore(snapshot())`
+    anywhere, through JSON, and what follows is the same; an id is never given to two texts, and `resolve`
+    leads every id ever given to a live pattern or to one that was evicted; any text at all is taken; memory
+    is bounded whatever comes.
+    """
+
+    name: str
+    version: int
+
+    def update(self, lines: LogLines) -> Mined:
+        """Mine a batch, in order; O(bytes)."""
+        ...
+
+    def mine(self, text: str, source: str, time_unix_nano: int, severity_number: int = 0) -> int:
+        """Mine a single line; returns the id of its pattern."""
+        ...
+
+    def resolve(self, pattern: int) -> int:
+        """What a pattern id of any age is called today."""
+        ...
+
+    def aliases(self, since: int = 0) -> list[Alias]:
+        """The log of what became of ids, from a position on; to be appended where it is kept."""
+        ...
+
+    def patterns(self, source: str | None = None) -> Iterator[Pattern]:
+        """All patterns, or those of one source."""
+        ...
+
+    def sizes(self) -> MinerSizes:
+        """How much is held, and what was let go."""
+        ...
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """The state as plain data that JSON can hold, with its `version`; copies."""
+        ...
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Take over a snapshot; ValueError names the version when it does not fit."""
         ...
 
 
