@@ -165,3 +165,23 @@ def test_no_number_breaks_it(values: list[float]) -> None:
     finite = np.abs([v for v in values if np.isfinite(v)])
     if not len(finite) or finite.max() < 1e150:
         assert np.isfinite(bank.state[0, : layout.FIELDS]).all()
+
+
+def test_a_processor_at_its_limit_is_saturated_not_stuck() -> None:
+    """Busy now and then, up to the limit, which it then keeps for minutes: no dead sensor."""
+    rng = np.random.default_rng(3)
+    busy = np.minimum(np.round(500 * rng.beta(0.6, 0.5, 4000)) / 500, 0.996)
+    busy[3000:3200] = 0.996
+    scores = judge(busy)
+    heads = [RobustBank.heads[head] for head in scores.head[3000:3200]]
+    told = scores.alarm[3000:3200] <= 1e-3
+    assert not {head for head, one in zip(heads, told, strict=True) if one} & {"flatline", "still"}
+    assert np.nanmin(scores.p_value[3000:3200][[head == "flatline" for head in heads]], initial=1.0) > 1e-6
+
+
+def test_a_line_below_the_usual_most_is_stuck() -> None:
+    rng = np.random.default_rng(3)
+    value = 50 + 10 * rng.normal(size=4000)
+    value[3000:3200] = 47.3
+    scores = judge(value)
+    assert np.nanmin(scores.p_value[3000:3200]) < 1e-6

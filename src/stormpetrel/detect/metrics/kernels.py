@@ -52,6 +52,7 @@ from stormpetrel.detect.metrics.layout import (
     MOVE,
     P_EXTREME,
     P_UNUSUAL,
+    PINNED,
     PREV,
     QUANTUM,
     RELEARN,
@@ -250,6 +251,12 @@ def score(s: F64, x: float, view: F64, scores: F64) -> None:
 
 
 @njit(cache=True, nogil=True)
+def at_most(s: F64) -> bool:
+    """Whether the series stands at the largest value it had lately."""
+    return bool(abs(s[PREV]) >= PINNED * s[MAGNITUDE])
+
+
+@njit(cache=True, nogil=True)
 def judge(s: F64, counts: F32, fits: F64, scores: F64, warmup: float) -> tuple[float, int]:
     """Smallest p-value of the heads times their number (Bonferroni), and whose it is; NaN warming up."""
     p, head, strangest = 1.0, RESIDUAL, 1.0
@@ -262,8 +269,9 @@ def judge(s: F64, counts: F32, fits: F64, scores: F64, warmup: float) -> tuple[f
                     p, head = mine, h
         strangest = HEADS * p
         rests = s[RUNS] < SPARSE * s[N]
-        # A rate or a count that rests at zero has nothing to do, which is no trouble by itself.
-        idle = rests or s[PREV] == 0.0 or s[RUN] > FLAT_RUN
+        # A rate or a count that rests at zero has nothing to do, which is no trouble by itself; and what
+        # repeats the most it ever was is saturated, not stuck: how high that is, the other heads tell.
+        idle = rests or s[PREV] == 0.0 or at_most(s) or s[RUN] > FLAT_RUN
         flat = 1.0 if idle else run_p_value(s[RUN], s[LONGEST], s[RUNS], 0.5)
         if flat < p:
             p, head = flat, FLAT

@@ -31,6 +31,7 @@ from stormpetrel.detect.metrics.layout import (
     LONG_SCALE,
     MAGNITUDE,
     MOVE,
+    PINNED,
     PREV,
     QUANTUM,
     RUNS,
@@ -163,7 +164,9 @@ def look(s: F64, m: F64, x: float, base: float, views: F64) -> None:
     if s[N] > TREND_YOUNG:
         views[TREND] = abs(s[LONG] - m[NORMAL]) / (m[TREND_SCALE] + floor)
     beyond = m[CALM] - 2.0 * m[CALM_LONGEST] - STILL_LEAST
-    varies = m[CALM_SCALE] > STILL_FLOOR * s[MAGNITUDE] and s[RUNS] >= SPARSE * s[N]
+    # What lies at the most it ever was is saturated, not dead.
+    saturated = abs(s[PREV]) >= PINNED * s[MAGNITUDE]
+    varies = m[CALM_SCALE] > STILL_FLOOR * s[MAGNITUDE] and s[RUNS] >= SPARSE * s[N] and not saturated
     views[STILL] = beyond / (m[CALM_LONGEST] + STILL_LEAST) if varies else 0.0
 
 
