@@ -253,7 +253,7 @@ def score(s: F64, x: float, view: F64, scores: F64) -> None:
 @njit(cache=True, nogil=True)
 def at_most(s: F64) -> bool:
     """Whether the series stands at the largest value it had lately."""
-    return bool(abs(s[PREV]) >= PINNED * s[MAGNITUDE])
+    return bool(abs(s[PREV]) >= s[MAGNITUDE] - PINNED * max(s[UP], s[DOWN]))
 
 
 @njit(cache=True, nogil=True)

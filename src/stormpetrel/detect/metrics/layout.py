@@ -45,7 +45,7 @@ SETTLED = 16.0  # samples before scores are counted at all
 RELEARN = 360.0  # an episode that lasts this many samples is the new normal
 FREE_EPISODES = 2.0  # extreme episodes within EPISODE_MEMORY that are not held against the next
 EPISODE_MEMORY = 8192.0  # samples
-PINNED = 0.98  # share of its magnitude from which on a series stands at its most
+PINNED = 0.5  # scales from its magnitude: nearer, a series stands at the most it ever was
 FLAT_RUN = 720.0  # a flatline older than this is the new normal
 
 RESIDUAL, JUMP, SHIFT, AFAR, FLAT, LASTING = 0, 1, 2, 3, 4, 5

@@ -165,7 +165,7 @@ def look(s: F64, m: F64, x: float, base: float, views: F64) -> None:
         views[TREND] = abs(s[LONG] - m[NORMAL]) / (m[TREND_SCALE] + floor)
     beyond = m[CALM] - 2.0 * m[CALM_LONGEST] - STILL_LEAST
     # What lies at the most it ever was is saturated, not dead.
-    saturated = abs(s[PREV]) >= PINNED * s[MAGNITUDE]
+    saturated = abs(s[PREV]) >= s[MAGNITUDE] - PINNED * max(s[UP], s[DOWN])
     varies = m[CALM_SCALE] > STILL_FLOOR * s[MAGNITUDE] and s[RUNS] >= SPARSE * s[N] and not saturated
     views[STILL] = beyond / (m[CALM_LONGEST] + STILL_LEAST) if varies else 0.0
 
