@@ -9,6 +9,7 @@ from tests.context.times import BERLIN, at
 from stormpetrel.app.config import Config
 from stormpetrel.model.calendar import Decided, Decision
 from stormpetrel.model.finding import Severity
+from stormpetrel.model.page import PageDecision
 
 NIGHT_8 = START + 7 * DAY
 
@@ -36,6 +37,8 @@ def test_the_night_that_is_not_like_the_others_is_one_incident_with_that_reason(
     assert incident.start_unix_nano // DAY == (START + 8 * DAY) // DAY
     assert f"{reason}: daily job at 02:00 UTC on host:batch-1" in incident.sentence
     assert incident.severity is Severity.WARNING
+    assert incident.page is not None
+    assert incident.page.decision is PageDecision.PAGED, incident.page.reason
     told = next(f for f in incident.findings if f.detector == "jobs")
     assert "it usually takes 29 minutes" in told.why or "it usually takes 30 minutes" in told.why
     assert "Learned by itself: it ran in 7 of the last 7 days" in told.why
@@ -90,6 +93,7 @@ def test_nights_are_those_of_the_zone_when_the_clocks_change() -> None:
         config, {12: 0}, lambda night: starts[night] if 0 <= night < 14 else first - DAY, origin=first
     )
     seen = host.live(0, 14)
-    (incident,) = seen.opened(first + 7 * DAY)
+    # The first run began with the first sample: seven that were seen end with the eighth night.
+    (incident,) = seen.opened(first + 8 * DAY)
     assert "job missing: daily job at 02:00 Europe/Berlin" in incident.sentence
     assert abs(incident.start_unix_nano - starts[12]) < 5 * MINUTE

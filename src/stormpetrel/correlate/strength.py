@@ -21,8 +21,10 @@ from stormpetrel.model.time import to_seconds
 # One finding alone never counts for more: so far out, an extrapolated tail is a guess.
 MOST_ALONE = 10.0
 CORRELATION = 0.4  # assumed between the test statistics of any two signals of an incident
-# A rule that calls its finding this bad says at least so much, whatever its p-value, or without one.
+# A detector that calls its finding this bad says at least so much, whatever its p-value.
 _OF_SEVERITY = {Severity.WARNING: 4.0, Severity.ERROR: 8.0, Severity.CRITICAL: MOST_ALONE}
+# A rule has no p-value: somebody, or every night so far, said what has to happen, and it did not.
+_OF_RULE = {Severity.WARNING: 8.0, Severity.ERROR: 9.0, Severity.CRITICAL: MOST_ALONE}
 # What lasts is real more often than what flashes by.
 _MOST_FOR_LASTING = 2.0
 
@@ -64,7 +66,9 @@ def strength_of(findings: Iterable[Finding], now_unix_nano: int) -> Strength:
 
 def _said_by(finding: Finding) -> float:
     p_value = finding.evidence.p_value
-    if 0.0 < p_value < 1.0 and finding.severity is Severity.WARNING:
+    if not 0.0 < p_value < 1.0:
+        return _OF_RULE[finding.severity]
+    if finding.severity is Severity.WARNING:
         return surprise(p_value)
     return max(surprise(p_value), _OF_SEVERITY[finding.severity])
 
