@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from stormpetrel.app.config import Config
 from stormpetrel.app.context import Recall, build_book, build_context
+from stormpetrel.app.families import Families
 from stormpetrel.app.position import JudgedPosition
 from stormpetrel.app.registry import DETECTORS, LOG_DETECTORS, load_all
 from stormpetrel.app.slos import build_slos
@@ -66,6 +67,7 @@ class Pipeline:
         self.slos = build_slos(config)
         self.position = JudgedPosition()
         self.relations = Relations()
+        self.families = Families()
         self._series_seen = 0
         self.grouping = Grouping(
             config.incidents.window_seconds,
@@ -132,12 +134,13 @@ class Pipeline:
         return Outcome()
 
     def learn_new_series(self) -> None:
-        """What the labels of series not seen before say of who belongs together."""
+        """What the labels of series not seen before say of who belongs together, and who is like whom."""
         known = len(self.registry)
         if known > self._series_seen:
             new = list(map(self.registry.info, range(self._series_seen, known)))
             self.relations.learn_series(new)
             self.slos.see(new)
+            self.families.meet(new, self.banks)
             self._series_seen = known
 
     def advance(self, now_unix_nano: int) -> Outcome:

@@ -71,6 +71,15 @@ class LogDetector(Protocol):
 
 
 @runtime_checkable
+class LendsScale(Protocol):
+    """A bank in which a series that knows its scale can lend it to one that does not."""
+
+    def lend(self, lender: int, borrower: int) -> bool:
+        """Give a new series the scales of another until its own are known; False where it cannot."""
+        ...
+
+
+@runtime_checkable
 class KeepsState(Protocol):
     """A log detector whose state outlives the process. One without it learns from the stored past again."""
 
