@@ -29,11 +29,13 @@ up: $(RUN)  ## install what is missing, then start Storm Petrel (page on http://
 
 test: lint types arch pytest  ## everything a change must pass: lint, types, arch, then all tests
 
-# Tests that start servers or measure this very host run one at a time, after all others.
+# Tests that measure this very host run one at a time, after all others; those that start servers wait a lot
+# and go two at a time.
 pytest: $(DEV)
 	$(fresh)
 	@$(BIN)/python -m pytest -n 2 -m "not e2e"
-	@$(BIN)/python -m pytest -m e2e
+	@$(BIN)/python -m pytest -n 2 -m "e2e and not host"
+	@$(BIN)/python -m pytest -m "e2e and host"
 
 lint: $(DEV)  ## style and likely mistakes (ruff)
 	@$(BIN)/ruff check .

@@ -46,8 +46,8 @@ def test_what_recurs_is_found_with_its_shortest_period(every: int, step: int, pe
     assert slot.usual_seconds() == pytest.approx((length - 1) * step / SECONDS, rel=0.01)
     now = slot.runs[-1].end_unix_nano + slot.period // 2
     clock = now if period < 86_400 else _week(now)
-    assert slot.presumed(clock)
-    assert not slot.presumed(clock + 5 * slot.period), "nothing comes any more"
+    assert slot.presumed(clock, 1e-6)
+    assert not slot.presumed(clock + 5 * slot.period, 1e-6), "nothing comes any more"
     assert slot.gone(clock + 8 * slot.period)
 
 
@@ -61,9 +61,9 @@ def test_a_daily_job_is_proposed_after_four_days_and_presumed_after_seven() -> N
     slot = learned(values[: 3 * DAY + 400])[1]
     assert len(slot) == 1
     evening = _week(T0 + (3 * DAY + 1000) * MINUTE)
-    assert not slot[0].presumed(evening), "four days are not seven"
+    assert not slot[0].presumed(evening, 1e-6), "four days are not seven"
     slot = learned(values[: 7 * DAY])[1]
-    assert slot[0].presumed(_week(T0 + (6 * DAY + 1000) * MINUTE))
+    assert slot[0].presumed(_week(T0 + (6 * DAY + 1000) * MINUTE), 1e-6)
 
 
 def test_a_job_in_busy_noise_still_needs_to_stand_out() -> None:

@@ -40,7 +40,7 @@ def factor(rng: np.random.Generator, n: int, series: int, together: float) -> ND
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.5])
 def test_noise_alone_makes_as_many_as_promised(together: float, share: float) -> None:
     rng = np.random.default_rng(3)
-    promised = DiscoverySettings(20.0, share, 3600.0, growth=0.0)
+    promised = DiscoverySettings(20.0, share, 3600.0)
     counts = [
         discoveries(factor(rng, DAYS * 1440 * SERIES, SERIES, together), promised).sum() / DAYS
         for _ in range(4)
@@ -55,7 +55,7 @@ def test_noise_alone_makes_as_many_as_promised(together: float, share: float) ->
 @pytest.mark.parametrize("real_share", [1e-4, 1e-3, 1e-2])
 def test_with_real_ones_the_false_stay_below_base_and_share(together: float, real_share: float) -> None:
     rng = np.random.default_rng(5)
-    promised = DiscoverySettings(5.0, 0.1, 3600.0, growth=0.0)
+    promised = DiscoverySettings(5.0, 0.1, 3600.0)
     n = DAYS * 1440 * SERIES
     false = found = 0
     for _ in range(3):
@@ -78,16 +78,14 @@ def test_the_false_share_is_small_where_there_is_enough_to_find(together: float)
     p = factor(rng, n, SERIES, together)
     real = rng.random(n) < 3e-3
     p[real] = 1e-9
-    told = discoveries(p, DiscoverySettings(5.0, 0.1, 3600.0, growth=0.0))
+    told = discoveries(p, DiscoverySettings(5.0, 0.1, 3600.0))
     assert (told & ~real).sum() / told.sum() <= 0.1 + 5.0 * DAYS / told.sum() + 0.03
     assert told[real].mean() > 0.99
 
 
 def test_a_discovery_buys_its_share_for_its_own_entity_and_no_more() -> None:
     ids = np.arange(6, dtype=np.uint32)
-    purse = Purse(DiscoverySettings(0.3, 0.05, 3600.0, growth=0.0), lambda one: f"host:{one // 3}").arrays(
-        ids, 6
-    )
+    purse = Purse(DiscoverySettings(0.3, 0.05, 3600.0), lambda one: f"host:{one // 3}").arrays(ids, 6)
     base = purse[0][BASE] / 6
     for series in range(6):
         assert level(purse, series, T0) == base
@@ -102,7 +100,7 @@ def test_a_discovery_buys_its_share_for_its_own_entity_and_no_more() -> None:
 
 
 def test_the_discoveries_of_a_moment_do_not_loosen_that_moment() -> None:
-    given_ = DiscoverySettings(0.3, 0.5, 600.0, growth=0.0)
+    given_ = DiscoverySettings(0.3, 0.5, 600.0)
     n = 1000
     ids, times = np.arange(n, dtype=np.uint32), np.full(n, T0, np.int64)
     asked = given_.false_per_day / 1440 / n
@@ -119,7 +117,7 @@ def test_the_discoveries_of_a_moment_do_not_loosen_that_moment() -> None:
     share=st.floats(0.0, 0.9),
 )
 def test_whatever_time_does_spending_is_bounded(steps: list[tuple[int, int]], share: float) -> None:
-    purse = Purse(DiscoverySettings(1.0, share, 600.0, growth=0.0), str).arrays(np.zeros(1, np.uint32), 1)
+    purse = Purse(DiscoverySettings(1.0, share, 600.0), str).arrays(np.zeros(1, np.uint32), 1)
     base, gain = purse[0][BASE], purse[0][GAIN]
     now, earned = T0, 0
     for step, found in steps:

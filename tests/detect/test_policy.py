@@ -120,7 +120,7 @@ def test_threshold_takes_account_of_series_and_interval() -> None:
             rows = admitted(np.arange(count), np.full(count, (FIRST + tick) * STEP), np.ones(count))
             judge.update(rows, scores([0.5] * count), (FIRST + tick) * STEP)
     assert few.threshold == 1e-6
-    assert np.isclose(many.threshold, 0.1 * 5 / 86400 * 1000**-0.75)
+    assert np.isclose(many.threshold, 0.1 * 5 / 86400 / 1000)
     assert feed(many, [1e-7] * 5, start=30) == []
     assert states(feed(few, [1e-7] * 5, start=30)) == ["open"]
 

@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.browser import signed_in
 from tests.e2e.conftest import Petrel, wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.host, pytest.mark.slow, pytest.mark.timeout(400)]
 
 # Everything as shipped, but read ten times as often, so that warming up takes a minute, not ten.
 CONFIG = """

@@ -122,7 +122,7 @@ class DetectConfig(Section):
     false_per_day: float = Field(
         3.0,
         gt=0,
-        description="false findings a day of one series; 10,000 make ten times as many; tightens p_open",
+        description="false findings a day that all series together may make; tightens p_open",
     )
     discovery_share: float = Field(
         0.05, ge=0, lt=1, description="how many more false ones each finding allows, in the hour after it"

@@ -151,7 +151,8 @@ class LearnedJobs:
         if self.decision(job) is not Decision.OPEN:
             return False
         clock = self._slots.clock(job.period, now_unix_nano)
-        return any(slot.presumed(clock) for slot in job.members.values())
+        most = self._slots.most_chance()
+        return any(slot.presumed(clock, most) for slot in job.members.values())
 
     def proposal(self, job: LearnedJob, now_unix_nano: int) -> Proposal:
         """The job with its evidence."""

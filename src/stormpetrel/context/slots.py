@@ -23,6 +23,9 @@ MAX_SLOTS = 4
 RUNS = 16
 # Of the last periods this share must hold for a slot to count without anybody's word.
 PRESUMED = (6, 7)
+# ... and chance alone may make so many such slots, of all series together. A series may be asked some
+# thousand times before it has one.
+PRESUMED_FALSE, ASKED = 0.01, 1000.0
 Rings = tuple[NDArray[np.generic], NDArray[np.generic], NDArray[np.generic]]
 # How fast a slot follows when its time moves.
 _DRIFT = 0.3
@@ -33,7 +36,7 @@ class Slot:
     """One recurring slot of one series; times on the clock of its period (UTC, or the zone's for days).
 
     `phase` is the start within the period. `first` and `numbers` count periods: when it was first seen, and
-    in which of the last it was.
+    in which of the last it was. `by_itself` is the chance that an excursion falls into it by itself.
     """
 
     series: int
@@ -43,6 +46,7 @@ class Slot:
     side: int
     chance: float
     first: int
+    by_itself: float = 1.0
     job: str = ""  # the learned job that it is of; kept, so that the job stays the same over a restart
     numbers: deque[int] = field(default_factory=lambda: deque(maxlen=RUNS))
     runs: deque[Run] = field(default_factory=lambda: deque(maxlen=RUNS))
@@ -56,8 +60,9 @@ class Slot:
         """How far a time on its clock is from the slot's start."""
         return abs(clock - self.phase - self.number_of(clock) * self.period)
 
-    def seen(self, clock: int) -> tuple[int, int]:
-        """In how many of the last complete periods it was seen, and how many those are.
+    def seen(self, clock: int, depth: int = 0) -> tuple[int, int]:
+        """In how many of the last complete periods it was seen, and how many those are; `depth` at most, by
+        default as many as are looked at when a slot is found.
 
         Periods in which the series was silent are neither: those before them are looked at instead.
         """
@@ -71,14 +76,20 @@ class Slot:
             elif number in self.unknown:
                 continue
             possible += 1
-            if possible == mining.depth(self.period):
+            if possible == (depth or mining.depth(self.period)):
                 break
         return hits, possible
 
-    def presumed(self, clock: int) -> bool:
-        """Whether it is so regular that it counts as expected by itself."""
-        hits, possible = self.seen(clock)
-        return possible >= int(mining.depth(self.period)) and hits * PRESUMED[1] >= PRESUMED[0] * possible
+    def presumed(self, clock: int, most_chance: float) -> bool:
+        """Whether it is so regular that it counts as expected by itself: chance does that less often than
+        `most_chance`."""
+        # A slot of short period is found among thousands a day: as many runs again have to bear it out.
+        depth = RUNS if self.period < mining.DAY else int(mining.depth(self.period))
+        hits, possible = self.seen(clock, depth)
+        if possible < depth or hits * PRESUMED[1] < PRESUMED[0] * possible:
+            return False
+        luck = len(mining.PERIODS) * float(mining.tail(hits - 1, possible - 1, self.by_itself))
+        return luck <= most_chance
 
     def gone(self, clock: int) -> bool:
         """Whether it was seen so rarely of late that it is none any more."""
@@ -144,6 +155,10 @@ class SlotLearner:
         self.slots.setdefault(edge.series, []).append(found)
         return found, True
 
+    def most_chance(self) -> float:
+        """The chance from which on a slot counts without anybody's word: the stricter, the more series."""
+        return PRESUMED_FALSE / (ASKED * max(1, len(self.newest)))
+
     def silent(self, edge: Edge) -> None:
         """A series was silent, or lost sight of, between two times: its slots there are unknown."""
         for slot in self.slots.get(edge.series, ()):
@@ -203,12 +218,15 @@ class SlotLearner:
         n = int(self.held[place])
         starts, runs = self.starts[place, :, :n], self.runs[place, :, :n]
         first = int(starts[0, 0]) if n == RING else max(first_seen, 1)
-        index, _, _, chance = mining.regular(
+        index, hits, _, chance = mining.regular(
             (starts[0], starts[1]), (runs[0], runs[1]), first, step, mining.PERIODS
         )
         if index < 0:
             return None
-        return self._slot(edge, place, (int(mining.PERIODS[index]), step), chance)
+        slot = self._slot(edge, place, (int(mining.PERIODS[index]), step), chance)
+        # The chance is that of all hits but the newest, which is given, in any of the periods.
+        slot.by_itself = min(1.0, chance / len(mining.PERIODS)) ** (1.0 / max(hits - 1, 1))
+        return slot
 
     def _slot(self, edge: Edge, place: int, rhythm: tuple[int, int], chance: float) -> Slot:
         """A new slot of the excursions in the ring that belong to it, which leave the ring."""

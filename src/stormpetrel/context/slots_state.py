@@ -29,6 +29,7 @@ def to_arrays(learner: SlotLearner) -> dict[str, NDArray[np.generic]]:
         "slots": np.array([[getattr(s, name) for name in _SLOT] for s in slots], np.int64).reshape(-1, 6),
         "jobs": np.array([slot.job for slot in slots], np.str_),
         "chances": np.array([slot.chance for slot in slots], np.float64),
+        "by_itself": np.array([slot.by_itself for slot in slots], np.float64),
         "numbers": _ragged([list(slot.numbers) for slot in slots]),
         "unknown": _ragged([list(slot.unknown) for slot in slots]),
         "starts": _ragged([[run.start_unix_nano for run in slot.runs] for slot in slots]),
@@ -54,8 +55,10 @@ def from_arrays(learner: SlotLearner, arrays: Arrays) -> list[Slot]:
             raise ValueError(f"slots of version {int(arrays['version'][0])}, this is {VERSION}; learn anew")
         newest = {int(series): int(time) for series, time in arrays["newest"]}
         slots = [
-            Slot(*_five(row), float(chance), int(row[5]), str(job))
-            for row, chance, job in zip(arrays["slots"], arrays["chances"], arrays["jobs"], strict=True)
+            Slot(*_five(row), float(chance), int(row[5]), float(by_itself), str(job))
+            for row, chance, by_itself, job in zip(
+                arrays["slots"], arrays["chances"], arrays["by_itself"], arrays["jobs"], strict=True
+            )
         ]
         for number, value in arrays["numbers"]:
             slots[int(number)].numbers.append(int(value))

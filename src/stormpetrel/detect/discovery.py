@@ -68,10 +68,7 @@ class DiscoverySettings:
     """What may be wrong.
 
     Attributes:
-        false_per_day: false discoveries a day that all series together may make while nothing is wrong, if
-            there is one series; see `growth`.
-        growth: a fleet of n series may make n to this power as many: it has more trouble to find, and how
-            many of its findings wake somebody is bounded elsewhere. 0: as many as one series.
+        false_per_day: false discoveries a day that all series together may make while nothing is wrong.
         share: of the discoveries made, how many more may be false; in [0, 1).
         memory_seconds: how long a discovery goes on buying; mean of the exponential kernel.
     """
@@ -79,15 +76,10 @@ class DiscoverySettings:
     false_per_day: float = 0.3
     share: float = 0.05
     memory_seconds: float = 3600.0
-    growth: float = 0.25
 
     def __post_init__(self) -> None:
-        if not (self.false_per_day > 0 and 0 <= self.share < 1 and self.memory_seconds > 0) or (
-            not 0 <= self.growth <= 1
-        ):
-            raise ValueError(
-                f"{self}: needs false_per_day > 0, 0 <= share < 1, memory_seconds > 0, growth in [0, 1]"
-            )
+        if not (self.false_per_day > 0 and 0 <= self.share < 1 and self.memory_seconds > 0):
+            raise ValueError(f"{self}: needs false_per_day > 0, 0 <= share < 1 and memory_seconds > 0")
 
 
 class Purse:
@@ -108,7 +100,6 @@ class Purse:
                 float(from_seconds(SLOT_SECONDS)),
             ]
         )
-        self._growth = settings.growth
         self._group_of = group_of
         self._names: dict[str, int] = {}
         self._wealth: F64 = np.zeros((64, WEALTH))
@@ -123,8 +114,7 @@ class Purse:
 
     def alone(self, active: int) -> float:
         """False discoveries a nanosecond that one of `active` series may make without any wealth."""
-        share: float = max(active, 1) ** (self._growth - 1.0)
-        return float(self.rules[BASE]) * share
+        return float(self.rules[BASE]) / max(active, 1)
 
     def by_series(self, size: int) -> F64:
         """The wealth of the group of each series, float64[size, WEALTH]; zeros where it has none yet."""

@@ -49,9 +49,8 @@ class AlarmSettings:
         close_seconds: how long a series must be *seen* recovered; silence does not count.
         refractory_seconds: no new finding of a series within this of the end of its last one.
         silent_close_seconds: a finding whose series fell silent is closed, as unknown, after this.
-        false_per_day: false alarms that one series may cause per day if p-values were exact and samples
-            independent; ten thousand may cause ten times as many together. It tightens `p_open` by the
-            number of series and their intervals.
+        false_per_day: false alarms that all series together may cause per day if p-values were exact and
+            samples independent. It tightens `p_open` by the number of series and their intervals.
         discovery_share, discovery_memory_seconds: how many more false ones each finding allows, and for how
             long it does: see `detect.discovery`.
     """
