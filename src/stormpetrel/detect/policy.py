@@ -11,11 +11,11 @@ import xxhash
 from numpy.typing import NDArray
 
 from stormpetrel.detect import discovery, gate, wording
-from stormpetrel.model.finding import Evidence, Finding, FindingState, Scores, Severity
+from stormpetrel.model.finding import MODEL_SAMPLES, Evidence, Finding, FindingState, Scores, Severity
 from stormpetrel.model.resource import root_of
 from stormpetrel.model.signal import AdmittedMetrics, MetricBatch, SeriesInfo
 from stormpetrel.model.time import from_seconds, to_iso, to_seconds
-from stormpetrel.ports.algorithms import DetectorBank, Snapshot
+from stormpetrel.ports.algorithms import DetectorBank, KnowsAge, Snapshot
 
 STATE_VERSION = 1  # of the columns in `gate`
 
@@ -104,6 +104,7 @@ class AlarmPolicy:
         **settings: Unpack[AlarmOptions],
     ) -> None:
         self._name, self._version, self._heads = bank.name, bank.version, bank.heads
+        self._age = bank.samples_learnt if isinstance(bank, KnowsAge) else None
         self._describe = describe
         self._settings = s = AlarmSettings(**settings)
         self._purse = discovery.Purse(
@@ -218,6 +219,7 @@ class AlarmPolicy:
             start_unix_nano=times[0],
             end_unix_nano=times[1],
             evidence=evidence,
+            attributes={MODEL_SAMPLES: str(self._age(series))} if self._age else None,
         )
 
     def advance(self, now_unix_nano: int) -> list[Finding]:

@@ -17,7 +17,7 @@ from stormpetrel.model.finding import Scores
 from stormpetrel.model.incident import Incident
 from stormpetrel.model.page import Page
 from stormpetrel.model.signal import AdmittedMetrics, SeriesInfo
-from stormpetrel.ports.algorithms import DetectorBank, Snapshot
+from stormpetrel.ports.algorithms import DetectorBank, KnowsAge, Snapshot
 
 
 @dataclass(slots=True)
@@ -56,6 +56,10 @@ class _Tap:
         self._run.onsets += int(np.count_nonzero(over & ~self._over[series]))
         self._over[series] = over
         return scores
+
+    def samples_learnt(self, series: int) -> int:
+        """As the bank."""
+        return self._bank.samples_learnt(series) if isinstance(self._bank, KnowsAge) else 0
 
     def warming_up(self) -> int:
         """As the bank."""

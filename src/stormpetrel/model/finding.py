@@ -77,6 +77,10 @@ class Evidence:
     unit: str = ""
 
 
+# Attribute of a finding: how many samples the model that made it had learnt from.
+MODEL_SAMPLES = "model_samples"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """Something noticed on one entity by one detector: frozen; an update is a new value, same id.

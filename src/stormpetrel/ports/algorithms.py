@@ -71,6 +71,15 @@ class LogDetector(Protocol):
 
 
 @runtime_checkable
+class KnowsAge(Protocol):
+    """A bank that knows how much each of its models has learnt from."""
+
+    def samples_learnt(self, series: int) -> int:
+        """How many samples the model of a series has learnt from; 0 for one never seen."""
+        ...
+
+
+@runtime_checkable
 class LendsScale(Protocol):
     """A bank in which a series that knows its scale can lend it to one that does not."""
 
