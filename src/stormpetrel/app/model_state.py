@@ -153,6 +153,7 @@ def _restore_banks(
             yield name
         else:
             pipeline.banks[place] = fresh
+            pipeline.policies[place].judge_for(fresh)
             fates.append(PartFate(f"bank:{name}", True))
 
 

@@ -104,7 +104,7 @@ class AlarmPolicy:
         **settings: Unpack[AlarmOptions],
     ) -> None:
         self._name, self._version, self._heads = bank.name, bank.version, bank.heads
-        self._age = bank.samples_learnt if isinstance(bank, KnowsAge) else None
+        self.judge_for(bank)
         self._describe = describe
         self._settings = s = AlarmSettings(**settings)
         self._purse = discovery.Purse(
@@ -114,6 +114,10 @@ class AlarmPolicy:
         self._state: NDArray[np.int64] = np.zeros((0, gate.FIELDS), np.int64)
         self._active = 0
         self._open: dict[int, Finding] = {}
+
+    def judge_for(self, bank: DetectorBank) -> None:
+        """Another bank of the same name and version takes over, whose models' ages are told from now on."""
+        self._age = bank.samples_learnt if isinstance(bank, KnowsAge) else None
 
     @property
     def open_findings(self) -> list[Finding]:
@@ -172,7 +176,7 @@ class AlarmPolicy:
     ) -> Finding | None:
         series = int(batch.series[row])
         if verdict == gate.OPENS:
-            finding = self._opened(series, scores, row, times)
+            finding = self._opened(batch, scores, row, times)
             self._open[series] = finding
             return finding
         known = self._open.get(series)
@@ -187,7 +191,8 @@ class AlarmPolicy:
         del self._open[series]
         return _closed(known, times[1])
 
-    def _opened(self, series: int, scores: Scores, row: int, times: tuple[int, int]) -> Finding:
+    def _opened(self, batch: MetricBatch, scores: Scores, row: int, times: tuple[int, int]) -> Finding:
+        series = int(batch.series[row])
         info = self._describe(series)
         head = self._heads[int(scores.head[row])]
         text = info.text()
@@ -219,8 +224,16 @@ class AlarmPolicy:
             start_unix_nano=times[0],
             end_unix_nano=times[1],
             evidence=evidence,
-            attributes={MODEL_SAMPLES: str(self._age(series))} if self._age else None,
+            attributes=self._aged(batch, scores, row),
         )
+
+    def _aged(self, batch: MetricBatch, scores: Scores, row: int) -> dict[str, str] | None:
+        """How much the model had learnt when it judged this row: the bank has gone on to the batch's end."""
+        if self._age is None:
+            return None
+        series = int(batch.series[row])
+        later = (batch.series[row + 1 :] == series) & np.isfinite(scores.observed[row + 1 :])
+        return {MODEL_SAMPLES: str(max(0, self._age(series) - int(np.count_nonzero(later))))}
 
     def advance(self, now_unix_nano: int) -> list[Finding]:
         """Close findings whose series fell silent long ago, saying so; O(open findings).
