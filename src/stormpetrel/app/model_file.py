@@ -26,6 +26,7 @@ FORMAT = 1
 _MANIFEST = "manifest.json"
 _MOST_MANIFEST_BYTES = 64 << 20
 _KINDS = frozenset("biuf")  # bool, int, uint, float: nothing that could hold an object
+# What zipfile and NumPy raise over damaged bytes; NotImplementedError is a compression that zipfile lacks.
 _UNREADABLE = (
     zipfile.BadZipFile, OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError,
     RuntimeError, struct.error,

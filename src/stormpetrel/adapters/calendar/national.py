@@ -30,6 +30,7 @@ def read_holidays(country: str, subdivision: str, zone: ZoneInfo, window: Window
         table = holidays.country_holidays(
             country, subdiv=subdivision or None, years=range(first.year, last.year + 1)
         )
+    # What the library raises for a country or a part of it that it does not know.
     except NotImplementedError as error:
         raise CalendarSourceError(f"holidays of {country} {subdivision}: {str(error)[:200]}") from None
     spans: dict[str, list[tuple[int, int]]] = {}
