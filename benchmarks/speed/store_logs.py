@@ -56,6 +56,7 @@ def batch(first: int, rows: int) -> LogBatch:
         "trace_id": [""] * rows,
         "span_id": [""] * rows,
         "request_token": np.full(rows, first + 1, np.uint64),
+        "pattern": [c % 5 + 1 for _, _, c in numbers],
     }
     return LogBatch(pa.RecordBatch.from_pydict(filled, schema=LOG_SCHEMA))
 

@@ -173,3 +173,22 @@ def test_who_spoke_once_and_who_speaks_only_when_something_happens_is_never_quie
         speak(tally, 5.0 * n, name="ci/influx")
     states = {v.name: v.state for v in tally.views(T0 + from_seconds(4000))}
     assert states == {"cron/influx": "healthy", "ci/github": "healthy", "ci/influx": "quiet"}
+
+
+def test_a_source_that_died_is_missed_after_a_restart() -> None:
+    tally = SourceTally()
+    tally.expect("a", "scrape")
+    for n in range(20):
+        speak(tally, 30.0 * n)
+    tally.expect("never", "scrape")
+    again = SourceTally()
+    again.recall(tally.remembered(), T0 + from_seconds(700))
+    assert [one.name for one in again.views(T0 + from_seconds(700))] == ["a"]
+    found = view(again, 700)
+    assert (found.state, found.kind, found.rows_total) == ("quiet", "scrape", 0)
+    assert found.usual_seconds == pytest.approx(30.0)
+    speak(again, 710)
+    assert view(again, 710).state == "healthy"
+    later = SourceTally()
+    later.recall(tally.remembered(), T0 + from_seconds(8 * 86_400))
+    assert later.views(T0) == []

@@ -26,6 +26,7 @@ def records(times: list[float], severity: int = 17, entity: str = "host:a") -> L
         "trace_id": [""] * n,
         "span_id": [""] * n,
         "request_token": [0] * n,
+        "pattern": [0] * n,
     }
     return LogBatch(pa.RecordBatch.from_pydict(columns, schema=LOG_SCHEMA))
 

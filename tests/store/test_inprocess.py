@@ -32,6 +32,39 @@ print("held", flush=True)
 sys.stdin.read()
 """
 
+_MANY_PARTS = """
+import os, pathlib, sys, time
+import numpy as np
+from stormpetrel.adapters.store import inprocess, open_store
+from stormpetrel.app.config import StoreConfig
+from stormpetrel.model.signal import MetricBatch
+soon = "<old_parts_lifetime>1</old_parts_lifetime></merge_tree>"
+inprocess._ENGINE_CONFIG = inprocess._ENGINE_CONFIG.replace("</merge_tree>", soon)
+store = open_store(StoreConfig(), pathlib.Path(sys.argv[1]))
+count = "SELECT count() FROM system.parts WHERE NOT active"
+most, outdated = 0, 0
+for part in range(600):
+    rows = MetricBatch(np.arange(3, dtype=np.uint32), np.full(3, part + 1), np.ones(3))
+    store.insert_samples(rows, f"part-{part}")
+outdated = store._connections.value(count)
+for _ in range(600):
+    most = max(most, len(os.listdir("/proc/self/task")))
+    if not store._connections.value(count):
+        break
+    time.sleep(0.1)
+print(outdated, store._connections.value(count), most)
+store.close()
+"""
+
+
+def test_removing_many_parts_starts_no_crowd_of_threads(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _MANY_PARTS, str(tmp_path)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
+    outdated, left, threads = map(int, told.split())
+    assert outdated > 100
+    assert left == 0
+    assert threads < 60
+
 
 def test_another_process_is_named_and_a_dead_one_taken_over(tmp_path: Path) -> None:
     directory = tmp_path / "telemetry"

@@ -12,6 +12,7 @@ from tests.web import content
 from tests.web.estate_calendar import CalendarEstate
 from tests.web.estate_learning import LearningEstate
 from tests.web.estate_pages import PageEstate
+from tests.web.estate_patterns import PatternEstate
 from tests.web.estate_sources import SourceEstate
 
 from stormpetrel.errors import AuthError, NotFoundError, StateError
@@ -36,7 +37,7 @@ SETUP_SECRET = "one-time-secret"
 _LADDER = [Role.VIEWER, Role.RESPONDER, Role.ADMIN]
 
 
-class Estate(SourceEstate, PageEstate, CalendarEstate, LearningEstate):
+class Estate(SourceEstate, PageEstate, CalendarEstate, LearningEstate, PatternEstate):
     """Everything in dictionaries; `receiver` is what a test wants to happen to pushed requests."""
 
     def __init__(self, *, quiet: bool = False, empty: bool = False, set_up: bool = True) -> None:

@@ -38,6 +38,7 @@ FILLED = {
     "entry_id": "e1",
     "proposal_id": "p1",
     "signal": "start",
+    "pattern_id": "0000000000000001",
 }
 
 

@@ -104,14 +104,16 @@ class RedactConfig(Section):
 
 
 class DeriveConfig(Section):
-    """Series made from what comes in: requests, errors and durations of spans, quantiles of histograms."""
+    """Series made from what comes in: of spans, of histograms, and of log patterns."""
 
-    enabled: bool = Field(True, description="derive series from spans and histograms")
+    enabled: bool = Field(True, description="derive series from spans, histograms and log patterns")
     step_seconds: float = Field(10.0, ge=1, le=300, description="length of the windows of spans")
     late_seconds: float = Field(20.0, ge=0, le=600, description="how long a window waits for its spans")
     max_operations: int = Field(50, ge=1, le=1000, description="operations of a service; the rest is other")
     max_series: int = Field(2000, ge=1, le=20_000, description="operations and edges followed in all, each")
     max_histograms: int = Field(2000, ge=0, le=20_000, description="histograms that get quantiles")
+    pattern_seconds: float = Field(30.0, ge=5, le=600, description="length of the windows of log patterns")
+    max_patterns: int = Field(1000, ge=0, le=20_000, description="frequent log patterns followed as series")
 
 
 class DetectConfig(Section):

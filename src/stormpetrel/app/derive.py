@@ -11,6 +11,8 @@ from __future__ import annotations
 import queue
 import threading
 from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import structlog
 
@@ -19,20 +21,33 @@ from stormpetrel.app.tally import SourceTally
 from stormpetrel.errors import OverloadedError
 from stormpetrel.ingest.derive_edges import EdgeSeries
 from stormpetrel.ingest.derive_histograms import HistogramQuantiles
+from stormpetrel.ingest.derive_patterns import PatternSeries
 from stormpetrel.ingest.derive_red import DeriveLimits, RedSeries
 from stormpetrel.ingest.derive_series import DERIVED_SOURCE
+from stormpetrel.ingest.derive_variables import VariableSeries
 from stormpetrel.ingest.derive_windows import WindowGrid
 from stormpetrel.ingest.series import SeriesRegistry
-from stormpetrel.model.signal import AdmittedMetrics, MetricBatch, SpanBatch
+from stormpetrel.model.pattern import Pattern, WatchedVariable
+from stormpetrel.model.signal import AdmittedMetrics, LogBatch, MetricBatch, SpanBatch
 from stormpetrel.model.time import from_seconds
 from stormpetrel.ports.clock import Clock
 from stormpetrel.ports.intake import Intake
 
 log = structlog.get_logger(__name__)
 
+Derivable = AdmittedMetrics | SpanBatch | LogBatch
 # Stored batches that may wait, each at most two inserts' worth of rows.
 _BACKLOG = 32
 _TICK_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is known of log patterns: one by its id, the variables of a line, and which are followed."""
+
+    find: Callable[[int], Pattern | None]
+    values: Callable[[int, str], Sequence[tuple[str, str]]]
+    watched: Callable[[], Sequence[WatchedVariable]]
 
 
 class Deriver:
@@ -48,6 +63,7 @@ class Deriver:
         clock: moves the windows.
         intake: takes the derived samples.
         tally: is told of the source `derived` once there is one.
+        told: what is known of log patterns; None: nothing is derived from log records.
     """
 
     def __init__(
@@ -57,6 +73,7 @@ class Deriver:
         clock: Clock,
         intake: Intake,
         tally: SourceTally,
+        told: Told | None = None,
     ) -> None:
         grid = WindowGrid(from_seconds(config.step_seconds), from_seconds(config.late_seconds))
         limits = DeriveLimits(grid, config.max_series, config.max_operations)
@@ -68,7 +85,11 @@ class Deriver:
         self._red = RedSeries(registry, limits, now)
         self._edges = EdgeSeries(registry, limits, now)
         self._histograms = HistogramQuantiles(registry, config.max_histograms)
-        self._queue: queue.Queue[tuple[int, AdmittedMetrics | SpanBatch | None]] = queue.Queue(_BACKLOG)
+        slow = WindowGrid(from_seconds(config.pattern_seconds), from_seconds(config.late_seconds))
+        known = told or Told(lambda _pattern: None, lambda _pattern, _line: (), tuple)
+        self._patterns = PatternSeries(registry, slow, config.max_patterns, known.find, now)
+        self._variables = VariableSeries(registry, slow, known.find, known.values, known.watched, now)
+        self._queue: queue.Queue[tuple[int, Derivable | None]] = queue.Queue(_BACKLOG)
         self._dropped: Counter[str] = Counter()
         self._tick = min(_TICK_SECONDS, config.step_seconds / 2)
         self._thread = threading.Thread(target=self._run, name="deriver", daemon=True)
@@ -86,8 +107,8 @@ class Deriver:
             self._thread.join()
 
     def put(self, stored: object) -> None:
-        """Take what was stored; never waits. Only metric samples and spans are looked at."""
-        if not self._enabled or not isinstance(stored, AdmittedMetrics | SpanBatch):
+        """Take what was stored; never waits. Samples, spans and log records are looked at."""
+        if not self._enabled or not isinstance(stored, AdmittedMetrics | SpanBatch | LogBatch):
             return
         try:
             self._queue.put_nowait((self._clock.now_unix_nano(), stored))
@@ -101,6 +122,7 @@ class Deriver:
         for series in (self._red.series, self._edges.series):
             counts.update(series.windows.dropped.by_reason())
         counts["histograms"] = self._histograms.refused
+        counts["late"] += self._patterns.late
         return dict(counts)
 
     def held(self) -> dict[str, int]:
@@ -109,11 +131,12 @@ class Deriver:
             "operations": len(self._red.series),
             "edges": len(self._edges.series),
             "histograms": len(self._histograms),
+            "patterns": len(self._patterns),
         }
 
     def _run(self) -> None:
         while True:
-            stored: AdmittedMetrics | SpanBatch | None = None
+            stored: Derivable | None = None
             try:
                 since, stored = self._queue.get(timeout=self._tick)
                 if stored is None:
@@ -127,14 +150,18 @@ class Deriver:
                 self._dropped["failed"] += 1
                 log.exception("deriving_failed")
 
-    def _step(self, stored: AdmittedMetrics | SpanBatch | None, now: int) -> None:
+    def _step(self, stored: Derivable | None, now: int) -> None:
         batches = []
         if isinstance(stored, AdmittedMetrics):
             batches.append(self._histograms.take(stored))
+        elif isinstance(stored, LogBatch):
+            self._patterns.take(stored)
+            self._variables.take(stored)
         elif stored is not None:
             self._red.take(stored)
             self._edges.take(stored)
-        batches += [self._red.advance(now), self._edges.advance(now)]
+        makers = (self._red, self._edges, self._patterns, self._variables)
+        batches += [maker.advance(now) for maker in makers]
         self._hand_over(MetricBatch.concat([batch for batch in batches if len(batch)]))
 
     def _hand_over(self, batch: MetricBatch) -> None:

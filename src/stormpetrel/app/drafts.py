@@ -134,7 +134,10 @@ class Drafts:
         ]
         fresh = self._tokens.unseen(sent)
         again = [before.num_rows - left.num_rows for before, left in zip(sent, fresh, strict=True)]
-        insert = RecordInsert(self._token(kind.__name__), _of_kind(kind, pa.concat_batches(fresh)))
+        records = _of_kind(kind, pa.concat_batches(fresh))
+        if isinstance(records, LogBatch):
+            records = self._pipeline.mine(records)
+        insert = RecordInsert(self._token(kind.__name__), records)
         return Draft(insert, kept=partial(self._records_kept, members, insert, again), forget=_nothing)
 
     def _records_kept(self, members: list[Waiting], insert: RecordInsert, again: list[int]) -> None:

@@ -20,6 +20,7 @@ from stormpetrel.app.config import Config
 from stormpetrel.app.model_file import ModelState, Part
 from stormpetrel.app.model_rows import SeriesKeys, arranged, blank_bank, cut, rows_of
 from stormpetrel.app.pipeline import Pipeline, build_banks
+from stormpetrel.detect import groups
 from stormpetrel.detect import policy as policies
 from stormpetrel.detect.discovery import WEALTH
 from stormpetrel.detect.policy import AlarmPolicy
@@ -31,7 +32,7 @@ from stormpetrel.ports.algorithms import KeepsState, LogDetector, Snapshot
 
 log = structlog.get_logger(__name__)
 
-_SERIES, _POSITION, _GATE = "series", "position", "gate"
+_SERIES, _POSITION, _GATE, _GROUPS = "series", "position", "gate", "groups"
 Rows = NDArray[np.int64]
 
 
@@ -91,6 +92,9 @@ def capture(pipeline: Pipeline, config: Config, now_unix_nano: int, keys: Series
             arrays, notes = detector.snapshot()
             notes["open"] = [finding_json(one) for one in detector.open_findings()]
             parts.append(Part(f"logs:{detector.name}", detector.version, arrays, notes))
+    arrays, notes = pipeline.groups.snapshot()
+    notes["open"] = [finding_json(one) for one in pipeline.groups.open_findings]
+    parts.append(Part(_GROUPS, groups.STATE_VERSION, arrays, notes))
     return ModelState(now_unix_nano, __version__, settings_of(config), tuple(parts))
 
 
@@ -105,6 +109,7 @@ def restore(pipeline: Pipeline, config: Config, state: ModelState, keys: SeriesK
     else:
         fates.append(PartFate("banks", False, f"learnt with other settings: {dict(state.settings)}"))
     logs_from = min((_restore_logs(one, state, fates) for one in pipeline.log_detectors), default=0)
+    _restore_groups(pipeline, state, fates)
     gate = _gate(state, rows, position, fates)
     whole = gate is not None and not anew
     late = from_seconds(config.intake.late_seconds)
@@ -180,6 +185,20 @@ def _renumbered(found: list[Finding], ids: dict[str, int]) -> Iterator[Finding]:
         series = ids.get(finding.evidence.query)
         if series is not None:
             yield replace(finding, evidence=replace(finding.evidence, series=series))
+
+
+def _restore_groups(pipeline: Pipeline, state: ModelState, fates: list[PartFate]) -> None:
+    """What entities usually look like as a whole; without it they are watched anew for half an hour."""
+    saved = state.part(_GROUPS)
+    if saved is None:
+        return
+    try:
+        _same_version(saved, groups.STATE_VERSION)
+        pipeline.groups.restore(saved.arrays, saved.notes, [finding_of(one) for one in saved.notes["open"]])
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        fates.append(PartFate(_GROUPS, False, str(error)[:300]))
+    else:
+        fates.append(PartFate(_GROUPS, True))
 
 
 def _restore_logs(detector: LogDetector, state: ModelState, fates: list[PartFate]) -> int:

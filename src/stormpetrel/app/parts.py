@@ -16,6 +16,7 @@ from stormpetrel.app.selfmon import OwnMetrics
 from stormpetrel.app.source_health import SourceHealth
 from stormpetrel.app.tail import LogTail
 from stormpetrel.app.tally import SourceTally
+from stormpetrel.app.watched import WatchedVariables
 from stormpetrel.app.writer import StoreWriter
 from stormpetrel.ports.clock import Clock
 from stormpetrel.ports.control import ControlStore
@@ -45,3 +46,4 @@ class Parts:
     own_metrics: OwnMetrics
     started_unix_nano: int
     desks: Desks
+    watched: WatchedVariables

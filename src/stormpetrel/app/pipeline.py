@@ -2,9 +2,10 @@
 
     admit -> (store) -> context (mask) -> detect -> policy -> context (judge) -> correlate -> budget
 
-`admit` runs where batches arrive, before the insert; the rest after it, in one thread, on the batches
-in the order in which they were stored. Live, replay, backtest and tests call the same methods with
-another source and another clock, and the result depends on nothing but configuration and input.
+`admit` (for log records: `mine`) runs where batches arrive, before the insert; the rest after it, in one
+thread, on the batches in the order in which they were stored. Live, replay, backtest and tests call the
+same methods with another source and another clock, and the result depends on nothing but configuration
+and input.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from stormpetrel.app.config import Config
 from stormpetrel.app.context import Recall, build_book, build_context
 from stormpetrel.app.families import Families
+from stormpetrel.app.patterns import PatternBook
 from stormpetrel.app.position import JudgedPosition
 from stormpetrel.app.registry import DETECTORS, LOG_DETECTORS, load_all
 from stormpetrel.app.slos import build_slos
@@ -24,6 +26,7 @@ from stormpetrel.correlate.page_ledger import Allowance
 from stormpetrel.correlate.relations import Relations
 from stormpetrel.detect.absence import AbsenceWatch
 from stormpetrel.detect.feedback import FeedbackBook
+from stormpetrel.detect.groups import GroupWatch
 from stormpetrel.detect.policy import AlarmPolicy
 from stormpetrel.ingest.admit import Admission, QualityGate
 from stormpetrel.ingest.series import SeriesRegistry
@@ -31,7 +34,7 @@ from stormpetrel.model.finding import Finding
 from stormpetrel.model.incident import Incident
 from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
 from stormpetrel.model.signal import AdmittedMetrics, LogBatch, MetricBatch, SpanBatch
-from stormpetrel.ports.algorithms import DetectorBank, LogDetector
+from stormpetrel.ports.algorithms import AsksPatterns, DetectorBank, LogDetector
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Pipeline:
         self.gate = build_gate(config, stored)
         self.book = build_book(config)
         self.recall: Recall = lambda: None  # what the calendar learned before this process
+        self.patterns = PatternBook()
         self._config = config
         self.feedback = FeedbackBook()  # replaced whole by whoever takes opinions
         self.forget()
@@ -61,9 +65,13 @@ class Pipeline:
         config, registry = self._config, self.registry
         self.banks: list[DetectorBank] = build_banks(config)
         self.log_detectors: list[LogDetector] = [make() for make in load_all(LOG_DETECTORS).values()]
+        for detector in self.log_detectors:
+            if isinstance(detector, AsksPatterns):
+                detector.ask(self.patterns.find)
         self.policies = [build_policy(config, bank, registry) for bank in self.banks]
         self.context = build_context(config, registry, self.book, self.recall())
         self.absence = AbsenceWatch(describe=registry.info)
+        self.groups = GroupWatch(describe=registry.info)
         self.slos = build_slos(config)
         self.position = JudgedPosition()
         self.relations = Relations()
@@ -80,6 +88,10 @@ class Pipeline:
     def admit(self, batch: MetricBatch, now_unix_nano: int) -> Admission:
         """Stage 1: the quality gate. What it keeps may be stored, what it quarantines is kept apart."""
         return self.gate.admit(batch, now_unix_nano, self.registry.kind_codes(), self.registry.blocked())
+
+    def mine(self, batch: LogBatch) -> LogBatch:
+        """Stage 1 for log records: each gets the id of its pattern."""
+        return self.patterns.mine(batch)
 
     def judge_metrics(self, admitted: AdmittedMetrics) -> Outcome:
         """Stages 2 to 6 for metric samples: context, detect, policy, context again, correlate, budget."""
@@ -104,6 +116,8 @@ class Pipeline:
     ) -> list[Finding]:
         """Stages 2 and 3 for one bank: its policy hears p-values weighed by what people said before."""
         scores = bank.update(admitted)
+        if bank is self.banks[0]:
+            self.groups.take(admitted.batch, scores)
         weighed = self.feedback.weigh(bank.name, bank.heads, admitted.batch, scores)
         found = policy.update(admitted, weighed.scores, now_unix_nano)
         told = self.feedback.told(weighed, admitted.batch, scores, found)
@@ -141,6 +155,7 @@ class Pipeline:
             self.relations.learn_series(new)
             self.slos.see(new)
             self.families.meet(new, self.banks)
+            self.groups.meet(new)
             self._series_seen = known
 
     def advance(self, now_unix_nano: int) -> Outcome:
@@ -155,6 +170,8 @@ class Pipeline:
         known = min(len(times), len(intervals))
         changes += self.absence.advance(now_unix_nano, times[:known], intervals[:known])
         changes += self.slos.advance(now_unix_nano)
+        together = self.groups.advance(now_unix_nano)
+        changes += [one for one in together if self.feedback.hears(one, self.groups.p_open)]
         outcome = self._correlate(self.context.advance(changes, now_unix_nano), now_unix_nano)
         resolved = self.decide(self.grouping.advance(now_unix_nano), now_unix_nano)
         grown = self.budget.revisit(self.grouping.unresolved(), now_unix_nano)

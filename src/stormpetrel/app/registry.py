@@ -10,6 +10,7 @@ from stormpetrel.errors import ConfigError
 DECODERS = "stormpetrel.decoders"
 DETECTORS = "stormpetrel.detectors"
 LOG_DETECTORS = "stormpetrel.log_detectors"
+MINERS = "stormpetrel.miners"
 EVALUATIONS = "stormpetrel.evaluations"
 
 

@@ -119,7 +119,7 @@ def replay_store(
             report.take(pipeline.judge_metrics(admission.admitted))
         else:
             report.log_records += len(batch)
-            report.take(pipeline.judge_logs(batch))
+            report.take(pipeline.judge_logs(pipeline.mine(batch)))
         progress((start - window.start_unix_nano) / max(1, window.end_unix_nano - window.start_unix_nano))
     while next_tick <= window.end_unix_nano:
         report.take(pipeline.advance(next_tick))

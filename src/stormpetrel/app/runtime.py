@@ -6,7 +6,6 @@ import socket
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,7 +20,7 @@ from stormpetrel.app.access import Access
 from stormpetrel.app.ahead import CompileAhead
 from stormpetrel.app.calendar import CalendarDesk
 from stormpetrel.app.config import Config
-from stormpetrel.app.derive import Deriver
+from stormpetrel.app.derive import Deriver, Told
 from stormpetrel.app.desks import build_desks
 from stormpetrel.app.inserts import Stored
 from stormpetrel.app.intake_queue import IntakeQueue
@@ -29,6 +28,7 @@ from stormpetrel.app.judge import Judge
 from stormpetrel.app.keeper import OutcomeKeeper
 from stormpetrel.app.live import LiveHub
 from stormpetrel.app.parts import Parts
+from stormpetrel.app.pattern_file import PatternFile
 from stormpetrel.app.pipeline import Outcome, Pipeline
 from stormpetrel.app.prepare import Prepare
 from stormpetrel.app.quarantine import QuarantineDesk
@@ -37,12 +37,14 @@ from stormpetrel.app.registry import DECODERS, load_all
 from stormpetrel.app.selfmon import Observed, OwnMetrics
 from stormpetrel.app.slos import SloKeeper
 from stormpetrel.app.source_health import SourceHealth
+from stormpetrel.app.source_memory import SourceMemory
 from stormpetrel.app.sources import build_receivers, build_sources
 from stormpetrel.app.spill import Spill
 from stormpetrel.app.tail import LogTail
 from stormpetrel.app.tally import SourceTally
 from stormpetrel.app.usecases import LiveService
 from stormpetrel.app.warm_up import warm_up
+from stormpetrel.app.watched import WatchedVariables
 from stormpetrel.app.writer import StoreWriter
 from stormpetrel.errors import ConfigError, StoreError, StormPetrelError
 from stormpetrel.ingest.series import SeriesRegistry
@@ -119,6 +121,8 @@ class Runtime:
         self._health = SourceHealth(self.registry)
         self._prepare = Prepare(config.redact)
         self._tally = SourceTally(self._health, self._prepare.text)
+        self._watched = WatchedVariables(self._control)
+        self._source_memory = SourceMemory(self._tally, self._control)
         self._hub = LiveHub()
         self._log_tail = LogTail()
         self._keeper = OutcomeKeeper(self._store, self._control, self._hub)
@@ -126,9 +130,13 @@ class Runtime:
         self._judge = Judge(self.pipeline, clock, self._keep, self._warm_up, self._keeper.keep_step)
         self._calendar = CalendarDesk(config, self._control, self.pipeline, self._judge, clock)
         self._desks = build_desks(config, self._store, self._control, self.pipeline, clock)
-        self._judge.after_tick = partial(self._desks.models.tick, self.pipeline)
+        self._pattern_file = PatternFile(
+            config.data_dir / "models" / "patterns.json.gz", 60.0 * config.detect.snapshot_minutes
+        )
+        self._judge.after_tick = self._after_tick
         self.writer = StoreWriter(self.pipeline, self._store, clock, self._tally, self._stored, self._prepare)
-        self._deriver = Deriver(config.derive, self.registry, clock, self.writer, self._tally)
+        told = Told(self.pipeline.patterns.find, self.pipeline.patterns.values, self._watched)
+        self._deriver = Deriver(config.derive, self.registry, clock, self.writer, self._tally, told)
         self._set_bounds(self.writer.queue)
         # The engine in this process shares its disk with the spill: no room there is none here.
         self.writer.spill_to(spill, when_full=bool(config.store.url))
@@ -144,7 +152,7 @@ class Runtime:
                 config, clock, self._store, self._control, self.pipeline, self.writer, self._judge,
                 self._tally, self._health, self._hub, self._log_tail,
                 QuarantineDesk(config, self._store, self.pipeline, clock),
-                self._calendar, self.access, decoders, self._own_metrics, now, self._desks,
+                self._calendar, self.access, decoders, self._own_metrics, now, self._desks, self._watched,
             )
         )  # fmt: skip
         self._sources = self._build_sources(decoders)
@@ -193,6 +201,8 @@ class Runtime:
     def start(self) -> None:
         """Start writer, judge and sources."""
         now = self.clock.now_unix_nano()
+        self._pattern_file.restore(self.pipeline.patterns, self._store, now)
+        self._source_memory.recall(now)
         stored = self._store.recent_tokens(now - _HOUR)
         self.writer.start(np.concatenate([stored, self._spilled_tokens]))
         self._judge.start()
@@ -222,6 +232,8 @@ class Runtime:
         self._calendar.stop()
         if self._judge.warm.is_set():  # else a good snapshot would be replaced by a cold one
             self._desks.models.close(self.pipeline, self.clock.now_unix_nano())
+        self._pattern_file.close(self.pipeline.patterns, self.clock.now_unix_nano())
+        self._source_memory.keep()
         self._control.close()
         self._store.close()
         self._spill_lock.release()
@@ -262,6 +274,11 @@ class Runtime:
             self._log_tail.offer(stored)
         self._deriver.put(stored)
         self._judge.put(stored)
+
+    def _after_tick(self, tick: int) -> None:
+        self._desks.models.tick(self.pipeline, tick)
+        self._pattern_file.tick(self.pipeline.patterns, tick)
+        self._source_memory.tick(tick)
 
     def _run_source(self, source: Source) -> None:
         pause = _SOURCE_PAUSE_SECONDS

@@ -16,6 +16,7 @@ from stormpetrel.model.feedback import Feedback, FeedbackPage, Opinion
 from stormpetrel.model.finding import Finding
 from stormpetrel.model.incident import Incident, IncidentState
 from stormpetrel.model.page_view import BudgetView, SloView
+from stormpetrel.model.pattern_view import Comparison, PatternList, PatternPage
 from stormpetrel.model.push import PushRequest, Receipt
 from stormpetrel.model.query import LogCounts, LogQuery
 from stormpetrel.model.records import Alert, Change, Flow
@@ -64,6 +65,11 @@ class Service(CalendarService, Protocol):
     ) -> SeriesView: ...
     def logs(self, query: LogQuery) -> list[LogRecord]: ...
     def log_counts(self, query: LogQuery, buckets: int = 60) -> LogCounts: ...
+    def patterns(self, query: LogQuery, limit: int = 500) -> PatternList: ...
+    def pattern(self, pattern: int, query: LogQuery) -> PatternPage: ...  # NotFoundError
+    def compare_patterns(
+        self, query: LogQuery, first: Window, second: Window, limit: int = 200
+    ) -> Comparison: ...
     def findings(self, window: Window, limit: int = 500) -> list[Finding]: ...
     def quality(self) -> QualityView: ...
     def about(self) -> AboutView: ...
@@ -100,6 +106,10 @@ class Service(CalendarService, Protocol):
         self, incident_id: str, finding_id: str, opinion: Opinion, by: Caller, note: str = ""
     ) -> Feedback: ...  # NotFoundError, AuthError, OverloadedError
     def undo_feedback(self, feedback_id: str, by: Caller) -> Feedback: ...  # NotFoundError, StateError
+    def watch_variable(
+        self, pattern: int, variable: str, by: Caller
+    ) -> None: ...  # NotFoundError, StateError (too many), AuthError
+    def unwatch_variable(self, pattern: int, variable: str, by: Caller) -> None: ...  # NotFoundError
     def start_backtest(
         self, window: Window, settings: Mapping[str, float], by: Caller
     ) -> Backtest: ...  # ConfigError, OverloadedError, AuthError

@@ -20,7 +20,14 @@ from numpy.typing import NDArray
 from stormpetrel.app.inserts import KINDS, Insert, RecordInsert, SampleInsert, Signals
 from stormpetrel.errors import StormPetrelError
 from stormpetrel.model.quality import Quarantined
-from stormpetrel.model.signal import AdmittedMetrics, MetricBatch, MetricKind, SeriesInfo
+from stormpetrel.model.signal import (
+    LOG_SCHEMA,
+    AdmittedMetrics,
+    LogBatch,
+    MetricBatch,
+    MetricKind,
+    SeriesInfo,
+)
 
 VERSION = 1
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
@@ -83,7 +90,10 @@ def _insert_of(kind: str, token: str, sections: Sections) -> Insert:
     if _BY_NAME[kind] is MetricBatch:
         return _to_samples(token, sections)
     make: Any = _BY_NAME[kind]
-    return RecordInsert(token, make(_read(sections["records"])))
+    records = _read(sections["records"])
+    if make is LogBatch and "pattern" not in records.schema.names:  # written before patterns were kept
+        records = records.append_column(LOG_SCHEMA.field("pattern"), pa.repeat(0, len(records)))
+    return RecordInsert(token, make(records))
 
 
 def _of_records(insert: RecordInsert) -> Sections:

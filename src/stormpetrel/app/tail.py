@@ -70,6 +70,8 @@ def matching(records: pa.RecordBatch, query: LogQuery) -> pa.RecordBatch:
     for name, wanted in (("source", query.source), ("entity", query.entity), ("trace_id", query.trace_id)):
         if wanted:
             masks.append(pc.equal(records.column(name), wanted))
+    if query.patterns:
+        masks.append(pc.is_in(records.column("pattern"), pa.array(query.patterns, pa.int64())))
     if query.text:
         masks.append(pc.match_substring(records.column("body"), query.text, ignore_case=True))
     if not masks:
@@ -91,6 +93,7 @@ def _records(records: pa.RecordBatch) -> list[LogRecord]:
             _attributes(row["attributes"]),
             row["trace_id"],
             row["span_id"],
+            row["pattern"],
         )
         for row in records.to_pylist()
     ]

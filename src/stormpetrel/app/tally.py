@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from stormpetrel.app.source_health import SourceHealth
 from stormpetrel.model.quality import Quality, QualityCount
 from stormpetrel.model.time import from_seconds, to_seconds
 from stormpetrel.model.view import SourceView
+
+log = structlog.get_logger(__name__)
 
 # A source name comes from outside (token name, header): more than this many are counted as "other".
 MAX_SOURCES = 500
@@ -25,6 +29,7 @@ _QUIET_SECONDS = 20.0  # no source is called quiet sooner
 # Batches closer than this are one message in pieces, or waited together for one insert.
 _BURST_SECONDS = 0.5
 _RATE_WINDOW = from_seconds(60)
+_REMEMBERED = from_seconds(7 * 86_400)
 # Of what is said about a refusal: so much is looked at, and so much of it is shown.
 _READ_CHARACTERS = 2000
 _SHOWN_CHARACTERS = 300
@@ -111,6 +116,8 @@ class SourceTally:
             entry.last_error = said[:_SHOWN_CHARACTERS]
             entry.error_after_last = True
             now = entry.last
+        if reason == "cannot_listen":  # nobody is told by an answer: whoever looks into the log is
+            log.warning("cannot_listen", source=source, why=said[:_SHOWN_CHARACTERS])
         if self._health is not None:
             self._health.rejected(source, reason, rows, now)
 
@@ -141,6 +148,25 @@ class SourceTally:
                     entry.verdict_last[int(verdict)] = (now, example)
         if self._health is not None:
             self._health.judged(source, counts, now)
+
+    def remembered(self) -> list[dict[str, str | int | float]]:
+        """Who spoke, as plain data: so that a source that died is missed after a restart too."""
+        with self._lock:
+            return [
+                {"name": name, "kind": one.kind, "last": one.last, "interval": one.interval}
+                for name, one in sorted(self._sources.items())
+                if one.last
+            ]
+
+    def recall(self, plain: Sequence[Mapping[str, Any]], now: int) -> None:
+        """Take over what was remembered of sources that spoke within the last week; counts begin anew."""
+        with self._lock:
+            for one in plain:
+                last = int(one["last"])
+                if last <= now - _REMEMBERED or last > now:
+                    continue
+                entry = self._get(str(one["name"]), str(one["kind"]))
+                entry.last, entry.interval = last, float(one["interval"])
 
     def views(self, now: int) -> list[SourceView]:
         """All sources, by name."""

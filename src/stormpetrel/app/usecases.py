@@ -13,8 +13,8 @@ from stormpetrel.app import access as rules
 from stormpetrel.app.points import MAX_BAND_SAMPLES, admit_alone, band_of, downsample, lead_in
 from stormpetrel.app.selfmon import cpu_seconds, memory_bytes
 from stormpetrel.app.usecases_calendar import CalendarUseCases
-from stormpetrel.app.usecases_learning import LearningUseCases
 from stormpetrel.app.usecases_pages import PageUseCases
+from stormpetrel.app.usecases_patterns import PatternUseCases
 from stormpetrel.app.warm import UNRESOLVED
 from stormpetrel.errors import DecodeError, NotFoundError
 from stormpetrel.model.access import ApiToken, Caller, Role, Scope
@@ -37,7 +37,7 @@ from stormpetrel.model.view import (
 _DAY = from_seconds(86400)
 
 
-class LiveService(LearningUseCases, PageUseCases, CalendarUseCases):
+class LiveService(PatternUseCases, PageUseCases, CalendarUseCases):
     """See `app.service.Service`; methods are documented there."""
 
     def now_unix_nano(self) -> int:
@@ -154,11 +154,11 @@ class LiveService(LearningUseCases, PageUseCases, CalendarUseCases):
 
     def logs(self, query: LogQuery) -> list[LogRecord]:
         """Log records."""
-        return self._is.store.read_logs(query)
+        return self._is.store.read_logs(self.all_named(query))
 
     def log_counts(self, query: LogQuery, buckets: int = 60) -> LogCounts:
         """Log records over time by severity."""
-        return self._is.store.count_logs(query, buckets)
+        return self._is.store.count_logs(self.all_named(query), buckets)
 
     def findings(self, window: Window, limit: int = 500) -> list[Finding]:
         """Findings that overlap a window."""

@@ -98,6 +98,7 @@ def warm_start(
 def open_findings(pipeline: Pipeline) -> list[Finding]:
     """What policies and log detectors hold open now: after a snapshot was put back, as it was then."""
     found = [finding for policy in pipeline.policies for finding in policy.open_findings]
+    found += pipeline.groups.open_findings
     for detector in pipeline.log_detectors:
         if isinstance(detector, KeepsState):
             found += pipeline.heard(detector, detector.open_findings())

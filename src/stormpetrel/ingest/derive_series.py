@@ -1,7 +1,9 @@
 """Requests, failures and durations by key as series of samples: what spans and edges have in common.
 
 Per window of the grid and key: `PREFIX_requests` and `PREFIX_errors` are DELTA counts, so that their sums are
-exact and detectors read them as rates; `PREFIX_duration_seconds{quantile=…}` are gauges. A known key of
+exact and detectors read them as rates; `PREFIX_error_ratio` and `PREFIX_duration_seconds{quantile=…}` are
+gauges. The ratio is drawn towards the key's usual one by as many requests as `_DRAWN_BY`: one failure of
+one request moves it by two hundredths, fifty of fifty by a half. A known key of
 which nothing came has zero requests while its source spoke in that window, else nothing is said: unknown is
 not zero. A quantile that stops for want of requests is marked as ended, not as missing.
 """
@@ -25,6 +27,9 @@ DERIVED_SOURCE = "derived"
 STALE = float(np.array([STALE_MARKER_BITS], np.uint64).view(np.float64)[0])
 # A key of which nothing came for this long gives its place to another.
 _FORGET_NANOS = 3600 * NANOS_PER_SECOND
+# Requests that a key's usual ratio counts for, and requests after which half of that is forgotten.
+_DRAWN_BY, _USUAL_REQUESTS = 50.0, 5000.0
+_UNSURE_REQUESTS = 20.0  # without a failure, as if they had been before the first one
 _QUANTILE_TEXTS = tuple(str(q) for q in QUANTILES)
 
 Labels = tuple[tuple[str, str], ...]
@@ -62,8 +67,21 @@ class _Key:
     last_cell: int
     requests: int
     errors: int
+    ratio: int
     quantiles: tuple[int, ...]
     given: list[bool] = field(default_factory=lambda: [False] * len(QUANTILES))
+    ratio_given: bool = False
+    usual_requests: float = 0.0  # of late, and how many of them failed
+    usual_errors: float = 0.0
+
+    def drawn_ratio(self, requests: int, failures: int) -> float:
+        """The error ratio of a window, drawn towards the usual one; the window counts as usual afterwards."""
+        usual = self.usual_errors / (self.usual_requests + _UNSURE_REQUESTS)
+        ratio = (failures + _DRAWN_BY * usual) / (requests + _DRAWN_BY)
+        keep: float = 0.5 ** (requests / _USUAL_REQUESTS)
+        self.usual_requests = self.usual_requests * keep + requests
+        self.usual_errors = self.usual_errors * keep + failures
+        return ratio
 
 
 class KeyedSeries:
@@ -128,7 +146,8 @@ class KeyedSeries:
             for text in _QUANTILE_TEXTS
         )
         requests, errors = series("requests", MetricKind.DELTA), series("errors", MetricKind.DELTA)
-        return _Key(labels, source, *cells, requests, errors, quantiles)
+        ratio = series("error_ratio", MetricKind.GAUGE, (), "1")
+        return _Key(labels, source, *cells, requests, errors, ratio, quantiles)
 
     def hear(self, source: pa.Array, time_unix_nano: NDArray[np.int64]) -> None:
         """These sources spoke at these times, whatever they said."""
@@ -172,6 +191,9 @@ class KeyedSeries:
             failures = int(counted.failures[number]) if counted is not None and known else 0
             samples.add(row.requests, time, float(requests))
             samples.add(row.errors, time, float(failures))
+            if requests or row.ratio_given:
+                samples.add(row.ratio, time, row.drawn_ratio(requests, failures) if requests else STALE)
+            row.ratio_given = requests > 0
             for place, series in enumerate(row.quantiles):
                 value = counted.quantiles[number, place] if counted is not None and known else np.nan
                 given = bool(np.isfinite(value))
@@ -189,5 +211,6 @@ class KeyedSeries:
             self.held[row.labels[0][1]] -= 1
             self._free.append(number)
             given = [series for series, given in zip(row.quantiles, row.given, strict=True) if given]
+            given += [row.ratio] if row.ratio_given else []
             for series in (row.requests, row.errors, *given):
                 samples.add(series, grid.end(last), STALE)

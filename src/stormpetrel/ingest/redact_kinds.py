@@ -62,7 +62,11 @@ _KEY_OF = (
     "client",
 )
 _PASSWORDS = r"(?:pass(?:word|wd|phrase|code))"
-_KEYS = rf"(?:{_PASSWORDS[3:-1]}|secret|token|credentials?|(?:{'|'.join(_KEY_OF)})[_.-]?key)"
+# What a name may end in after the telling word: SECRET_KEY_BASE, password_hash, DB_PASSWORD_2.
+_TAIL = r"(?:[_-](?:base|value|hash|b64|base64|text|string|[0-9]{1,2}))?"
+_KEYS = rf"(?:(?:{_PASSWORDS[3:-1]}|secret|token|credentials?|(?:{'|'.join(_KEY_OF)})[_.-]?key){_TAIL})"
+# Alone, "pass" is also what a test did: it counts behind these words, or before what no result looks like.
+_OWNERS = "db|database|smtp|mail|imap|user|ftp|admin|root|mysql|pg|redis|ldap|proxy|http|auth|bind|login|ssh"
 # A quoted key before a colon is JSON: there a bare value is a number, or nothing secret.
 _SEPARATED = r"(?:[\"']?(?:\s*(?:=>|:=)\s*|\s+=\s+|=)|:)"
 # A bare value ends at a quote, `&`, `,`, `;`, an angle bracket or white space, and before brackets at its
@@ -83,6 +87,8 @@ _SECRET_MARKS = (
     Mark("credential", True, True),
     *(Mark(f"{of}{glue}key", True, True) for of in _KEY_OF for glue in ("", "_", "-", ".")),
     *(Mark(f"-{word}", True) for word in _OPTION_WORDS),
+    Mark("pass", True, True),
+    *(Mark(program) for program in ("curl ", "mysql", "sshpass ", "redis-cli ")),
 )
 
 _SECRET_RULES = (
@@ -103,6 +109,13 @@ _SECRET_RULES = (
         rf"[ \t]+){_BARE}",
         r"\1[secret]",
     ),
+    (rf"(?i)((?:{_OWNERS})[_-]?pass[\"']?\s*[=:]\s*[\"']?){_BARE}", r"\1[secret]"),
+    (r"(?i)((?:^|[^a-z])pass=[\"']?)[^\s\"'&,;<>\\]{6,}", r"\1[secret]"),
+    # what programs take on their command line
+    (r"(\bcurl\s(?:[^\r\n|;]*\s)?(?:-u|--user)[ =]?[\"']?[^\s:\"']+:)[^\s\"']+", r"\1[secret]"),
+    (r"(\bmysql(?:dump|admin)?\s(?:[^\r\n|;]*\s)?-p)[^\s\"'-][^\s\"']*", r"\1[secret]"),
+    (r"(\bsshpass\s+-p\s*[\"']?)[^\s\"']+", r"\1[secret]"),
+    (r"(\bredis-cli\s(?:[^\r\n|;]*\s)?-a\s+[\"']?)[^\s\"']+", r"\1[secret]"),
     # pwd=… unless it is a directory
     (r"(?i)(pwd[\"']?\s*[=:]\s*[\"']?)[^\s/~.$\"'&,;<>()\[\]{}\\][^\s\"'&,;<>\\)\]}]*", r"\1[secret]"),
 )

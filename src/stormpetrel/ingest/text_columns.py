@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stormpetrel.errors import TooLargeError
@@ -13,6 +14,8 @@ from stormpetrel.ingest.native import Number, compiled
 
 # Arrow's text columns count bytes in 32 bits.
 MAX_TEXT_BYTES = (1 << 31) - 1
+# Rows from which on it is worth asking whether texts repeat; how many say so, and how few they hold then.
+_WORTH_IT, _LOOKED_AT, _REPEATED = 256, 128, 16
 
 
 @compiled
@@ -89,3 +92,13 @@ def repeat_text(texts: list[str], counts: NDArray[np.int64], limit: int) -> pa.A
             "send fewer lines at once, or shorter labels"
         )
     return column.take(pa.array(np.repeat(np.arange(len(texts)), counts)))
+
+
+def distinct_texts(texts: pa.Array) -> pa.Array:
+    """Each text once, where a look at the first ones says that they repeat; else the very same array.
+
+    Whoever only asks whether any text holds something asks fewer. O(rows), a hash of each.
+    """
+    if len(texts) < _WORTH_IT or pc.count_distinct(texts.slice(0, _LOOKED_AT)).as_py() > _REPEATED:
+        return texts
+    return pc.unique(texts)

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stormpetrel.ingest.literals import Literal, literal_table, scan
+from stormpetrel.ingest.text_columns import distinct_texts
 from stormpetrel.model.signal import LOG_SCHEMA, LogBatch
 
 _TRACE, _SPAN, _PARENT = 1, 2, 4
@@ -61,7 +62,12 @@ def with_trace_ids(batch: LogBatch) -> LogBatch:
 
 def _search(texts: pa.Array, rows: NDArray[np.int64], trace: dict[int, str], span: dict[int, str]) -> None:
     """Add what these texts say to what earlier ones said."""
-    found = scan(texts, _TABLE)
+    few = distinct_texts(texts)
+    found = scan(few, _TABLE)
+    if few is not texts:
+        if not found.any():
+            return
+        found = scan(texts, _TABLE)
     for bits, pattern, names in (
         (_PARENT, _TRACEPARENT, (("trace", trace), ("span", span))),
         (_TRACE, _TRACE_ID, (("id", trace),)),

@@ -25,6 +25,7 @@ class LogRest(TypedDict, total=False):
     trace_id: TextColumn  # ""
     span_id: TextColumn  # ""
     request_token: NumberColumn  # 0, none
+    pattern: NumberColumn  # 0, not mined
 
 
 class SpanRest(TypedDict, total=False):
@@ -67,6 +68,7 @@ def build_logs(
         "trace_id": "",
         "span_id": "",
         "request_token": 0,
+        "pattern": 0,
         **rest,
         "time_unix_nano": time_unix_nano,
         "body": body,

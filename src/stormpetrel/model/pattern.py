@@ -75,6 +75,15 @@ class Variable:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchedVariable:
+    """A variable that somebody (`by`) chose to watch as a series, by the pattern's id at that time."""
+
+    pattern: int
+    variable: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pattern:
     """One pattern of a source.
 
@@ -82,6 +91,7 @@ class Pattern:
         id: hash of source and template; survives restarts and does not depend on the order of lines.
         source: name of the source.
         text: `<*>` is a variable; what only looks variable but never varied is shown as it is.
+        template: the text with every variable masked. The id is a hash of it: the same id, the same template.
         lines: seen since `first_unix_nano`.
         first_unix_nano, last_unix_nano: first and last sighting, in event time.
         by_minute: lines by minute (minutes since 1970), at most the last 1,440 minutes that had any.
@@ -90,11 +100,13 @@ class Pattern:
         samples: a few lines as they came, the first one first.
         variables: left to right.
         merged: ids of patterns that became this one, the last hundred.
+        kin: patterns of the source that differ from it in one word only.
     """
 
     id: int
     source: str
     text: str
+    template: str
     lines: int
     first_unix_nano: int
     last_unix_nano: int
@@ -104,6 +116,7 @@ class Pattern:
     samples: tuple[str, ...]
     variables: tuple[Variable, ...] = ()
     merged: tuple[int, ...] = field(default=())
+    kin: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,10 @@ class SampleSpans:
 
 @dataclass(frozen=True, slots=True)
 class LogQuery:
-    """Which log records; empty fields do not restrict. `text` is a case-insensitive substring."""
+    """Which log records; empty fields do not restrict. `text` is a case-insensitive substring.
+
+    `patterns` are ids as records were stored with: all that ever were one pattern, see `ports.LogMiner`.
+    """
 
     window: Window
     text: str = ""
@@ -39,6 +42,7 @@ class LogQuery:
     source: str = ""
     min_severity: int = 0
     trace_id: str = ""
+    patterns: tuple[int, ...] = ()
     limit: int = 200
     newest_first: bool = True
     before_unix_nano: int = 0  # page on: only records strictly older than this (newest first)
@@ -51,6 +55,32 @@ class LogCounts:
 
     bucket_unix_nano: NDArray[np.int64]
     count: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class PatternRows:
+    """What the store holds of patterns in a window, most records first; ids as records were stored with.
+
+    Attributes:
+        pattern: int64[k].
+        count: int64[k, buckets]: records by equal parts of the window.
+        severity: uint8[k], the highest.
+        first_unix_nano, last_unix_nano: int64[k], within the window.
+        entity, source: of one of the records, text[k].
+        entities: int64[k], how many there are, about.
+    """
+
+    pattern: NDArray[np.int64]
+    count: NDArray[np.int64]
+    severity: NDArray[np.uint8]
+    first_unix_nano: NDArray[np.int64]
+    last_unix_nano: NDArray[np.int64]
+    entity: list[str]
+    source: list[str]
+    entities: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.pattern)
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,7 @@ LOG_SCHEMA = pa.schema(
         ("trace_id", pa.string()),  # 32 hex digits or ""
         ("span_id", pa.string()),  # 16 hex digits or ""
         ("request_token", pa.uint64()),  # hash of the request it came in; 0: none. See `ports.intake`
+        ("pattern", pa.int64()),  # id of its pattern when it was admitted; 0: not mined
     ]
 )
 
@@ -218,3 +219,4 @@ class LogRecord:
     attributes: Mapping[str, str] = field(default_factory=dict)
     trace_id: str = ""
     span_id: str = ""
+    pattern: int = 0

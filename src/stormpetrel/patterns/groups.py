@@ -184,6 +184,12 @@ class Groups:
         self.general.setdefault((len(key), key[0]), []).append(into)
         self._evidence(key, into)
 
+    def kin(self, group: Group) -> int:
+        """How many other patterns differ from it in one place only: then what it says is nearly known."""
+        key = group.key
+        wider = ((*key[:k], WILD, *key[k + 1 :]) for k in range(len(key)) if key[k] != WILD)
+        return max((len(_alive(self.siblings.get(one, ()))) - 1 for one in wider), default=0)
+
     # Bounds ------------------------------------------------------------------------------------------
 
     def forget(self, groups: Iterable[Group]) -> None:

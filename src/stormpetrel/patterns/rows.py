@@ -43,6 +43,7 @@ class Rows:
         self.cached, self.skeletons, self.cleared = cached, 0, 0
         self.spill: NDArray[np.int64] = np.zeros((SPILL, 3), np.int64)
         self.details: dict[int, Details] = {}
+        self._by_id: dict[int, int] = {}
         self.dead: list[int] = []
         self._members: dict[int, list[int]] = {}
         self._free: list[int] = []
@@ -111,6 +112,7 @@ class Rows:
             del members[1:]
         self._free += sorted(set(self.dead), reverse=True)
         self.dead = []
+        self._by_id = {int(self.state[row, ID]): row for row in self.details}
 
     def drain(self) -> None:
         """Take over the finished minutes."""
@@ -130,6 +132,12 @@ class Rows:
     def set_id(self, row: int, pattern: int) -> None:
         """Give a row its pattern id."""
         self.state[row, ID] = pattern
+        self._by_id[pattern] = row
+
+    def row_of(self, pattern: int) -> int | None:
+        """The row of a pattern that lives under this id."""
+        row = self._by_id.get(pattern)
+        return row if row in self.details and int(self.state[row, ID]) == pattern else None
 
     def last_seen(self, row: int) -> int:
         """Unix nanoseconds of the newest line."""

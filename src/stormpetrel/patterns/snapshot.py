@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from stormpetrel.model.pattern import Pattern
@@ -14,25 +15,38 @@ from stormpetrel.patterns.rows import Rows
 from stormpetrel.patterns.stream import Stream
 
 
-def shown(stream: Stream, group: Group, rows: Rows) -> Pattern:
-    """A group as people and later stages see it."""
-    row, details = rows.state[group.row].tolist(), rows.details[group.row]
-    minutes = dict(details.minutes)
-    if row[IN_MINUTE]:
-        minutes[row[MINUTE]] = minutes.get(row[MINUTE], 0) + row[IN_MINUTE]
+def brief(stream: Stream, group: Group, rows: Rows) -> Pattern:
+    """A group as people and later stages see it, without what was sampled of its lines."""
+    row = rows.state[group.row].tolist()
     return Pattern(
         id=stream.id_of(group),
         source=stream.name,
         text=group.text(row[LINES]),
+        template=" ".join(group.key),
         lines=row[LINES],
         first_unix_nano=row[FIRST],
         last_unix_nano=row[LAST],
-        by_minute=dict(sorted(minutes.items())),
+        by_minute={},
         severities=tuple(row[SEVERITY : SEVERITY + SEVERITIES]),
+        origins=(),
+        samples=(),
+    )
+
+
+def shown(stream: Stream, group: Group, rows: Rows) -> Pattern:
+    """A group with all that is known of it."""
+    row, details = rows.state[group.row].tolist(), rows.details[group.row]
+    minutes = dict(details.minutes)
+    if row[IN_MINUTE]:
+        minutes[row[MINUTE]] = minutes.get(row[MINUTE], 0) + row[IN_MINUTE]
+    return replace(
+        brief(stream, group, rows),
+        by_minute=dict(sorted(minutes.items())),
         origins=tuple(sorted(details.origins.items(), key=lambda pair: (-pair[1], pair[0]))),
         samples=tuple(details.samples),
         variables=tuple(sketch.show(name) for name, sketch in details.variables.items()),
         merged=tuple(details.merged),
+        kin=stream.groups.kin(group),
     )
 
 
@@ -95,7 +109,8 @@ def _group(plain: Mapping[str, Any], stream: Stream, rows: Rows) -> Group:
         group.constants = {int(at): (str(text), bool(habit)) for at, text, habit in plain["constants"]}
     group.sample = str(plain["sample"])
     counts = plain["counts"]
-    for column in (LINES, FIRST, LAST, MINUTE, IN_MINUTE, ID, *range(SEVERITY, SEVERITY + SEVERITIES)):
+    for column in (LINES, FIRST, LAST, MINUTE, IN_MINUTE, *range(SEVERITY, SEVERITY + SEVERITIES)):
         rows.state[row, column] = counts[column]
+    rows.set_id(row, int(counts[ID]))
     rows.details[row] = Details.restored(plain["details"])
     return group

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -89,6 +89,15 @@ class LendsScale(Protocol):
 
 
 @runtime_checkable
+class AsksPatterns(Protocol):
+    """A log detector that wants to know what the patterns of records say."""
+
+    def ask(self, find: Callable[[int], Pattern | None]) -> None:
+        """From now on `find` tells of a pattern by its id; None of one that was let go."""
+        ...
+
+
+@runtime_checkable
 class KeepsState(Protocol):
     """A log detector whose state outlives the process. One without it learns from the stored past again."""
 
@@ -141,6 +150,18 @@ class LogMiner(Protocol):
 
     def patterns(self, source: str | None = None) -> Iterator[Pattern]:
         """All patterns, or those of one source."""
+        ...
+
+    def find(self, pattern: int) -> Pattern | None:
+        """What is known of the pattern that an id of any age is now; None when it was let go."""
+        ...
+
+    def describe(self, patterns: Collection[int]) -> Mapping[int, Pattern]:
+        """What is known of many patterns, by ids of today, without their variables and samples."""
+        ...
+
+    def values(self, pattern: int, line: str) -> Sequence[tuple[str, str]]:
+        """Names and values of the variables in a line of a pattern, left to right."""
         ...
 
     def sizes(self) -> MinerSizes:

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from stormpetrel.model.finding import Finding
 from stormpetrel.model.quality import Quarantined
-from stormpetrel.model.query import LastSamples, LogCounts, LogQuery, SampleSpans, TableSize
+from stormpetrel.model.query import (
+    LastSamples,
+    LogCounts,
+    LogQuery,
+    PatternRows,
+    SampleSpans,
+    TableSize,
+)
 from stormpetrel.model.records import Alert, AlertBatch, Change, ChangeBatch, Flow, FlowBatch
 from stormpetrel.model.signal import (
     LogBatch,
@@ -112,6 +119,11 @@ class TelemetryStore(Protocol):
 
     def count_logs(self, query: LogQuery, buckets: int) -> LogCounts:
         """Log records per time bucket and severity; the place in the list is ignored."""
+        ...
+
+    def count_patterns(self, query: LogQuery, buckets: int) -> PatternRows:
+        """Matching records by pattern, the `query.limit` patterns with the most; the place in the list is
+        ignored. Records that were not mined are pattern 0."""
         ...
 
     def read_spans(self, window: Window, limit: int = 200, trace_id: str = "") -> SpanBatch:

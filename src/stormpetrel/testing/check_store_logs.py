@@ -152,6 +152,39 @@ def logs_are_counted(make_store: MakeStore) -> None:
     store.close()
 
 
+def patterns_are_counted(make_store: MakeStore) -> None:
+    """Records by pattern, most first, in parts of the window; a query by patterns finds theirs alone."""
+    store = make_store()
+    rows: list[dict[str, object]] = [
+        {
+            "time_unix_nano": NOW + second * SECOND,
+            "pattern": 7 if second % 4 else -(2**40),
+            "severity_number": 9 + (second == 50) * 8,
+            "entity": f"host:{second % 3}",
+            "body": f"line {second}",
+        }
+        for second in range(100)
+    ]
+    store.insert_logs(log_batch(rows), "patterns")
+    store.insert_logs(log_batch([{"time_unix_nano": NOW + SECOND, "body": "never mined"}]), "plain")
+    window = Window(NOW, NOW + 100 * SECOND)
+    found = store.count_patterns(LogQuery(window), 10)
+    equal(found.pattern.tolist(), [7, -(2**40), 0])
+    equal(found.count.sum(axis=1).tolist(), [75, 25, 1])
+    equal(found.count[0, :2].tolist(), [7, 8])
+    equal(found.severity.tolist(), [17, 9, 9])
+    equal(found.first_unix_nano.tolist(), [NOW + SECOND, NOW, NOW + SECOND])
+    equal(found.last_unix_nano.tolist(), [NOW + 99 * SECOND, NOW + 96 * SECOND, NOW + SECOND])
+    equal(found.entities.tolist(), [3, 3, 1])
+    equal(len(store.count_patterns(LogQuery(window, limit=1), 3)), 1)
+    equal(store.count_patterns(LogQuery(window, text="line 5"), 1).count.sum(), 11)
+    equal(len(store.count_patterns(LogQuery(Window(NOW - 2, NOW - 1)), 5)), 0)
+    equal(len(store.read_logs(LogQuery(window, patterns=(-(2**40), 5)))), 25)
+    equal(store.count_logs(LogQuery(window, patterns=(7,)), 2).count.sum(), 75)
+    equal({one.pattern for one in store.read_logs(LogQuery(window, patterns=(7,)))}, {7})
+    store.close()
+
+
 def spans_come_back(make_store: MakeStore) -> None:
     """Newest start first, within window and limit, of one trace if asked."""
     store = make_store()
@@ -217,6 +250,7 @@ LOG_CHECKS = (
     queries_restrict,
     one_moment_is_paged_through,
     logs_are_counted,
+    patterns_are_counted,
     spans_come_back,
     findings_change,
     request_tokens_are_known,

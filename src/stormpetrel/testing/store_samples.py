@@ -56,6 +56,7 @@ def log_batch(rows: list[dict[str, object]]) -> LogBatch:
         "trace_id": "",
         "span_id": "",
         "request_token": 0,
+        "pattern": 0,
     }
     return LogBatch(pa.RecordBatch.from_pylist([{**plain, **row} for row in rows], schema=LOG_SCHEMA))
 

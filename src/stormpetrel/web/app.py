@@ -6,7 +6,17 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from stormpetrel.app.service import Service
-from stormpetrel.web import api, api_calendar, api_learning, api_pages, api_sources, errors, live, ops
+from stormpetrel.web import (
+    api,
+    api_calendar,
+    api_learning,
+    api_pages,
+    api_patterns,
+    api_sources,
+    errors,
+    live,
+    ops,
+)
 from stormpetrel.web.access import undecided
 from stormpetrel.web.guard import Guard
 from stormpetrel.web.pages import (
@@ -20,6 +30,7 @@ from stormpetrel.web.pages import (
     logs,
     lost,
     now,
+    patterns,
     quarantine,
     sources,
     system,
@@ -31,8 +42,10 @@ from stormpetrel.web.settings import WebSettings
 from stormpetrel.web.site import STATIC, Site
 
 _ROUTERS = (
-    now, incidents, explore, explain, backtest, logs, tail, calendar, sources, quarantine, told, budget,
-    system, account, api, api_sources, api_calendar, api_learning, api_pages, live, ops,
+    now, incidents, explore, explain, backtest, logs, patterns, tail, calendar, sources, quarantine, told,
+    budget,
+    system, account, api, api_sources, api_calendar, api_learning, api_pages,
+    api_patterns, live, ops,
 )  # fmt: skip
 
 

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stormpetrel.model.query import LogQuery
 from stormpetrel.model.signal import LogRecord
-from stormpetrel.web.windows import Span, span
+from stormpetrel.model.time import Window, to_iso
+from stormpetrel.web.windows import Span, moment, span
 
 _LATEST = (1 << 63) - 1
 
@@ -31,6 +32,7 @@ class LogFilter(BaseModel):
     source: str = Field("", max_length=100)
     severity: int = Field(0, ge=0, le=24)
     trace: str = Field("", max_length=64)
+    pattern: str = Field("", pattern=r"^([0-9a-f]{1,16})?$")
     before: str = Field("", pattern=r"^([0-9]{1,19}(\.[0-9]{1,7})?)?$")
     mark: int = Field(0, ge=0, le=(1 << 63) - 1)
     limit: int = Field(100, ge=1, le=1000)
@@ -49,6 +51,7 @@ class LogFilter(BaseModel):
             source=self.source,
             min_severity=self.severity,
             trace_id=self.trace,
+            patterns=(int(self.pattern, 16),) if self.pattern else (),
             limit=self.limit,
             before_unix_nano=before,
             skip=skip,
@@ -77,6 +80,34 @@ class LogFilter(BaseModel):
         """What links of the page carry on: everything but the position in the list."""
         given: dict[str, Any] = {"from": self.start, "to": self.to, "text": self.text, "entity": self.entity}
         given |= {"source": self.source, "severity": self.severity or "", "trace": self.trace}
+        given |= {"pattern": self.pattern}
+        return {name: value for name, value in given.items() if value}
+
+
+class PairFilter(BaseModel):
+    """The other window of `/compare`: the one of equal length before, when nothing is said."""
+
+    model_config = ConfigDict(frozen=True)
+
+    before_from: str = Field("", max_length=40)
+    before_to: str = Field("", max_length=40)
+
+    def first(self, second: Window) -> Window:
+        """The window to compare with.
+
+        Raises:
+            BadRequestError: a text is no time, or the end is before the start.
+        """
+        length = second.end_unix_nano - second.start_unix_nano
+        if not self.before_from and not self.before_to:
+            return Window(max(second.start_unix_nano - length, 0), second.start_unix_nano)
+        start = self.before_from or to_iso(max(moment(self.before_to, second.end_unix_nano) - length, 0))
+        end = self.before_to or to_iso(second.start_unix_nano)
+        return span(start, end, second.end_unix_nano).window
+
+    def parameters(self) -> dict[str, Any]:
+        """What links of the page carry on."""
+        given = {"before_from": self.before_from, "before_to": self.before_to}
         return {name: value for name, value in given.items() if value}
 
 

@@ -101,6 +101,27 @@ def test_too_few_requests_have_no_quantile_and_a_pause_ends_it() -> None:
     assert ended.view(np.uint64).tolist() == [STALE_MARKER_BITS] * 2
 
 
+def ratios(windows: list[tuple[int, int]]) -> list[float]:
+    """The error ratio of windows of (requests, failures), of one operation."""
+    registry = SeriesRegistry()
+    red, found = RedSeries(registry, LIMITS, T0), []
+    for number, (requests, failures) in enumerate(windows):
+        end = 10_000 * number + 500
+        red.take(batch([Span("a", end=end, failed=k < failures) for k in range(requests)]))
+        got = told(registry, red.advance(T0 + (10 * number + 10 + 20) * SECOND))
+        found += [value for (series, _), value in got.items() if series.startswith("span_error_ratio")]
+    return found
+
+
+def test_with_little_traffic_one_failure_is_no_news_and_with_much_half_are() -> None:
+    quiet = ratios([(1, 0)] * 30 + [(1, 1)] + [(1, 0)] * 5)
+    assert max(quiet) < 0.025
+    assert ratios([(100, 0)] * 5 + [(100, 50)])[-1] == pytest.approx(1 / 3, abs=0.01)
+    # Where half of all requests always fail, a window of one request stays at the usual half.
+    usual = ratios([(100, 50)] * 20 + [(1, 0), (1, 1)])
+    assert usual[-2:] == pytest.approx([0.49, 0.51], abs=0.01)
+
+
 def test_zero_is_said_only_while_the_source_speaks() -> None:
     got = run([[Span("a"), Span("b", end=20_500), Span("c", end=40_500, source="other")]])
     requests = {key: value for key, value in got.items() if key[0].startswith("span_requests")}
@@ -144,7 +165,7 @@ def test_a_key_of_which_nothing_comes_gives_up_its_place() -> None:
     red.take(batch([Span("a")]))
     red.advance(T0 + 60 * SECOND)
     samples = red.advance(T0 + 4000 * SECOND)
-    assert samples.value.view(np.uint64).tolist() == [STALE_MARKER_BITS] * 2
+    assert samples.value.view(np.uint64).tolist() == [STALE_MARKER_BITS] * 3
     assert len(red.series) == 0
     red.take(batch([Span("b", end=4_000_500)]))
     assert (text("span_requests", "b", "op"), 4010) in told(registry, red.advance(T0 + 4040 * SECOND))

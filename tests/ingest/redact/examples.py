@@ -54,6 +54,15 @@ GONE: list[tuple[str, str]] = [
     ("{'passwd': 'x y'}", "{'passwd': '[secret]'}"),
     ('"{\\"password\\":\\"abc\\",\\"n\\":1}"', '"{\\"password\\":\\"[secret]\\",\\"n\\":1}"'),
     ("pwd=hunter2", "pwd=[secret]"),
+    ("SECRET_KEY_BASE=0a1b2c3d", "SECRET_KEY_BASE=[secret]"),
+    ("DB_PASSWORD_2: hunter2", "DB_PASSWORD_2: [secret]"),
+    ('{"password_hash":"$2b$12$abc"}', '{"password_hash":"[secret]"}'),
+    ("user=bob pass=hunter2", "user=bob pass=[secret]"),
+    ("SMTP_PASS=x1; go", "SMTP_PASS=[secret]; go"),
+    ("CMD (curl -s -u bob:hunter2 https://x.example/y)", "CMD (curl -s -u bob:[secret] https://x.example/y)"),
+    ("sh -c mysqldump -u root -phunter2 shop", "sh -c mysqldump -u root -p[secret] shop"),
+    ("sshpass -p hunter2 ssh web-1", "sshpass -p [secret] ssh web-1"),
+    ("redis-cli -h db -a hunter2 ping", "redis-cli -h db -a [secret] ping"),
     ("mail to Bob.Smith+x@mail.example.org, please", "mail to [mail], please"),
     ("<bob@example.org>", "<[mail]>"),
     ("from=bob@example.co.uk.", "from=[mail]."),
@@ -68,6 +77,11 @@ GONE: list[tuple[str, str]] = [
 ]  # fmt: skip
 
 STAYS: list[str] = [
+    "tests pass=12 fail=0",
+    "bypass=enabled compass: north",
+    "pass: all 120 checks",
+    "mysql -P 3306 -h db shop",
+    "curl -u is short for --user",
     "Failed password for invalid user admin from 10.0.0.1 port 22 ssh2",
     "Invalid token: expired",
     "token refresh took 12 ms",

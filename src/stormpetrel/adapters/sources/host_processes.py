@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ class ProcessReader:
 
     def __init__(self, top: int) -> None:
         self._top = top
+        self._own = os.getpid()
         self._before: dict[tuple[int, float], float] = {}
         self._when = 0
         self._shown: set[str] = set()
@@ -70,7 +72,8 @@ class ProcessReader:
             total = sums.setdefault(self._name(told["name"] or OTHER), _Sum())
             total.count += 1
             total.resident_bytes += memory.rss
-            threads += told["num_threads"] or 0
+            # Its own are what the process tells of itself: what it starts is no news about the host.
+            threads += 0 if told["pid"] == self._own else told["num_threads"] or 0
             if seconds > 0:
                 total.cpu_ratio += max(0.0, spent_now[key] - self._before.get(key, 0.0)) / seconds
         self._before, self._when = spent_now, now_unix_nano

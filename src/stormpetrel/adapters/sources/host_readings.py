@@ -104,10 +104,10 @@ def read_system() -> Iterator[Reading]:
     yield Reading("host_interrupts_total", (), stats.interrupts, COUNTER)
     yield Reading("host_boot_time_seconds", (), psutil.boot_time(), GAUGE, "s")
     allocated, _, most = Path("/proc/sys/fs/file-nr").read_text(encoding="ascii").split()
-    yield Reading("host_open_file_descriptors", (), float(allocated))
-    yield Reading(
-        "host_open_file_descriptors_ratio", (), float(allocated) / max(1.0, float(most)), GAUGE, "1"
-    )
+    # Those of this process come and go with its store: no news about the host.
+    others = max(0, int(allocated) - len(os.listdir("/proc/self/fd")))
+    yield Reading("host_open_file_descriptors", (), float(others))
+    yield Reading("host_open_file_descriptors_ratio", (), others / max(1.0, float(most)), GAUGE, "1")
 
 
 def read_pressure(root: Path = Path("/proc/pressure")) -> Iterator[Reading]:

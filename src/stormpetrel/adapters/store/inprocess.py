@@ -27,8 +27,9 @@ from stormpetrel.errors import StoreError, StoreFullError, StoreLockedError
 CONNECTIONS = 8
 DATABASE = "stormpetrel"
 
-# Few threads: a store of one process needs no more, and the host that is watched is the same. The engine
-# still starts some 128 at once for moments; that few may rest afterwards keeps the process small.
+# Few threads: a store of one process needs no more, and the host that is watched is the same. From a
+# hundred outdated parts on the engine would start 128 threads to remove them, which then rest for ever: it
+# is told to remove them one by one, however many.
 # Merges run on two threads, so that they do not starve the pipeline of a small machine; the three
 # numbers of the merge tree must fit into that pool, or merges stay small.
 _ENGINE_CONFIG = """<clickhouse>
@@ -46,6 +47,7 @@ _ENGINE_CONFIG = """<clickhouse>
   <max_active_parts_loading_thread_pool_size>4</max_active_parts_loading_thread_pool_size>
   <background_merges_mutations_concurrency_ratio>2</background_merges_mutations_concurrency_ratio>
   <merge_tree>
+    <concurrent_part_removal_threshold>1000000</concurrent_part_removal_threshold>
     <number_of_free_entries_in_pool_to_execute_mutation>1</number_of_free_entries_in_pool_to_execute_mutation>
     <number_of_free_entries_in_pool_to_lower_max_size_of_merge>1</number_of_free_entries_in_pool_to_lower_max_size_of_merge>
     <number_of_free_entries_in_pool_to_execute_optimize_entire_partition>1</number_of_free_entries_in_pool_to_execute_optimize_entire_partition>

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity
 from stormpetrel.model.quality import Quarantined
+from stormpetrel.model.query import PatternRows
 from stormpetrel.model.signal import LogRecord, MetricBatch, MetricKind, SeriesInfo
 
 SERIES_SCHEMA = pa.schema(
@@ -216,6 +217,25 @@ def log_record(row: Mapping[str, Any]) -> LogRecord:
         attributes=text_map(row["attributes"]),
         trace_id=row["trace_id"],
         span_id=row["span_id"],
+        pattern=row["pattern"],
+    )
+
+
+def pattern_rows(table: pa.Table, buckets: int) -> PatternRows:
+    """Rows of `LogReader.count_patterns`."""
+    count = np.zeros((table.num_rows, buckets), np.int64)
+    pairs = zip(table["places"].to_pylist(), table["counts"].to_pylist(), strict=True)
+    for row, (places, held) in enumerate(pairs):
+        np.add.at(count[row], places, held)
+    return PatternRows(
+        pattern=column(table, "pattern", np.int64),
+        count=count,
+        severity=column(table, "severity", np.uint8),
+        first_unix_nano=column(table, "first", np.int64),
+        last_unix_nano=column(table, "last", np.int64),
+        entity=[str(one) for one in table["entity"].to_pylist()],
+        source=[str(one) for one in table["source"].to_pylist()],
+        entities=column(table, "entities", np.int64),
     )
 
 

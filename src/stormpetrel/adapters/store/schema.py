@@ -146,6 +146,14 @@ MIGRATIONS: tuple[Migration, ...] = (
         ),
     ),
     Migration(3, "flows, alerts and changes", (_FLOWS, _ALERTS, _CHANGES)),
+    Migration(
+        4,
+        "patterns of log records",
+        (
+            "ALTER TABLE logs ADD COLUMN IF NOT EXISTS pattern Int64 DEFAULT 0 CODEC(ZSTD(1))",
+            "ALTER TABLE logs ADD INDEX IF NOT EXISTS pattern pattern TYPE bloom_filter(0.01) GRANULARITY 1",
+        ),
+    ),
 )
 
 _MIGRATIONS_TABLE = """

@@ -60,8 +60,10 @@ def _local(host: str, cpu: Floats, conditions: Conditions, noise: Noise) -> list
     fine = 0.3 * noise.normal(f"memory/{host}/fine", ticks.index)
     used = 5.2e9 * (1.0 + 0.01 * (wander + fine))
     memory = np.minimum(used + conditions.memory_bytes[host], MEMORY_BYTES)
-    # Logs are rotated every six hours: a small, regular saw tooth.
-    disk = 4.0e10 + 2e3 * (ticks.seconds % 21_600.0) + conditions.disk_bytes[host]
+    # Logs grow and are rotated every hour: a small saw tooth, among temporary files that come and go.
+    files = 6e6 * noise.smooth(f"disk/{host}", ticks.seconds, 900.0)
+    files = files + 2e6 * noise.normal(f"disk/{host}/fine", ticks.index)
+    disk = 4.0e10 + 2e3 * (ticks.seconds % 3600.0) + files + conditions.disk_bytes[host]
     io_share = np.clip(0.02 + 0.25 * cpu + 0.01 * noise.normal(f"io/{host}", ticks.index), 0.0, 1.0)
     if host == DATABASE_HOST:
         io_share = np.clip(io_share * (0.5 + 0.5 * conditions.database_slowdown), 0.0, 1.0)

@@ -104,7 +104,11 @@ def _address(finding: Finding, margin: int) -> str:
     end = quote(to_iso(last + margin))
     if evidence.signal == "metric" and evidence.series >= 0:
         return f"/explore?series={evidence.series}&from={start}&to={end}"
+    if evidence.signal == "metric":  # of an entity as a whole
+        return f"/explore?text={quote(finding.entity.partition(':')[2], safe='')}&from={start}&to={end}"
     if evidence.signal == "job":
         return "/calendar"
+    if evidence.query.startswith("pattern="):
+        return f"/logs?pattern={quote(evidence.query.partition('=')[2], safe='')}&from={start}&to={end}"
     least = 13 if "warn" in evidence.query else 17
     return f"/logs?entity={quote(finding.entity, safe='')}&severity={least}&from={start}&to={end}"

@@ -10,12 +10,13 @@ from fastapi import Query, Request
 from numpy.typing import NDArray
 from starlette.responses import Response
 
-from stormpetrel.model.query import LogCounts
+from stormpetrel.model.query import LogCounts, LogQuery
 from stormpetrel.model.signal import LogRecord
 from stormpetrel.model.time import Window
 from stormpetrel.web.access import guarded_router
 from stormpetrel.web.filters import LogFilter
-from stormpetrel.web.site import SiteOf
+from stormpetrel.web.pages.patterns import spark
+from stormpetrel.web.site import Site, SiteOf
 from stormpetrel.web.windows import PRESETS, around
 
 router = guarded_router()
@@ -24,6 +25,7 @@ _BUCKETS = 60
 _SHORT_CHARACTERS = 600
 _LONG_CHARACTERS = 20_000
 _AROUND_SECONDS = 60.0
+_PATTERNS = 8
 
 # What the histogram stacks, from the bottom: word, first and last severity number.
 LAYERS: tuple[tuple[str, int, int], ...] = (
@@ -59,8 +61,24 @@ def logs_page(request: Request, site: SiteOf, query: Annotated[LogFilter, Query(
         "records": [(record, _shortened(record), _surroundings(record)) for record in records],
         "older": query.next_before(records),
         "histogram": histogram(counts, question.window),
+        "patterns": _remarkable(site, question) if not (query.pattern or query.before) else None,
     }
     return site.page(request, "logs.html", context)
+
+
+def _remarkable(site: Site, question: LogQuery) -> dict[str, Any]:
+    """The patterns that say most about the window: new ones, then those that changed, then the frequent."""
+    found = site.service.patterns(question, 5000)
+    mined = [row for row in found.rows if row.pattern]
+    ranked = sorted(
+        mined,
+        key=lambda row: (
+            not (row.new and row.severity >= 13),
+            -abs(row.surprise) * (1 + row.new),
+            -row.records,
+        ),
+    )
+    return {"rows": [(row, spark(row.counts)) for row in ranked[:_PATTERNS]], "total": len(mined)}
 
 
 def histogram(counts: LogCounts, window: Window) -> dict[str, Any]:

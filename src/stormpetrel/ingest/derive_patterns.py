@@ -1,0 +1,159 @@
+"""Records of each frequent log pattern as a series: `log_pattern_records`, a DELTA count a window.
+
+A pattern becomes a series once it is frequent; from then on it has zero records in a window in which its
+source spoke of something else. So its surges and its silence are judged like those of every other series.
+Labels: `log` (the source of lines), `pattern` (its id) and `template`, all of which only change together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from stormpetrel.ingest.derive_series import DERIVED_SOURCE, STALE, Samples
+from stormpetrel.ingest.derive_windows import WindowGrid
+from stormpetrel.model.pattern import Pattern
+from stormpetrel.model.signal import LogBatch, MetricBatch, MetricKind
+from stormpetrel.model.time import NANOS_PER_SECOND
+from stormpetrel.ports.source import SeriesInterner
+
+# What makes a pattern frequent: this many records, in this many windows.
+RECORDS, WINDOWS = 30, 5
+_FORGET_NANOS = 24 * 3600 * NANOS_PER_SECOND
+_TEXT = 100
+_MOST_KNOWN, _MOST_FOLLOWED = 100_000, 50_000
+
+
+@dataclass(slots=True)
+class _Followed:
+    """A pattern, followed as a series or not yet."""
+
+    pattern: Pattern
+    entity: str
+    records: int = 0
+    windows: int = 0
+    series: int = -1
+    last_cell: int = 0
+    open: dict[int, int] = field(default_factory=dict)  # window: records
+
+
+class PatternSeries:
+    """See the module. Deterministic in the records and the times of `advance`.
+
+    Args:
+        registry: gives series their ids.
+        grid: the windows.
+        max_series: patterns followed as series at a time; `max_each` of one source.
+        find: what is known of a pattern by its id.
+        start_unix_nano: when counting began; windows that began before are not told.
+    """
+
+    def __init__(
+        self,
+        registry: SeriesInterner,
+        grid: WindowGrid,
+        max_series: int,
+        find: Callable[[int], Pattern | None],
+        start_unix_nano: int,
+        max_each: int = 50,
+    ) -> None:
+        self._registry, self._grid, self._find = registry, grid, find
+        self._max_series, self._max_each = max_series, max_each
+        self._start = start_unix_nano
+        self._closed = grid.cell(start_unix_nano - 1)
+        self._names: dict[int, int] = {}  # an id as it was stored: the id followed
+        self._followed: dict[int, _Followed] = {}
+        self._held: dict[str, int] = {}
+        self._heard: dict[int, set[str]] = {}  # open window: sources that spoke
+        self.late = 0
+
+    def __len__(self) -> int:
+        """Patterns that are series now."""
+        return sum(self._held.values())
+
+    def take(self, batch: LogBatch) -> None:
+        """Count the records of a batch; vectorised, and Python for each pattern and window in it."""
+        pattern = batch.records.column("pattern").to_numpy()
+        cells = batch.records.column("time_unix_nano").to_numpy() // self._grid.step_nanos
+        good = np.flatnonzero((pattern != 0) & (cells > self._closed) & (cells <= self._closed + 1000))
+        self.late += int(np.count_nonzero(cells <= self._closed))
+        if not len(good):
+            return
+        pairs, first, many = np.unique(
+            np.stack([pattern[good], cells[good]]), axis=1, return_index=True, return_counts=True
+        )
+        entity = batch.records.column("entity")
+        for k in range(pairs.shape[1]):
+            one = self._one(int(pairs[0, k]), entity[int(good[first[k]])].as_py())
+            if one is not None:
+                cell = int(pairs[1, k])
+                one.open[cell] = one.open.get(cell, 0) + int(many[k])
+                self._heard.setdefault(cell, set()).add(one.pattern.source)
+
+    def _one(self, stored: int, entity: str) -> _Followed | None:
+        name = self._names.get(stored)
+        if name is None:
+            pattern = self._find(stored)
+            if pattern is None:
+                return None
+            name = pattern.id
+            for old in pattern.merged:  # it goes on as what it became, under the series it has
+                if old in self._followed and name not in self._followed:
+                    name = old
+            if len(self._names) >= _MOST_KNOWN or len(self._followed) >= _MOST_FOLLOWED:
+                # Whoever invents patterns for ever fills this: what is a series stays, the others begin anew.
+                self._names.clear()
+                self._followed = {key: one for key, one in self._followed.items() if one.series >= 0}
+            self._names[stored] = name
+            self._followed.setdefault(name, _Followed(pattern, entity))
+        return self._followed.get(name)
+
+    def advance(self, now_unix_nano: int) -> MetricBatch:
+        """Time has reached `now`: the samples of all windows that are complete."""
+        samples = Samples()
+        last = max(self._closed, self._grid.last_closed(now_unix_nano))
+        cells = sorted(cell for cell in self._heard if cell <= last)
+        for cell in cells:
+            heard = self._heard.pop(cell)
+            for one in self._followed.values():
+                self._tell(samples, one, cell, heard)
+        self._closed = last
+        if cells:
+            self._forget(samples, last)
+        return samples.batch()
+
+    def _tell(self, samples: Samples, one: _Followed, cell: int, heard: set[str]) -> None:
+        many = one.open.pop(cell, 0)
+        if many:
+            one.records += many
+            one.windows += 1
+            one.last_cell = cell
+        if one.series < 0 and many and one.records >= RECORDS and one.windows >= WINDOWS:
+            one.series = self._begin(one)
+        if one.series >= 0 and (many or one.pattern.source in heard):
+            samples.add(one.series, self._grid.end(cell), float(many))
+
+    def _begin(self, one: _Followed) -> int:
+        source = one.pattern.source
+        if len(self) >= self._max_series or self._held.get(source, 0) >= self._max_each:
+            return -1
+        self._held[source] = self._held.get(source, 0) + 1
+        labels = (
+            ("log", source),
+            ("pattern", f"{one.pattern.id:016x}"),
+            ("template", one.pattern.template[:_TEXT]),
+        )
+        return self._registry.intern(
+            "log_pattern_records", labels, DERIVED_SOURCE, MetricKind.DELTA, "", one.entity
+        )
+
+    def _forget(self, samples: Samples, last: int) -> None:
+        """Let go patterns of which nothing came for a day, and say that their series ended."""
+        old = last - _FORGET_NANOS // self._grid.step_nanos
+        for name in [name for name, one in self._followed.items() if one.last_cell < old and not one.open]:
+            one = self._followed.pop(name)
+            if one.series >= 0:
+                self._held[one.pattern.source] -= 1
+                samples.add(one.series, self._grid.end(last), STALE)

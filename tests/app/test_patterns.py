@@ -1,0 +1,121 @@
+"""Patterns of an installation: given to records, kept on disk, and the same after a kill."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import orjson
+import pytest
+
+from stormpetrel.adapters.store import open_store
+from stormpetrel.app.config import StoreConfig
+from stormpetrel.app.pattern_file import PatternFile
+from stormpetrel.app.patterns import PatternBook
+from stormpetrel.model.columns import build_logs
+from stormpetrel.model.pattern import LogLines, Mined
+from stormpetrel.model.signal import LogBatch
+from stormpetrel.patterns.miner import TemplateMiner
+
+T0 = 1_750_000_000_000_000_000
+SECOND = 1_000_000_000
+
+
+def batch(first: int, rows: int, at: int = T0) -> LogBatch:
+    return build_logs(
+        [at + k * SECOND for k in range(rows)],
+        [
+            f"request {first + k} of user{k} took {k} ms" if k % 3 else f"cache {k} flushed"
+            for k in range(rows)
+        ],
+        source="files",
+        entity="host:a",
+    )
+
+
+def ids(found: LogBatch) -> list[int]:
+    pattern: list[int] = found.records.column("pattern").to_pylist()
+    return pattern
+
+
+def test_every_record_gets_its_pattern_and_nothing_else_changes() -> None:
+    book, before = PatternBook(), batch(0, 400)
+    after = book.mine(before)
+    assert all(ids(after))
+    assert after.records.drop_columns(["pattern"]).equals(before.records.drop_columns(["pattern"]))
+    today = set(book.resolve(ids(after)).values())
+    assert len(today) == 2
+    assert {pattern.source for pattern in book.describe(today).values()} == {"files/host"}
+
+
+def test_all_names_of_a_pattern_lead_to_it() -> None:
+    book = PatternBook()
+    given = [one for k in range(30) for one in ids(book.mine(batch(k * 100, 40)))]
+    for pattern in set(book.resolve(given).values()):
+        names = book.named(pattern)
+        assert names[0] == pattern
+        assert {one for one in given if book.resolve([one])[one] == pattern} <= set(names)
+        found = book.find(names[-1])
+        assert found is not None
+        assert found.id == pattern
+
+
+def test_a_miner_that_fails_does_not_cost_a_record() -> None:
+    class Broken(TemplateMiner):
+        def update(self, lines: LogLines) -> Mined:
+            raise RuntimeError("defect")
+
+    book, before = PatternBook(Broken()), batch(0, 5)
+    assert book.mine(before) is before
+    assert book.failures_total == 1
+
+
+def test_a_kill_between_two_snapshots_loses_no_pattern(tmp_path: Path) -> None:
+    store = open_store(StoreConfig(), tmp_path / "data")
+    path = tmp_path / "models" / "patterns.json.gz"
+    live, file = PatternBook(), PatternFile(path, 60.0)
+    now = T0 + 3600 * SECOND
+    for number, at in enumerate((now - 600 * SECOND, now - 300 * SECOND, now + 100 * SECOND)):
+        mined = live.mine(batch(number * 1000, 200, at))
+        store.insert_logs(mined, f"batch-{number}")
+        if number == 1:
+            file.tick(live, now)
+            file.tick(live, now + 60 * SECOND)
+            file.close(live, now)  # written with the time it was taken at
+    again = PatternBook()
+    PatternFile(path, 60.0).restore(again, store, now + 400 * SECOND)
+    before = {one.id: (one.lines, one.first_unix_nano) for one in live._miner.patterns()}
+    after = {one.id: (one.lines, one.first_unix_nano) for one in again._miner.patterns()}
+    assert after == before != {}
+    assert ids(again.mine(batch(9, 50))) == ids(live.mine(batch(9, 50)))
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no gzip", gzip.compress(b"{"), gzip.compress(orjson.dumps({"format": 99})),
+     gzip.compress(orjson.dumps({"format": 1, "taken_unix_nano": 1, "miner": "other", "state": {}}))],
+)  # fmt: skip
+def test_a_file_that_cannot_be_read_is_put_aside(tmp_path: Path, content: bytes) -> None:
+    store = open_store(StoreConfig(), tmp_path / "data")
+    store.insert_logs(batch(0, 50), "stored")
+    path = tmp_path / "patterns.json.gz"
+    path.write_bytes(content)
+    book = PatternBook()
+    PatternFile(path, 60.0).restore(book, store, T0 + 100 * SECOND)
+    assert not path.exists()
+    assert path.with_suffix(".unreadable").exists()
+    assert book.sizes().patterns > 0  # learnt again from what is stored
+    store.close()
+
+
+def test_a_full_device_is_told_and_tried_again(tmp_path: Path) -> None:
+    blocked = tmp_path / "models"
+    blocked.write_text("a file where the folder should be")
+    file, book = PatternFile(blocked / "patterns.json.gz", 60.0), PatternBook()
+    file.close(book, T0)
+    assert "could not be written" in file.trouble
+    blocked.unlink()
+    file.close(book, T0)
+    assert file.trouble == ""
+    assert (blocked / "patterns.json.gz").exists()
