@@ -105,7 +105,7 @@ def read_system() -> Iterator[Reading]:
     yield Reading("host_boot_time_seconds", (), psutil.boot_time(), GAUGE, "s")
     allocated, _, most = Path("/proc/sys/fs/file-nr").read_text(encoding="ascii").split()
     # Those of this process come and go with its store: no news about the host.
-    others = max(0, int(allocated) - len(os.listdir("/proc/self/fd")))
+    others = max(0, int(allocated) - sum(1 for _ in Path("/proc/self/fd").iterdir()))
     yield Reading("host_open_file_descriptors", (), float(others))
     yield Reading("host_open_file_descriptors_ratio", (), others / max(1.0, float(most)), GAUGE, "1")
 
