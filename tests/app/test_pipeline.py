@@ -32,7 +32,7 @@ def live_through(estate: Estate, hours: float) -> ReplayReport:
         now = int(metrics.time_unix_nano.max())
         admission = pipeline.admit(metrics, now)
         report.take(pipeline.judge_metrics(admission.admitted))
-        report.take(pipeline.judge_logs(logs) if len(logs) else Outcome())
+        report.take(pipeline.judge_logs(pipeline.mine(logs)) if len(logs) else Outcome())
         report.take(pipeline.advance(now))
     return report
 
@@ -66,6 +66,13 @@ def test_recorded_input_gives_the_same_incidents_bit_for_bit(store: ClickHouseSt
 
 def test_a_quiet_estate_gives_no_incident_for_hours() -> None:
     report = live_through(Estate(11, START, 5.0), 4.0)
+    assert [incident.sentence for incident in report.incidents.values()] == []
+
+
+@pytest.mark.parametrize("offset_hours", [1.0, 3.5, 5.5, 8.5, 12.0, 14.5])
+def test_the_demonstrations_past_holds_no_incident_at_whatever_hour_it_is_shown(offset_hours: float) -> None:
+    estate = Estate(7, START + from_seconds(offset_hours * 3600), 5.0, nightly=False)
+    report = live_through(estate, 6.0)
     assert [incident.sentence for incident in report.incidents.values()] == []
 
 

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from stormpetrel.adapters.clock import SystemClock
-from stormpetrel.adapters.sources import host_readings
+from stormpetrel.adapters.sources import host_processes, host_readings
 from stormpetrel.adapters.sources.host import HostSource
 from stormpetrel.adapters.sources.host_processes import MAX_NAMES, OTHER, ProcessReader, _Sum
 from stormpetrel.app.config_sources import HostSourceConfig
@@ -146,7 +146,8 @@ def test_what_is_gone_is_ended_and_what_fails_is_reported(
     assert "host_memory_used_ratio" not in metrics
 
 
-def test_names_of_processes_are_bounded() -> None:
+def test_names_of_processes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host_processes, "WEIGHS_MEMORY_SHARE", 0.0)  # on a host at rest nothing weighs
     reader = ProcessReader(5)
     reader._names = {f"name{k}" for k in range(MAX_NAMES)}
     names = {r.labels[0][1] for r in reader.read(1) if r.metric == "host_process_count"}

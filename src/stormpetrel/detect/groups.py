@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaincc
 
 from stormpetrel.detect import wording
-from stormpetrel.model.finding import Evidence, Finding, FindingState, Scores, Severity
+from stormpetrel.model.finding import MODEL_SAMPLES, Evidence, Finding, FindingState, Scores, Severity
 from stormpetrel.model.resource import root_of
 from stormpetrel.model.signal import MetricBatch, SeriesInfo
 from stormpetrel.model.time import from_seconds, to_seconds
@@ -226,7 +226,10 @@ class GroupWatch:
                 "metric", f'entity="{group.entity}"', -1, start, tick, float(strange),
                 members * STRANGE, 0.0, float(LEAST_STRANGE), max(p, 1e-300), "metrics",
             ),
-            attributes={"series": " ".join(map(str, named))},
+            attributes={
+                "series": " ".join(map(str, named)),
+                MODEL_SAMPLES: str(int(self._moments[self._by_entity[group.entity], _SEEN])),
+            },
         )  # fmt: skip
 
     def _reserve(self, size: int) -> None:

@@ -14,7 +14,7 @@ import xxhash
 from stormpetrel.detect import wording
 from stormpetrel.detect.logs.session_model import SessionModel
 from stormpetrel.detect.logs.surprise import CountModel
-from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity
+from stormpetrel.model.finding import MODEL_SAMPLES, Evidence, Finding, FindingState, Severity
 from stormpetrel.model.signal import LogBatch
 from stormpetrel.model.time import from_seconds
 from stormpetrel.ports.algorithms import Snapshot
@@ -199,5 +199,5 @@ class StrangeSessions:
                 "log", query, -1, start, end, float(len(strange)), entity.counts.expected(), 0.0,
                 entity.counts.high(), p, "requests",
             ),
-            attributes={"trace_ids": " ".join(strange[:20])},
+            attributes={"trace_ids": " ".join(strange[:20]), MODEL_SAMPLES: str(entity.counts.windows)},
         )  # fmt: skip
