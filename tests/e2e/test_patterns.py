@@ -66,7 +66,7 @@ def test_a_new_way_to_fail_is_in_an_incident_within_ten_seconds(tmp_path: Path) 
     assert time.monotonic() - begun < 10
     (finding,) = told(petrel)
     assert "ledger is read-only" in finding["title"]
-    pattern = finding["evidence"]["query"].removeprefix("pattern=")
+    pattern = finding["evidence"]["query"].split('"')[1]
     page = petrel.get(f"/api/v1/patterns/{pattern}").json()
     assert [record["body"] for record in page["records"]] == [FAILS.format(4711)]
     assert page["known"]["source"] == "syslog/process:shop"

@@ -7,7 +7,7 @@ from tests.web import content
 from stormpetrel.errors import NotFoundError
 from stormpetrel.model.access import Caller
 from stormpetrel.model.pattern import Pattern, Variable
-from stormpetrel.model.pattern_view import Comparison, PatternList, PatternPage, PatternRow
+from stormpetrel.model.pattern_view import Comparison, PatternList, PatternOrder, PatternPage, PatternRow
 from stormpetrel.model.query import LogQuery
 from stormpetrel.model.time import Window
 
@@ -68,7 +68,9 @@ class PatternEstate:
 
     empty: bool
 
-    def patterns(self, query: LogQuery, limit: int = 500) -> PatternList:
+    def patterns(
+        self, query: LogQuery, limit: int = 500, order: PatternOrder = PatternOrder.COUNT
+    ) -> PatternList:
         window = query.window
         rows = [
             row(1, window, 90, 100), row(2, window, 0, 14, new=True), row(5, window, 3, 2),
@@ -76,7 +78,9 @@ class PatternEstate:
         ]  # fmt: skip
         if self.empty or query.text == "zzz":
             rows = []
-        return PatternList(rows[:limit], window, self._before(window), 117, 1, len(rows) <= limit)
+        if order is PatternOrder.SEVERITY:
+            rows.sort(key=lambda one: -one.severity)
+        return PatternList(rows[:limit], window, self._before(window), 117, 1, len(rows), len(rows) <= limit)
 
     def pattern(self, pattern: int, query: LogQuery) -> PatternPage:
         if pattern not in (*TEXTS, 5):

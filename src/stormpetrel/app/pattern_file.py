@@ -23,6 +23,9 @@ log = structlog.get_logger(__name__)
 FORMAT = 1
 # Records mined again at a start, the newest: some ten seconds.
 MAX_RECORDS = 2_000_000
+# Of what was mined at about the time of the snapshot some is mined twice rather than not at all: counts of
+# a pattern may be that much too high after a kill, its id never depends on it.
+_MARGIN = from_seconds(30)
 _CHUNK_SECONDS = 300.0
 _BUCKETS = 240
 
@@ -55,25 +58,29 @@ class PatternFile:
             try:
                 plain = _read(self._path)
                 book.restore(plain)
-                since = min(max(since, int(plain["taken_unix_nano"])), now_unix_nano)
-            except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+                since = min(max(since, int(plain["taken_unix_nano"]) - _MARGIN), now_unix_nano)
+            # Whatever is wrong with a file, a start must not fail for it, at this start and every one after.
+            except Exception:  # logged; the file is put aside
+                book.forget()
                 aside = self._path.with_suffix(".unreadable")
                 self._path.replace(aside)
-                log.warning("patterns_learnt_anew", file=str(aside), why=str(error)[:300])
+                log.exception("patterns_learnt_anew", file=str(aside))
         mined = 0
         for batch in store.scan_logs(self._room(store, Window(since, now_unix_nano)), _CHUNK_SECONDS):
             book.mine(batch)
             mined += len(batch)
+            if mined >= 2 * MAX_RECORDS:
+                break
         log.info("patterns_restored", patterns=book.sizes().patterns, since=to_iso(since), mined=mined)
 
     def _room(self, store: TelemetryStore, window: Window) -> Window:
         """The newest part of the window that holds no more than `MAX_RECORDS` records."""
         counts = store.count_logs(LogQuery(window), _BUCKETS)
         held = np.cumsum(counts.count.sum(axis=1)[::-1])
-        fits = int(np.searchsorted(held, MAX_RECORDS, side="right"))
+        fits = max(1, int(np.searchsorted(held, MAX_RECORDS, side="right")))
         if fits == len(held):
             return window
-        start = int(counts.bucket_unix_nano[len(held) - fits]) if fits else window.end_unix_nano
+        start = int(counts.bucket_unix_nano[len(held) - fits])
         return Window(min(start, window.end_unix_nano), window.end_unix_nano)
 
     def tick(self, book: PatternBook, now_unix_nano: int) -> None:

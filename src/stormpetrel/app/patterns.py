@@ -92,6 +92,15 @@ class PatternBook:
         """The state as plain data; holds up mining meanwhile, about 50 ms for a thousand patterns."""
         return self._ask(lambda miner: {"miner": miner.name, "state": miner.snapshot()})
 
+    def forget(self) -> None:
+        """Begin anew: nothing is known."""
+        with self._lock:
+            self._miner = type(self._miner)()
+
+    def births(self, source: str) -> list[tuple[int, int, bool]]:
+        """Id, first sighting and whether it was logged as an error, of every pattern of a source."""
+        return self._ask(lambda miner: miner.births(source))
+
     def restore(self, plain: Mapping[str, Any]) -> None:
         """Take over a snapshot.
 

@@ -67,7 +67,7 @@ class Pipeline:
         self.log_detectors: list[LogDetector] = [make() for make in load_all(LOG_DETECTORS).values()]
         for detector in self.log_detectors:
             if isinstance(detector, AsksPatterns):
-                detector.ask(self.patterns.find)
+                detector.ask(self.patterns.find, self.patterns.births)
         self.policies = [build_policy(config, bank, registry) for bank in self.banks]
         self.context = build_context(config, registry, self.book, self.recall())
         self.absence = AbsenceWatch(describe=registry.info)

@@ -270,10 +270,10 @@ class Runtime:
         """What was stored goes to whoever looks, to the deriver, and to the judge."""
         if not isinstance(stored, AdmittedMetrics):
             self._health.see(stored, self.clock.now_unix_nano())
-        if isinstance(stored, LogBatch):
-            self._log_tail.offer(stored)
         self._deriver.put(stored)
         self._judge.put(stored)
+        if isinstance(stored, LogBatch):
+            self._log_tail.offer(stored)
 
     def _after_tick(self, tick: int) -> None:
         self._desks.models.tick(self.pipeline, tick)

@@ -16,7 +16,7 @@ from stormpetrel.model.feedback import Feedback, FeedbackPage, Opinion
 from stormpetrel.model.finding import Finding
 from stormpetrel.model.incident import Incident, IncidentState
 from stormpetrel.model.page_view import BudgetView, SloView
-from stormpetrel.model.pattern_view import Comparison, PatternList, PatternPage
+from stormpetrel.model.pattern_view import Comparison, PatternList, PatternOrder, PatternPage
 from stormpetrel.model.push import PushRequest, Receipt
 from stormpetrel.model.query import LogCounts, LogQuery
 from stormpetrel.model.records import Alert, Change, Flow
@@ -65,7 +65,9 @@ class Service(CalendarService, Protocol):
     ) -> SeriesView: ...
     def logs(self, query: LogQuery) -> list[LogRecord]: ...
     def log_counts(self, query: LogQuery, buckets: int = 60) -> LogCounts: ...
-    def patterns(self, query: LogQuery, limit: int = 500) -> PatternList: ...
+    def patterns(
+        self, query: LogQuery, limit: int = 500, order: PatternOrder = PatternOrder.COUNT
+    ) -> PatternList: ...
     def pattern(self, pattern: int, query: LogQuery) -> PatternPage: ...  # NotFoundError
     def compare_patterns(
         self, query: LogQuery, first: Window, second: Window, limit: int = 200

@@ -36,7 +36,11 @@ class LogTail:
         with self._lock:
             pages = list(self._pages.items())
         for queue, (loop, query) in pages:
-            found = matching(batch.records, query)
+            try:
+                found = matching(batch.records, query)
+            # A filter that cannot be asked must cost nobody else a record: its page shows nothing.
+            except (pa.ArrowException, OverflowError):
+                continue
             if not found.num_rows:
                 continue
             shown = found.slice(max(0, found.num_rows - _MOST_RECORDS))

@@ -14,8 +14,9 @@ from stormpetrel.detect.logs.compare import surprise
 from stormpetrel.errors import NotFoundError
 from stormpetrel.model.access import Caller, Role
 from stormpetrel.model.pattern import Pattern, WatchedVariable
-from stormpetrel.model.pattern_view import Comparison, PatternList, PatternPage, PatternRow
+from stormpetrel.model.pattern_view import Comparison, PatternList, PatternOrder, PatternPage, PatternRow
 from stormpetrel.model.query import LogQuery, PatternRows
+from stormpetrel.model.signal import SEVERITY_WARN
 from stormpetrel.model.time import Window
 from stormpetrel.model.view import TailMessage
 
@@ -53,8 +54,10 @@ class PatternUseCases(LearningUseCases):
         """Log records as they are stored."""
         return super().tail(self.all_named(query))
 
-    def patterns(self, query: LogQuery, limit: int = 500) -> PatternList:
-        """Patterns of matching records, most first, beside the window before."""
+    def patterns(
+        self, query: LogQuery, limit: int = 500, order: PatternOrder = PatternOrder.COUNT
+    ) -> PatternList:
+        """Patterns of matching records, in an order, beside the window before."""
         window = query.window
         length = window.end_unix_nano - window.start_unix_nano
         before = Window(max(window.start_unix_nano - length, 0), window.start_unix_nano)
@@ -64,12 +67,13 @@ class PatternUseCases(LearningUseCases):
         rows = self._rows(then, now, (before, window))
         shown = [row for row in rows if row.records]
         return PatternList(
-            rows=self._told(sorted(shown, key=lambda row: (-row.records, row.pattern))[:limit], window),
+            rows=self._told(sorted(shown, key=lambda row: _rank(row, order))[:limit], window),
             window=window,
             before=before,
             records=int(now.held.count.sum()),
             unmined=sum(row.records for row in shown if row.pattern == 0),
-            complete=len(now.held) < MOST and len(shown) <= limit,
+            patterns=len(shown),
+            complete=len(now.held) < MOST,
         )
 
     def compare_patterns(
@@ -169,6 +173,21 @@ class PatternUseCases(LearningUseCases):
             )
             for k, one in enumerate(ids)
         ]
+
+
+def _rank(row: PatternRow, order: PatternOrder) -> tuple[float, ...]:
+    """Where a row stands in an order, the least first."""
+    rest = (-row.records, row.pattern)
+    if order is PatternOrder.CHANGE:
+        return (-abs(row.surprise), *rest)
+    if order is PatternOrder.NEW:
+        return (-row.first_unix_nano, *rest)
+    if order is PatternOrder.SEVERITY:
+        return (-row.severity, *rest)
+    if order is PatternOrder.REMARKABLE:
+        unmined, news = not row.pattern, row.new and row.severity >= SEVERITY_WARN
+        return (unmined, not news, -abs(row.surprise) * (1 + row.new), *rest)
+    return rest
 
 
 def _both(one: Window, other: Window) -> Window:

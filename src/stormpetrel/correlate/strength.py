@@ -27,6 +27,7 @@ _OF_SEVERITY = {Severity.WARNING: 4.0, Severity.ERROR: 8.0, Severity.CRITICAL: M
 _OF_RULE = {Severity.WARNING: 8.0, Severity.ERROR: 9.0, Severity.CRITICAL: MOST_ALONE}
 # Times log10 of half the samples that a model learnt from: 5.6 at 360 of them, 7.1 at 1,440.
 _OF_LEARNT = 2.5
+_WHOLE = "group"  # the detector that judges entities as a whole
 # What lasts is real more often than what flashes by.
 _MOST_FOR_LASTING = 2.0
 
@@ -56,10 +57,14 @@ def strength_of(findings: Iterable[Finding], now_unix_nano: int) -> Strength:
         if finding.severity < Severity.WARNING or finding.detector == "slo":
             continue
         evidence = finding.evidence
-        key = (root_of(finding.entity), evidence.signal, evidence.query.partition("{")[0])
+        query = _WHOLE if finding.detector == _WHOLE else evidence.query.partition("{")[0]
+        key = (root_of(finding.entity), evidence.signal, query)
         best[key] = max(best.get(key, 0.0), _said_by(finding))
         if finding.state is FindingState.OPEN:
             oldest = min(oldest, finding.start_unix_nano)
+    # An entity judged as a whole is what its metrics say; it counts where they say nothing by themselves.
+    spoken = {root for root, _, query in best if query != _WHOLE}
+    best = {key: said for key, said in best.items() if key[2] != _WHOLE or key[0] not in spoken}
     lasting = to_seconds(now_unix_nano - oldest)
     bonus = min(_MOST_FOR_LASTING, 0.5 * math.log2(1.0 + lasting / 60.0)) if best else 0.0
     roots = len({root for root, _, _ in best})

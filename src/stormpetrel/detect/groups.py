@@ -26,6 +26,7 @@ _WARMUP, _MEMORY = 120.0, 5760.0  # steps: half an hour, a day
 _NO_LESSON = 1e-3  # what is rarer does not teach what is usual
 _MEAN, _VARIANCE, _SEEN, _FIELDS = 0, 1, 2, 3
 _NAMED = 5
+_SILENT = from_seconds(86_400)
 
 
 @dataclass(slots=True)
@@ -76,7 +77,7 @@ class GroupWatch:
         self._group_of: NDArray[np.int64] = np.zeros(0, np.int64)
         self._alarm: NDArray[np.float64] = np.zeros(0)
         self._time: NDArray[np.int64] = np.zeros(0, np.int64)
-        self._next = 0
+        self._next = self._judged_to = 0
 
     @property
     def p_open(self) -> float:
@@ -119,13 +120,19 @@ class GroupWatch:
             (self._group_of >= 0) & (self._time > tick - self._fresh) & np.isfinite(self._alarm)
         )
         if not len(fresh):
-            return []
+            return self._silent(tick)
         group = self._group_of[fresh]
         members = np.bincount(group, minlength=len(self._groups))
         large = members[group] >= LEAST_MEMBERS
         rows, group = fresh[large], group[large]
         if not len(rows):
-            return []
+            return self._silent(tick)
+        # A step in which no member of a group spoke is the step before once more.
+        spoke = np.zeros(len(self._groups), np.bool_)
+        spoke[group[self._time[rows] > self._judged_to]] = True
+        self._judged_to = int(self._time[rows].max())
+        heard = spoke[group]
+        group, rows = group[heard], rows[heard]
         p = self._judge(group, rows, members)
         strange = np.bincount(group[self._alarm[rows] <= STRANGE], minlength=len(self._groups))
         return self._findings(p, (group, rows), (strange, members), tick)
@@ -188,6 +195,16 @@ class GroupWatch:
             if group.calm >= self.calm:
                 changes.append(replace(group.found, state=FindingState.CLOSED))
                 group.found = None
+        return changes + self._silent(tick)
+
+    def _silent(self, tick: int) -> list[Finding]:
+        """Findings of entities of which nothing was heard for a day: closed as unknown."""
+        changes = []
+        for group in self._groups:
+            if group.found is not None and tick - group.found.end_unix_nano > _SILENT:
+                why = f"{group.found.why} Nothing heard since: closed as unknown, not as recovered."
+                changes.append(replace(group.found, state=FindingState.CLOSED, why=why))
+                group.found = None
         return changes
 
     def _strangest(self, number: int, judged: tuple[NDArray[np.int64], NDArray[np.int64]]) -> list[int]:
@@ -245,16 +262,16 @@ class GroupWatch:
 
     def snapshot(self) -> tuple[Snapshot, dict[str, Any]]:
         """What each group has learnt, by the names of the entities."""
-        size = len(self._groups)
-        moments = np.zeros((size, _FIELDS))
-        held = min(size, len(self._moments))
-        moments[:held] = self._moments[:held]
+        kept = [k for k, group in enumerate(self._groups) if self._sizes[k] or group.found is not None]
+        moments = np.zeros((len(kept), _FIELDS))
+        held = np.array([k for k in kept if k < len(self._moments)], np.int64)
+        moments[: len(held)] = self._moments[held]
         arrays: dict[str, NDArray[np.generic]] = {
             "version": np.array([STATE_VERSION], np.int64),
             "next": np.array([self._next], np.int64),
             "moments": moments,
         }
-        return arrays, {"entities": [group.entity for group in self._groups]}
+        return arrays, {"entities": [self._groups[k].entity for k in kept]}
 
     def restore(self, snapshot: Snapshot, notes: Mapping[str, Any], open_findings: Sequence[Finding]) -> None:
         """Take over a snapshot; ValueError names what does not fit. Groups are found again by name."""

@@ -2,7 +2,8 @@
 
 A pattern becomes a series once it is frequent; from then on it has zero records in a window in which its
 source spoke of something else. So its surges and its silence are judged like those of every other series.
-Labels: `log` (the source of lines), `pattern` (its id) and `template`, all of which only change together.
+Labels: `log` (the source of lines), `pattern` (its id) and `template`, which only change together, and
+`entity`: each host that runs the program has series of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from stormpetrel.ingest.derive_series import DERIVED_SOURCE, STALE, Samples
 from stormpetrel.ingest.derive_windows import WindowGrid
 from stormpetrel.model.pattern import Pattern
+from stormpetrel.model.resource import root_of
 from stormpetrel.model.signal import LogBatch, MetricBatch, MetricKind
 from stormpetrel.model.time import NANOS_PER_SECOND
 from stormpetrel.ports.source import SeriesInterner
@@ -23,6 +25,7 @@ from stormpetrel.ports.source import SeriesInterner
 RECORDS, WINDOWS = 30, 5
 _FORGET_NANOS = 24 * 3600 * NANOS_PER_SECOND
 _TEXT = 100
+Key = tuple[int, str]
 _MOST_KNOWN, _MOST_FOLLOWED = 100_000, 50_000
 
 
@@ -63,10 +66,10 @@ class PatternSeries:
         self._max_series, self._max_each = max_series, max_each
         self._start = start_unix_nano
         self._closed = grid.cell(start_unix_nano - 1)
-        self._names: dict[int, int] = {}  # an id as it was stored: the id followed
-        self._followed: dict[int, _Followed] = {}
+        self._names: dict[tuple[int, str], Key] = {}  # an id as it was stored, and who: what is followed
+        self._followed: dict[Key, _Followed] = {}
         self._held: dict[str, int] = {}
-        self._heard: dict[int, set[str]] = {}  # open window: sources that spoke
+        self._heard: dict[int, set[tuple[str, str]]] = {}  # open window: who spoke
         self.late = 0
 
     def __len__(self) -> int:
@@ -81,32 +84,34 @@ class PatternSeries:
         self.late += int(np.count_nonzero(cells <= self._closed))
         if not len(good):
             return
-        pairs, first, many = np.unique(
-            np.stack([pattern[good], cells[good]]), axis=1, return_index=True, return_counts=True
+        coded = batch.records.column("entity").dictionary_encode()
+        entities = [root_of(one) for one in coded.dictionary.to_pylist()]
+        who = coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        triples, many = np.unique(
+            np.stack([pattern[good], cells[good], who[good]]), axis=1, return_counts=True
         )
-        entity = batch.records.column("entity")
-        for k in range(pairs.shape[1]):
-            one = self._one(int(pairs[0, k]), entity[int(good[first[k]])].as_py())
+        for k in range(triples.shape[1]):
+            one = self._one(int(triples[0, k]), entities[int(triples[2, k])])
             if one is not None:
-                cell = int(pairs[1, k])
+                cell = int(triples[1, k])
                 one.open[cell] = one.open.get(cell, 0) + int(many[k])
-                self._heard.setdefault(cell, set()).add(one.pattern.source)
+                self._heard.setdefault(cell, set()).add((one.pattern.source, one.entity))
 
     def _one(self, stored: int, entity: str) -> _Followed | None:
-        name = self._names.get(stored)
+        name = self._names.get((stored, entity))
         if name is None:
             pattern = self._find(stored)
             if pattern is None:
                 return None
-            name = pattern.id
+            name = (pattern.id, entity)
             for old in pattern.merged:  # it goes on as what it became, under the series it has
-                if old in self._followed and name not in self._followed:
-                    name = old
+                if (old, entity) in self._followed and name not in self._followed:
+                    name = (old, entity)
             if len(self._names) >= _MOST_KNOWN or len(self._followed) >= _MOST_FOLLOWED:
                 # Whoever invents patterns for ever fills this: what is a series stays, the others begin anew.
                 self._names.clear()
                 self._followed = {key: one for key, one in self._followed.items() if one.series >= 0}
-            self._names[stored] = name
+            self._names[stored, entity] = name
             self._followed.setdefault(name, _Followed(pattern, entity))
         return self._followed.get(name)
 
@@ -124,7 +129,7 @@ class PatternSeries:
             self._forget(samples, last)
         return samples.batch()
 
-    def _tell(self, samples: Samples, one: _Followed, cell: int, heard: set[str]) -> None:
+    def _tell(self, samples: Samples, one: _Followed, cell: int, heard: set[tuple[str, str]]) -> None:
         many = one.open.pop(cell, 0)
         if many:
             one.records += many
@@ -132,7 +137,7 @@ class PatternSeries:
             one.last_cell = cell
         if one.series < 0 and many and one.records >= RECORDS and one.windows >= WINDOWS:
             one.series = self._begin(one)
-        if one.series >= 0 and (many or one.pattern.source in heard):
+        if one.series >= 0 and (many or (one.pattern.source, one.entity) in heard):
             samples.add(one.series, self._grid.end(cell), float(many))
 
     def _begin(self, one: _Followed) -> int:
@@ -141,6 +146,7 @@ class PatternSeries:
             return -1
         self._held[source] = self._held.get(source, 0) + 1
         labels = (
+            ("entity", one.entity),
             ("log", source),
             ("pattern", f"{one.pattern.id:016x}"),
             ("template", one.pattern.template[:_TEXT]),

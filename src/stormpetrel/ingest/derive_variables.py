@@ -21,6 +21,7 @@ from stormpetrel.ports.source import SeriesInterner
 QUANTILES = ((0.5, "0.5"), (0.95, "0.95"))
 # Records of a pattern and window that are looked into, and bytes of each.
 SAMPLE, MAX_BYTES = 200, 8192
+_REFRESH = 50  # batches after which it is asked again what watched patterns are called by now
 
 Values = Callable[[int, str], Sequence[tuple[str, str]]]
 
@@ -59,10 +60,19 @@ class VariableSeries:
         self._find, self._values, self._watched = find, values, watched
         self._closed = grid.cell(start_unix_nano - 1)
         self._open: dict[int, _Watched] = {}
+        self._asked: tuple[WatchedVariable, ...] = ()
+        self._ids: dict[int, tuple[Pattern, frozenset[str]]] = {}
+        self._age = 0
 
     def take(self, batch: LogBatch) -> None:
         """Look into the records of watched patterns; O(rows), some 30 µs for each record looked into."""
-        chosen = self._chosen()
+        watched = tuple(self._watched())
+        if not watched:
+            return
+        self._age += 1
+        if watched != self._asked or self._age >= _REFRESH:
+            self._asked, self._age, self._ids = watched, 0, self._chosen(watched)
+        chosen = self._ids
         if not chosen:
             return
         stored = batch.records.column("pattern").to_numpy()
@@ -83,11 +93,11 @@ class VariableSeries:
             one.seen[cell] = looked + 1
             self._look(one, cell, body[row].as_py()[:MAX_BYTES], names)
 
-    def _chosen(self) -> dict[int, tuple[Pattern, frozenset[str]]]:
+    def _chosen(self, watched: Sequence[WatchedVariable]) -> dict[int, tuple[Pattern, frozenset[str]]]:
         """Ids under which records of watched patterns are stored, with the variables that are watched."""
         names: dict[int, set[str]] = {}
         patterns: dict[int, Pattern] = {}
-        for one in self._watched():
+        for one in watched:
             pattern = self._find(one.pattern)
             if pattern is not None:
                 patterns[pattern.id] = pattern

@@ -112,8 +112,8 @@ _SECRET_RULES = (
     (rf"(?i)((?:{_OWNERS})[_-]?pass[\"']?\s*[=:]\s*[\"']?){_BARE}", r"\1[secret]"),
     (r"(?i)((?:^|[^a-z])pass=[\"']?)[^\s\"'&,;<>\\]{6,}", r"\1[secret]"),
     # what programs take on their command line
-    (r"(\bcurl\s(?:[^\r\n|;]*\s)?(?:-u|--user)[ =]?[\"']?[^\s:\"']+:)[^\s\"']+", r"\1[secret]"),
-    (r"(\bmysql(?:dump|admin)?\s(?:[^\r\n|;]*\s)?-p)[^\s\"'-][^\s\"']*", r"\1[secret]"),
+    (r"(\bcurl\s(?:[^\r\n|;]*\s)?(?:-[a-zA-Z]*u|--user)[ =]?[\"']?[^\s:\"']+:)[^\s\"']+", r"\1[secret]"),
+    (r"(\bmysql(?:dump|admin)?\s(?:[^\r\n|;]*\s)?-p[\"']?)[^\s\"'-][^\s\"']*", r"\1[secret]"),
     (r"(\bsshpass\s+-p\s*[\"']?)[^\s\"']+", r"\1[secret]"),
     (r"(\bredis-cli\s(?:[^\r\n|;]*\s)?-a\s+[\"']?)[^\s\"']+", r"\1[secret]"),
     # pwd=… unless it is a directory

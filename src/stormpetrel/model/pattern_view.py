@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from stormpetrel.model.pattern import Pattern
 from stormpetrel.model.signal import LogRecord
 from stormpetrel.model.time import Window
+
+
+class PatternOrder(StrEnum):
+    """In which order patterns are listed; the first ones of it, where there are many."""
+
+    COUNT = "count"
+    CHANGE = "change"
+    NEW = "new"
+    SEVERITY = "severity"
+    REMARKABLE = "remarkable"  # news of warnings and errors first, then what changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +56,15 @@ class PatternRow:
 
 @dataclass(frozen=True, slots=True)
 class PatternList:
-    """Patterns of a window, most records first.
+    """Patterns of a window, the first ones of an order.
 
-    `complete`: false when there are more patterns than are listed. `unmined` records have no pattern.
+    Attributes:
+        rows: what is listed.
+        window, before: the window, and the one of equal length before it.
+        records: matching records, of all patterns that were counted.
+        unmined: of them, without a pattern.
+        patterns: how many there are; `rows` may be fewer.
+        complete: false when only the most frequent were counted, in either window.
     """
 
     rows: list[PatternRow]
@@ -55,6 +72,7 @@ class PatternList:
     before: Window
     records: int
     unmined: int
+    patterns: int
     complete: bool
 
 

@@ -129,6 +129,8 @@ class AdmittedMetrics:
     resumed: NDArray[np.bool_]
 
 
+_CLOCK_OFF_NANOS = 7 * 86_400 * 1_000_000_000
+
 LOG_SCHEMA = pa.schema(
     [
         ("time_unix_nano", pa.int64()),
@@ -175,6 +177,17 @@ class LogBatch:
 
     def __len__(self) -> int:
         return int(self.records.num_rows)
+
+    def believed_unix_nano(self) -> NDArray[np.int64]:
+        """int64[n]: event times; where a sender's clock is a week off or more, when the record was observed.
+
+        For whatever reckons with ages: one record from 1970 would make its source half a century old.
+        """
+        time = self.records.column("time_unix_nano").to_numpy()
+        observed = self.records.column("observed_unix_nano").to_numpy()
+        off = (time < observed - _CLOCK_OFF_NANOS) | (time > observed + _CLOCK_OFF_NANOS)
+        believed: NDArray[np.int64] = np.where(off, observed, time)
+        return believed
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,7 @@ class Groups:
         self._new_row, self._lines_of, self._on_merge = new_row, lines_of, on_merge
         self.merging = merging
         self.keys: dict[Tokens, Group] = {}
+        self.by_row: dict[int, Group] = {}
         self.siblings: dict[Tokens, list[Group]] = {}
         self.general: dict[tuple[int, str], list[Group]] = {}
         self.inventive: dict[Place, set[str]] = {}
@@ -116,7 +117,7 @@ class Groups:
         group = self._general(key) if self.merging else None
         if group is None:
             group = Group(self._new_row(), key)
-            self.keys[key] = group
+            self.keys[key] = self.by_row[group.row] = group
             if self.merging:
                 self._evidence(key, group)
                 self._watch(key)
@@ -196,6 +197,7 @@ class Groups:
         """Let live groups go, with all that is known about them."""
         for group in groups:
             group.gone = True
+        self.by_row = {row: one for row, one in self.by_row.items() if one.root is one and not one.gone}
         self.keys = {key: group for key, group in self.keys.items() if not root(group).gone}
         left = ((key, [one for one in apart if not root(one).gone]) for key, apart in self.siblings.items())
         self.siblings = {key: apart for key, apart in left if apart}

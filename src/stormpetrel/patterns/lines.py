@@ -67,7 +67,7 @@ class LineSources:
             text=records.column("body"),
             source=places[inverse],
             sources=tuple(names),
-            time_unix_nano=np.array(records.column("time_unix_nano").to_numpy()),
+            time_unix_nano=batch.believed_unix_nano(),
             severity_number=np.array(records.column("severity_number").to_numpy()),
             origin=entity.astype(np.int32),
             origins=tuple(root_of(one) for one in entities),

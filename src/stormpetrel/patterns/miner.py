@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stormpetrel.model.pattern import Alias, LogLines, Mined, MinerSizes, Pattern
 from stormpetrel.patterns import kernel, snapshot
-from stormpetrel.patterns.groups import Group
+from stormpetrel.patterns.groups import root
 from stormpetrel.patterns.identity import AliasLog
 from stormpetrel.patterns.rows import Rows
 from stormpetrel.patterns.skeleton import MAX_BYTES, MISS
@@ -45,7 +45,6 @@ class TemplateMiner:
         self._seen: NDArray[np.int64] = np.zeros(MAX_SOURCES + 1, np.int64)
         self._folded = 0
         self._out: NDArray[np.uint8] = np.zeros(MAX_BYTES, np.uint8)
-        self._group_of_row: dict[int, Group] = {}  # of rows asked for values lately
 
     # Mining -------------------------------------------------------------------------------------------
 
@@ -171,28 +170,43 @@ class TemplateMiner:
                 for group in stream.groups.live():
                     yield snapshot.shown(stream, group, self._rows)
 
+    def births(self, source: str) -> list[tuple[int, int, bool]]:
+        """Id, first sighting and whether it was logged as an error, of every pattern of a source."""
+        known = self._by_name.get(source, MAX_SOURCES if source == OTHERS else -1)
+        if not 0 <= known < len(self._streams):
+            return []
+        stream, state = self._streams[known], self._rows.state
+        first_error = kernel.SEVERITY + kernel.SEVERITIES - 2
+        return [
+            (
+                stream.id_of(group),
+                int(state[group.row, kernel.FIRST]),
+                bool(state[group.row, first_error : first_error + 2].any()),
+            )
+            for group in stream.groups.live()
+        ]
+
     def find(self, pattern: int) -> Pattern | None:
-        """What is known of the pattern that an id of any age is now; None when it was evicted. O(patterns
-        of its source)."""
+        """What is known of the pattern that an id of any age is now; None when it was evicted."""
         row = self._rows.row_of(self.resolve(pattern))
         if row is None:
             return None
         self._rows.drain()
         stream = self._streams[int(self._rows.state[row, kernel.SOURCE])]
-        group = next(one for one in stream.groups.live() if one.row == row)
-        return snapshot.shown(stream, group, self._rows)
+        group = stream.groups.by_row.get(row)
+        return None if group is None else snapshot.shown(stream, root(group), self._rows)
 
     def describe(self, patterns: Collection[int]) -> dict[int, Pattern]:
-        """What is known of many patterns, by ids of today, in one pass over all; no variables, no samples."""
-        rows = {self._rows.row_of(one) for one in patterns} - {None}
-        sources = {int(self._rows.state[row, kernel.SOURCE]) for row in rows if row is not None}
-        found = (
-            snapshot.brief(self._streams[k], group, self._rows)
-            for k in sorted(sources)
-            for group in self._streams[k].groups.live()
-            if group.row in rows
-        )
-        return {pattern.id: pattern for pattern in found}
+        """What is known of many patterns, by ids of today; without their variables and samples."""
+        found: dict[int, Pattern] = {}
+        for one in patterns:
+            row = self._rows.row_of(one)
+            if row is not None:
+                stream = self._streams[int(self._rows.state[row, kernel.SOURCE])]
+                group = stream.groups.by_row.get(row)
+                if group is not None:
+                    found[one] = snapshot.brief(stream, root(group), self._rows)
+        return found
 
     def values(self, pattern: int, line: str) -> list[tuple[str, str]]:
         """Names and values of the variables in a line of a pattern, left to right; none if it was let go."""
@@ -200,12 +214,10 @@ class TemplateMiner:
         if row is None:
             return []
         stream = self._streams[int(self._rows.state[row, kernel.SOURCE])]
-        group = self._group_of_row.get(row)
-        if group is None or group.row != row or group.root is not group or group.gone:
-            group = next(one for one in stream.groups.live() if one.row == row)
-            if len(self._group_of_row) > 1000:
-                self._group_of_row.clear()
-            self._group_of_row[row] = group
+        known = stream.groups.by_row.get(row)
+        if known is None:
+            return []
+        group = root(known)
         words = len(stream.layout.message(self._skeleton(line)).split())
         return values_of(line, group.key, words)
 
@@ -252,7 +264,6 @@ class TemplateMiner:
             Alias(dropped + k, old, new, reason) for k, (old, new, reason) in enumerate(plain["aliases"])
         ]
         self._rows, self._aliases = Rows(self._rows.cached), AliasLog(entries, dropped)
-        self._group_of_row = {}
         self._folded = int(plain["folded"])
         self._streams, self._by_name = [], {}
         self._seen[:] = 0

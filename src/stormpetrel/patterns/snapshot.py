@@ -83,6 +83,7 @@ def into_stream(saved: Mapping[str, Any], stream: Stream, rows: Rows) -> int:
     groups: Groups = stream.groups
     groups.merging = bool(saved["merging"])
     live = [_group(plain, stream, rows) for plain in saved["groups"]]
+    groups.by_row = {group.row: group for group in live}
     groups.keys = {tuple(key): live[k] for key, k in saved["keys"]}
     groups.siblings = {tuple(key): [live[k] for k in some] for key, some in saved["siblings"]}
     groups.general = {(length, first): [live[k] for k in some] for length, first, some in saved["general"]}

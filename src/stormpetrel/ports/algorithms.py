@@ -92,8 +92,13 @@ class LendsScale(Protocol):
 class AsksPatterns(Protocol):
     """A log detector that wants to know what the patterns of records say."""
 
-    def ask(self, find: Callable[[int], Pattern | None]) -> None:
-        """From now on `find` tells of a pattern by its id; None of one that was let go."""
+    def ask(
+        self,
+        find: Callable[[int], Pattern | None],
+        births: Callable[[str], list[tuple[int, int, bool]]],
+    ) -> None:
+        """From now on `find` tells of a pattern by its id, None of one that was let go; `births` of all
+        patterns of a source, see `LogMiner.births`."""
         ...
 
 
@@ -162,6 +167,10 @@ class LogMiner(Protocol):
 
     def values(self, pattern: int, line: str) -> Sequence[tuple[str, str]]:
         """Names and values of the variables in a line of a pattern, left to right."""
+        ...
+
+    def births(self, source: str) -> list[tuple[int, int, bool]]:
+        """Id, first sighting and whether it was logged as an error, of every pattern of a source."""
         ...
 
     def sizes(self) -> MinerSizes:

@@ -104,7 +104,8 @@ def logs(site: SiteOf, query: Annotated[LogFilter, Query()]) -> Response:
     """Log records, newest first; continue with `before` = `next_before` until that is null."""
     found = site.service.logs(query.log_query(site.service.now_unix_nano()))
     more = query.next_before(found)
-    return json_response({"records": [fields_of(record) for record in found], "next_before": more})
+    records = [{**fields_of(record), "pattern": f"{record.pattern:016x}"} for record in found]
+    return json_response({"records": records, "next_before": more})
 
 
 @router.get("/api/v1/logs/counts")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Query
 from starlette.responses import Response
 
-from stormpetrel.model.pattern_view import PatternRow
+from stormpetrel.model.pattern_view import PatternOrder, PatternRow
 from stormpetrel.model.time import to_iso
 from stormpetrel.web.access import guarded_router
 from stormpetrel.web.columns import fields_of, json_response
@@ -32,10 +32,11 @@ def patterns(
     site: SiteOf,
     query: Annotated[LogFilter, Query()],
     most: Limit = 500,
+    sort: PatternOrder = PatternOrder.COUNT,
     format: Literal["json", "csv"] = "json",  # noqa: A002 - the name of the parameter in the address
 ) -> Response:
     """Patterns of a window, most records first, beside the window before."""
-    found = site.service.patterns(query.log_query(site.service.now_unix_nano()), most)
+    found = site.service.patterns(query.log_query(site.service.now_unix_nano()), most, sort)
     if format == "csv":
         return _csv(found.rows)
     body = {**fields_of(found), "rows": [_row(row) for row in found.rows]}

@@ -32,7 +32,7 @@ class LogFilter(BaseModel):
     source: str = Field("", max_length=100)
     severity: int = Field(0, ge=0, le=24)
     trace: str = Field("", max_length=64)
-    pattern: str = Field("", pattern=r"^([0-9a-f]{1,16})?$")
+    pattern: str = Field("", pattern=r"^([0-7][0-9a-f]{15}|[0-9a-f]{1,15})?$")
     before: str = Field("", pattern=r"^([0-9]{1,19}(\.[0-9]{1,7})?)?$")
     mark: int = Field(0, ge=0, le=(1 << 63) - 1)
     limit: int = Field(100, ge=1, le=1000)

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from stormpetrel.correlate.strength import strength_of
 from stormpetrel.detect.logs.new_pattern import NewPattern
 from stormpetrel.model.columns import build_logs
 from stormpetrel.model.finding import Finding, FindingState, Severity
@@ -43,8 +44,9 @@ class Stream:
     def __init__(self, **settings: float) -> None:
         self.miner, self.sources = TemplateMiner(), LineSources()
         self.detector = NewPattern(**settings)  # type: ignore[arg-type]
-        self.detector.ask(self.miner.find)
+        self.detector.ask(self.miner.find, self.miner.births)
         self.found: list[Finding] = []
+        self.clock = 0.0  # when a record is observed whose own time is far off
 
     def mined(self, lines: list[tuple[float, int, str]], process: str = "shop") -> LogBatch:
         batch = build_logs(
@@ -53,6 +55,9 @@ class Stream:
             source="syslog",
             entity="host:web-1",
             severity_number=[level for _, level, _ in lines],
+            observed_unix_nano=[
+                T0 + int((at if abs(at) < 1e6 else self.clock) * SECOND) for at, _, _ in lines
+            ],
             attributes=json.dumps({"process": process}),
         )
         mined = self.miner.update(self.sources.lines(batch))
@@ -84,7 +89,9 @@ def test_a_new_error_is_told_at_once_with_its_evidence() -> None:
     assert (new.severity, new.state, new.entity) == (Severity.WARNING, FindingState.OPEN, "host:web-1")
     assert "payment gateway" in new.title
     assert new.title.startswith("new error pattern")
-    assert new.evidence.query == f"pattern={int(new.evidence.query[8:], 16):016x}"
+    pattern = stream.miner.find(int(new.evidence.query.split('"')[1], 16))
+    assert pattern is not None
+    assert "payment gateway" in pattern.text
     assert new.evidence.observed == 1.0
     assert 0.0 < new.evidence.p_value <= 0.02
     assert new.start_unix_nano == T0 + int(3600.5 * SECOND)
@@ -154,7 +161,7 @@ def test_it_counts_while_open_and_closes_when_quiet() -> None:
 
 
 def test_a_flood_of_news_is_bounded() -> None:
-    stream = Stream(p_open=0.5)
+    stream = Stream(p_open=0.5, false_per_day=1e9)
     stream.usual(0, 90_000)
     lines = [(90_001.0 + k, ERROR, " ".join(WORDS[k : k + 1 + k % 7]) + " broke") for k in range(14)]
     assert len(stream.log(lines)) <= 5
@@ -172,22 +179,84 @@ def test_however_it_is_cut_the_findings_are_the_same() -> None:
     assert [one.finding_id for one in whole.found] == [one.finding_id for one in single.found] != []
 
 
-def test_a_restart_goes_on(tmp_path: object) -> None:
-    stream = Stream()
-    stream.usual(0, 3600)
-    stream.log([(3600.5, ERROR, "ledger is read-only")])
+def restarted(stream: Stream) -> Stream:
+    """The same after a restart, with what is kept."""
     arrays, notes = stream.detector.snapshot()
     again = Stream()
     again.miner.restore(stream.miner.snapshot())
     again.detector.restore(arrays, notes, stream.detector.open_findings())
-    assert again.detector.resume_unix_nano() == T0 + int(3600.5 * SECOND) + 1
-    # Known before the restart: not news; news: told, for the source is as old as its patterns.
-    assert again.log([(3605.0, INFO, "served order 1 in 2 ms"), (3606.0, ERROR, "ledger is read-only")]) == []
-    assert len(again.log([(3607.0, ERROR, "no route to the warehouse")])) == 1
-    (closed, *_) = again.detector.advance(T0 + 9000 * SECOND)
+    return again
+
+
+def test_a_restart_goes_on() -> None:
+    stream = Stream()
+    stream.usual(0, 200_000)
+    stream.log([(200_000.5, ERROR, "ledger is read-only")])
+    again = restarted(stream)
+    assert again.detector.resume_unix_nano() == T0 + int(200_000.5 * SECOND) + 1
+    # What is known from before, and what is news already, is no news; the source is as old as its patterns.
+    assert (
+        again.log([(200_005.0, INFO, "served order 1 in 2 ms"), (200_006.0, ERROR, "ledger is read-only")])
+        == []
+    )
+    assert len(again.log([(200_007.0, ERROR, "no route to the warehouse")])) == 1
+    (closed, *_) = again.detector.advance(T0 + 900_000 * SECOND)
     assert closed.state is FindingState.CLOSED
+    arrays, notes = stream.detector.snapshot()
     with pytest.raises(ValueError, match="version 99"):
         again.detector.restore({**arrays, "version": np.array([99])}, notes, [])
+
+
+def test_after_a_restart_the_first_record_may_be_the_news() -> None:
+    stream = Stream()
+    stream.usual(0, 3600)
+    assert len(restarted(stream).log([(3601.0, ERROR, "no route to the warehouse")])) == 1
+
+
+def test_after_a_restart_an_inventor_is_known_as_one() -> None:
+    stream = Stream()
+    rng = np.random.default_rng(5)
+    for at in range(0, 7200, 30):
+        stream.usual(at, at + 30)
+        stream.log([(at + 29.0, ERROR, " ".join(rng.choice(WORDS, int(rng.integers(3, 9)))) + " failed")])
+    assert restarted(stream).log([(7201.0, ERROR, "no route to the warehouse")]) == []
+
+
+def test_a_record_from_a_wrong_clock_makes_no_source_old_and_no_finding_lasting() -> None:
+    stream = Stream()
+    stream.detector.advance(T0)
+    stream.usual(0, 120)
+    stream.clock = 120.0
+    stream.log([(-1.7e9, INFO, "clock not set yet")])  # about 1971
+    stream.usual(120, 400)
+    assert (
+        stream.log([(400.0, ERROR, "no route to the warehouse")]) == []
+    )  # known for minutes, not for decades
+    later = Stream()
+    later.usual(0, 3600)
+    later.clock = 3601.0
+    later.log([(2.0e9, ERROR, "no route to the warehouse")])  # decades ahead
+    for finding in later.found:
+        assert finding.end_unix_nano <= T0 + 3700 * SECOND
+    assert len(later.detector.advance(T0 + 8000 * SECOND)) == len(later.found)
+
+
+def test_news_is_not_lost_when_an_older_record_of_it_comes_later() -> None:
+    """The miner is ahead of the judge: what it calls the first sighting may stand in a later batch."""
+    stream = Stream()
+    stream.usual(0, 3600)
+    first = stream.mined([(3602.0, ERROR, "no route to the warehouse")])
+    stream.mined([(3601.0, ERROR, "no route to the warehouse")])
+    assert len(stream.detector.update(first)) == 1
+
+
+def test_a_fatal_line_and_many_of_them_are_no_page_by_themselves() -> None:
+    """One record of a program that calls a refused login fatal is not the strength of a page."""
+    stream = Stream()
+    stream.usual(0, 3600)
+    (new,) = stream.log([(3601.0, 21, "password authentication failed for the ledger")])
+    assert new.severity is Severity.WARNING
+    assert strength_of([new], new.end_unix_nano).value < 5
 
 
 def test_records_that_were_not_mined_say_nothing() -> None:

@@ -51,6 +51,7 @@ def test_a_frequent_pattern_is_counted_exactly() -> None:
     info = registry.info(int(batch.series[0]))
     assert (info.metric, info.kind, info.entity) == ("log_pattern_records", MetricKind.DELTA, "host:w")
     assert dict(info.labels) == {
+        "entity": "host:w",
         "log": "syslog/process:a", "pattern": f"{1:016x}", "template": "says 1 <*>",
     }  # fmt: skip
 

@@ -61,6 +61,8 @@ GONE: list[tuple[str, str]] = [
     ("SMTP_PASS=x1; go", "SMTP_PASS=[secret]; go"),
     ("CMD (curl -s -u bob:hunter2 https://x.example/y)", "CMD (curl -s -u bob:[secret] https://x.example/y)"),
     ("sh -c mysqldump -u root -phunter2 shop", "sh -c mysqldump -u root -p[secret] shop"),
+    ("mysql -h db -p'hunter2' shop", "mysql -h db -p'[secret]' shop"),
+    ("curl -su bob:hunter2 https://x.example", "curl -su bob:[secret] https://x.example"),
     ("sshpass -p hunter2 ssh web-1", "sshpass -p [secret] ssh web-1"),
     ("redis-cli -h db -a hunter2 ping", "redis-cli -h db -a [secret] ping"),
     ("mail to Bob.Smith+x@mail.example.org, please", "mail to [mail], please"),

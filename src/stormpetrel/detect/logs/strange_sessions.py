@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,11 +15,13 @@ from stormpetrel.detect import wording
 from stormpetrel.detect.logs.session_model import SessionModel
 from stormpetrel.detect.logs.surprise import CountModel
 from stormpetrel.model.finding import MODEL_SAMPLES, Evidence, Finding, FindingState, Severity
+from stormpetrel.model.pattern import Pattern
 from stormpetrel.model.signal import LogBatch
 from stormpetrel.model.time import from_seconds
 from stormpetrel.ports.algorithms import Snapshot
 
 NEVER = 1 << 62
+_SILENT = from_seconds(86_400)
 
 
 @dataclass(slots=True)
@@ -72,9 +74,34 @@ class StrangeSessions:
         self.warmup_sessions, self.warmup_windows, self.calm_windows = 200, 10, 3
         self.memory_windows = 240.0
         self.max_sessions, self.max_events, self.max_entities = 20_000, 200, 1000
+        self.max_names = 100_000
+        self._find: Callable[[int], Pattern | None] = lambda _pattern: None
+        self._names: dict[int, int] = {}  # an id as it was stored: the first id of that pattern
         self._open: OrderedDict[tuple[str, str], _Session] = OrderedDict()
         self._entities: OrderedDict[str, _Entity] = OrderedDict()
+        self._gone: list[Finding] = []
         self.dropped_total = 0
+
+    def ask(
+        self,
+        find: Callable[[int], Pattern | None],
+        births: Callable[[str], list[tuple[int, int, bool]]],
+    ) -> None:
+        """Where patterns are known: one that grew more general is the same in a session as before."""
+        del births
+        self._find = find
+
+    def _named(self, stored: int) -> int:
+        name = self._names.get(stored)
+        if name is None:
+            pattern = self._find(stored)
+            older = [one for one in pattern.merged if one in self._names] if pattern is not None else []
+            if len(self._names) >= self.max_names:
+                self._names.clear()
+            name = self._names[stored] = (
+                self._names[older[0]] if older and older[0] in self._names else stored
+            )
+        return name
 
     @property
     def p_open(self) -> float:
@@ -89,11 +116,11 @@ class StrangeSessions:
         if not len(rows):
             return []
         pattern = records.column("pattern").to_numpy()
-        time = records.column("time_unix_nano").to_numpy()
+        time = batch.believed_unix_nano()
         traces = trace.take(rows).to_pylist()
         entities = records.column("entity").take(rows).to_pylist()
         for row, name, entity in zip(rows.tolist(), traces, entities, strict=True):
-            self._take((name, entity), int(pattern[row]), int(time[row]))
+            self._take((name, entity), self._named(int(pattern[row])), int(time[row]))
         return []
 
     def _take(self, key: tuple[str, str], pattern: int, time: int) -> None:
@@ -113,7 +140,7 @@ class StrangeSessions:
         for key in [key for key, one in self._open.items() if now_unix_nano - one.last > self._idle]:
             self._over(key[0], self._open.pop(key))
         complete = (now_unix_nano - self._idle) // self._window - 1
-        changes: list[Finding] = []
+        changes, self._gone = self._gone, []
         for name, entity in self._entities.items():
             first = max(entity.judged + 1, complete - 100) if entity.judged >= 0 else complete
             for window in range(first, complete + 1):
@@ -121,6 +148,9 @@ class StrangeSessions:
                 if entity.sessions.pop(window, 0):
                     changes += self._judge(name, entity, window, strange)
             entity.judged = max(entity.judged, complete)
+            if entity.found is not None and now_unix_nano - entity.found.end_unix_nano > _SILENT:
+                changes.append(_unknown(entity.found))
+                entity.found = None
             for old in [window for window in entity.sessions if window <= complete]:
                 del entity.sessions[old]
                 entity.strange.pop(old, None)
@@ -147,7 +177,8 @@ class StrangeSessions:
         entity = self._entities.get(session.entity)
         if entity is None:
             if len(self._entities) >= self.max_entities:
-                self._entities.popitem(last=False)
+                _, oldest = self._entities.popitem(last=False)
+                self._gone += [_unknown(oldest.found)] if oldest.found is not None else []
             entity = self._entities[session.entity] = _Entity()
         self._entities.move_to_end(session.entity)
         window = max(session.last // self._window, entity.judged + 1)
@@ -180,7 +211,7 @@ class StrangeSessions:
     def _finding(self, name: str, entity: _Entity, window: int, strange: list[str], p: float) -> Finding:
         start, end = window * self._window, (window + 1) * self._window
         seconds = self._window / 1e9
-        query = f'entity="{name}" trace_id in ({", ".join(strange[:5])})'
+        query = f'log_sessions{{entity="{name}"}}'
         return Finding(
             finding_id=xxhash.xxh128_hexdigest(f"{self.name}\0{name}\0{start}".encode()),
             detector=self.name,
@@ -201,3 +232,8 @@ class StrangeSessions:
             ),
             attributes={"trace_ids": " ".join(strange[:20]), MODEL_SAMPLES: str(entity.counts.windows)},
         )  # fmt: skip
+
+
+def _unknown(finding: Finding) -> Finding:
+    why = f"{finding.why} No session since: closed as unknown, not as recovered."
+    return replace(finding, state=FindingState.CLOSED, why=why)

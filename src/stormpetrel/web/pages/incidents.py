@@ -108,7 +108,11 @@ def _address(finding: Finding, margin: int) -> str:
         return f"/explore?text={quote(finding.entity.partition(':')[2], safe='')}&from={start}&to={end}"
     if evidence.signal == "job":
         return "/calendar"
-    if evidence.query.startswith("pattern="):
-        return f"/logs?pattern={quote(evidence.query.partition('=')[2], safe='')}&from={start}&to={end}"
+    if finding.detector == "new_pattern":
+        named = evidence.query.partition('"')[2].partition('"')[0]
+        return f"/logs?pattern={quote(named, safe='')}&from={start}&to={end}"
+    if finding.detector == "strange_sessions":
+        trace = (finding.attributes or {}).get("trace_ids", "").partition(" ")[0]
+        return f"/logs?trace={quote(trace, safe='')}&from={start}&to={end}"
     least = 13 if "warn" in evidence.query else 17
     return f"/logs?entity={quote(finding.entity, safe='')}&severity={least}&from={start}&to={end}"

@@ -10,6 +10,7 @@ from fastapi import Query, Request
 from numpy.typing import NDArray
 from starlette.responses import Response
 
+from stormpetrel.model.pattern_view import PatternOrder
 from stormpetrel.model.query import LogCounts, LogQuery
 from stormpetrel.model.signal import LogRecord
 from stormpetrel.model.time import Window
@@ -68,17 +69,8 @@ def logs_page(request: Request, site: SiteOf, query: Annotated[LogFilter, Query(
 
 def _remarkable(site: Site, question: LogQuery) -> dict[str, Any]:
     """The patterns that say most about the window: new ones, then those that changed, then the frequent."""
-    found = site.service.patterns(question, 5000)
-    mined = [row for row in found.rows if row.pattern]
-    ranked = sorted(
-        mined,
-        key=lambda row: (
-            not (row.new and row.severity >= 13),
-            -abs(row.surprise) * (1 + row.new),
-            -row.records,
-        ),
-    )
-    return {"rows": [(row, spark(row.counts)) for row in ranked[:_PATTERNS]], "total": len(mined)}
+    found = site.service.patterns(question, _PATTERNS, PatternOrder.REMARKABLE)
+    return {"rows": [(row, spark(row.counts)) for row in found.rows if row.pattern], "total": found.patterns}
 
 
 def histogram(counts: LogCounts, window: Window) -> dict[str, Any]:

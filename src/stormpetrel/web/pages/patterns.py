@@ -8,7 +8,7 @@ from fastapi import Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from stormpetrel.model.pattern import Variable
-from stormpetrel.model.pattern_view import PatternRow
+from stormpetrel.model.pattern_view import PatternOrder, PatternRow
 from stormpetrel.model.signal import LogRecord
 from stormpetrel.web.access import guarded_router
 from stormpetrel.web.errors import ForbiddenError
@@ -23,30 +23,28 @@ LIMIT = 500
 _SHORT = 400
 _SEVERITIES = ("unset", "trace", "debug", "info", "warn", "error", "fatal")
 
-PatternId = Annotated[str, Path(pattern=r"^[0-9a-f]{1,16}$")]
+# 63 bits, as the store's column holds them.
+PatternId = Annotated[str, Path(pattern=r"^([0-7][0-9a-f]{15}|[0-9a-f]{1,15})$")]
 
 
 @router.get("/patterns")
-def patterns_page(request: Request, site: SiteOf, query: Annotated[LogFilter, Query()]) -> Response:
+def patterns_page(
+    request: Request,
+    site: SiteOf,
+    query: Annotated[LogFilter, Query()],
+    sort: PatternOrder = PatternOrder.COUNT,
+) -> Response:
     """Every pattern of a window with its count, its change, and when it was first seen."""
     now = site.service.now_unix_nano()
-    found = site.service.patterns(query.log_query(now), LIMIT)
-    order = request.query_params.get("sort", "")
-    rows = found.rows
-    if order == "change":
-        rows = sorted(rows, key=lambda row: -abs(row.surprise))
-    elif order == "new":
-        rows = sorted(rows, key=lambda row: -row.first_unix_nano)
-    elif order == "severity":
-        rows = sorted(rows, key=lambda row: (-row.severity, -row.records))
+    found = site.service.patterns(query.log_query(now), LIMIT, sort)
     context: dict[str, Any] = {
         "filter": query,
         "parameters": query.parameters(),
         "span": query.span(now),
         "presets": PRESETS,
         "found": found,
-        "rows": [(row, spark(row.counts)) for row in rows],
-        "sort": order,
+        "rows": [(row, spark(row.counts)) for row in found.rows],
+        "sort": "" if sort is PatternOrder.COUNT else sort.value,
     }
     return site.page(request, "patterns.html", context)
 
