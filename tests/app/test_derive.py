@@ -102,7 +102,7 @@ def test_a_full_intake_drops_and_counts(deriver: Deriver, clock: FakeClock, inta
     deriver.put(batch([Span("a", end=55_000)]))
     assert intake.came.wait(SOON)
     deriver.stop()
-    assert deriver.dropped()["overloaded"] == 2
+    assert deriver.dropped()["overloaded"] == 3
     assert deriver.samples_total == 0
 
 
@@ -159,14 +159,14 @@ def test_live_they_are_stored_and_a_replay_derives_nothing_again(tmp_path: Path)
         clock.advance(60.0)
         runtime.writer.spans(batch([Span("a", end=55_000)]), "otel").result(SOON)
         deadline = threading.Event()
-        while runtime.writer.stats.samples_total < 4 and not deadline.wait(0.05):
+        while runtime.writer.stats.samples_total < 5 and not deadline.wait(0.05):
             clock.advance(0.001)
         deadline.wait(0.2)  # counted right after it is handed over
         text = runtime.service.own_metrics().decode()
     finally:
         runtime.stop()
     assert 'petrel_derived_followed{family="operations"} 1.0' in text
-    assert "petrel_derived_samples_total 4.0" in text
+    assert "petrel_derived_samples_total 5.0" in text
     window = Window(T0 - 3600 * SECOND, T0 + 3600 * SECOND)
     store = open_store(config(tmp_path).store, tmp_path)
     try:

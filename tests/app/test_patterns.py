@@ -93,9 +93,19 @@ def test_a_kill_between_two_snapshots_loses_no_pattern(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"no gzip", gzip.compress(b"{"), gzip.compress(orjson.dumps({"format": 99})),
-     gzip.compress(orjson.dumps({"format": 1, "taken_unix_nano": 1, "miner": "other", "state": {}}))],
-)  # fmt: skip
+    [
+        b"",
+        b"no gzip",
+        gzip.compress(b"{"),
+        gzip.compress(orjson.dumps({"format": 1}))[:-12] + b"damaged, damaged",
+        gzip.compress(orjson.dumps({"format": 99})),
+        gzip.compress(orjson.dumps({"format": 1, "taken_unix_nano": 1, "miner": "other", "state": {}})),
+        gzip.compress(
+            orjson.dumps({"format": 1, "taken_unix_nano": 1, "miner": "template", "state": {"version": 1}})
+        ),
+    ],
+    ids=["empty", "no gzip", "cut", "damaged", "newer", "another miner", "half a state"],
+)
 def test_a_file_that_cannot_be_read_is_put_aside(tmp_path: Path, content: bytes) -> None:
     store = open_store(StoreConfig(), tmp_path / "data")
     store.insert_logs(batch(0, 50), "stored")

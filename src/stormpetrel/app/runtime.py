@@ -130,13 +130,9 @@ class Runtime:
         self._judge = Judge(self.pipeline, clock, self._keep, self._warm_up, self._keeper.keep_step)
         self._calendar = CalendarDesk(config, self._control, self.pipeline, self._judge, clock)
         self._desks = build_desks(config, self._store, self._control, self.pipeline, clock)
-        self._pattern_file = PatternFile(
-            config.data_dir / "models" / "patterns.json.gz", 60.0 * config.detect.snapshot_minutes
-        )
         self._judge.after_tick = self._after_tick
         self.writer = StoreWriter(self.pipeline, self._store, clock, self._tally, self._stored, self._prepare)
-        told = Told(self.pipeline.patterns.find, self.pipeline.patterns.values, self._watched)
-        self._deriver = Deriver(config.derive, self.registry, clock, self.writer, self._tally, told)
+        self._deriver = Deriver(config.derive, self.registry, clock, self.writer, self._tally, self._told())
         self._set_bounds(self.writer.queue)
         # The engine in this process shares its disk with the spill: no room there is none here.
         self.writer.spill_to(spill, when_full=bool(config.store.url))
@@ -168,6 +164,13 @@ class Runtime:
         self.registry.load(series)
         self._warm_window = Window(now - from_seconds(config.detect.warm_start_hours * 3600), now)
         return spill
+
+    def _told(self) -> Told:
+        """What the deriver is told of patterns; they are kept beside the models."""
+        self._pattern_file = PatternFile(
+            self.config.data_dir / "models" / "patterns.json.gz", 60.0 * self.config.detect.snapshot_minutes
+        )
+        return Told(self.pipeline.patterns.find, self.pipeline.patterns.values, self._watched)
 
     def _load_decoders(self) -> dict[str, Decoder]:
         limit = self.config.server.max_unpacked_bytes

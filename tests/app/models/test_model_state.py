@@ -94,11 +94,12 @@ def knowledge(pipeline: Pipeline) -> dict[str, Any]:
     for detector in pipeline.log_detectors:
         assert isinstance(detector, KeepsState)
         arrays, notes = detector.snapshot()
-        order = np.argsort(notes["entities"])
+        order = np.argsort(notes.get("entities", []))
         for name, array in arrays.items():
-            known[f"logs {name}"] = array[order] if len(array) == len(order) else array
-        known["entities"] = sorted(notes["entities"])
-        known["log findings"] = sorted(detector.open_findings(), key=lambda f: f.finding_id)
+            known[f"{detector.name} {name}"] = array[order] if len(array) == len(order) else array
+        known[f"{detector.name} entities"] = sorted(notes.get("entities", []))
+        found = sorted(detector.open_findings(), key=lambda f: f.finding_id)
+        known[f"{detector.name} findings"] = found
     known["time"], known["value"] = pipeline.position.arrays(size)
     return known
 

@@ -41,9 +41,9 @@ WORDS = [
 class Stream:
     """A miner and a detector over it; times in seconds since T0."""
 
-    def __init__(self, **settings: float) -> None:
+    def __init__(self, p_open: float = 0.02, false_per_day: float = 2.0) -> None:
         self.miner, self.sources = TemplateMiner(), LineSources()
-        self.detector = NewPattern(**settings)  # type: ignore[arg-type]
+        self.detector = NewPattern(p_open=p_open, false_per_day=false_per_day)
         self.detector.ask(self.miner.find, self.miner.births)
         self.found: list[Finding] = []
         self.clock = 0.0  # when a record is observed whose own time is far off

@@ -20,7 +20,7 @@ class SessionModel:
     Works where sessions are repeated work: requests, transactions, blocks. Fails on sessions of free length
     (a shell): their vectors are always new, which is learnt, and then only their steps speak. Two sessions
     with one vector are the same to it, whatever the values in their lines. Bounds: `max_vectors` and
-    `max_steps`, least recently seen go first. Cost: O(events) and O(distinct counts), a few hundred.
+    `max_steps`, least recently seen go first. Cost: O(patterns) and O(distinct counts), a few hundred.
 
     Reference: the count vector is that of Xu et al., *Detecting Large-Scale System Problems by Mining
     Console Logs* (SOSP 2009); steps as in Landauer et al., *A Critical Review of Common Log Data Sets*
@@ -37,34 +37,34 @@ class SessionModel:
         self.new_steps = 0.0
         self.memory = 2000.0
 
-    def is_new(self, events: Sequence[int]) -> bool:
+    def is_new(self, patterns: Sequence[int]) -> bool:
         """Whether its vector or one of its steps was never seen."""
-        return vector_of(events) not in self._vectors or self._has_new_step(events)
+        return vector_of(patterns) not in self._vectors or self._has_new_step(patterns)
 
-    def _has_new_step(self, events: Sequence[int]) -> bool:
-        return any(step not in self._steps for step in steps_of(events))
+    def _has_new_step(self, patterns: Sequence[int]) -> bool:
+        return any(step not in self._steps for step in steps_of(patterns))
 
-    def surprise(self, events: Sequence[int]) -> float:
+    def surprise(self, patterns: Sequence[int]) -> float:
         """Bits, at least 0; 0 while nothing is known."""
         if not self.sessions:
             return 0.0
         told = min(float(self.sessions), self.memory) + 1.0
         new = (self.new_vectors + 0.5) / told
         share = new
-        seen = self._vectors.get(vector_of(events), 0)
+        seen = self._vectors.get(vector_of(patterns), 0)
         if seen:
             rarer = sum(count * many for count, many in self._vectors_of.items() if count <= seen)
             share = new + rarer / self.sessions
-        if self._has_new_step(events):
+        if self._has_new_step(patterns):
             share = min(share, (self.new_steps + 0.5) / told)
         return max(0.0, -math.log2(share))
 
-    def learn(self, events: Sequence[int]) -> None:
+    def learn(self, patterns: Sequence[int]) -> None:
         """Take a session that is over."""
         keep = 1.0 - 1.0 / self.memory
         self.new_vectors *= keep
         self.new_steps *= keep
-        vector = vector_of(events)
+        vector = vector_of(patterns)
         before = self._vectors.get(vector, 0)
         self.new_vectors += not before
         self._vectors[vector] = before + 1
@@ -73,8 +73,8 @@ class SessionModel:
         self._forget_count(before)
         if len(self._vectors) > self._max_vectors:
             self._forget_count(self._vectors.popitem(last=False)[1])
-        self.new_steps += self._has_new_step(events)
-        for step in steps_of(events):
+        self.new_steps += self._has_new_step(patterns)
+        for step in steps_of(patterns):
             self._steps[step] = None
             self._steps.move_to_end(step)
         while len(self._steps) > self._max_steps:
@@ -87,11 +87,11 @@ class SessionModel:
             del self._vectors_of[count]
 
 
-def vector_of(events: Iterable[int]) -> int:
+def vector_of(patterns: Iterable[int]) -> int:
     """A hash of how often each pattern occurs, whatever the order."""
-    return hash(tuple(sorted(Counter(events).items())))
+    return hash(tuple(sorted(Counter(patterns).items())))
 
 
-def steps_of(events: Sequence[int]) -> Iterable[tuple[int, int]]:
+def steps_of(patterns: Sequence[int]) -> Iterable[tuple[int, int]]:
     """Each pattern with the one after it, the ends of the session included."""
-    return zip((START, *events), (*events, END), strict=True)
+    return zip((START, *patterns), (*patterns, END), strict=True)

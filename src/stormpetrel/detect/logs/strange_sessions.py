@@ -27,7 +27,7 @@ _SILENT = from_seconds(86_400)
 @dataclass(slots=True)
 class _Session:
     entity: str
-    events: list[int]
+    patterns: list[int]
     first: int
     last: int
 
@@ -52,7 +52,7 @@ class StrangeSessions:
     had `warmup_sessions`.
 
     Works where records carry trace ids; says nothing of others. Bounds: `max_sessions` open sessions and
-    `max_events` records of each, `max_entities`; what is beyond is not counted and told in `dropped_total`.
+    `max_patterns` records of each, `max_entities`; what is beyond is not counted and told in `dropped_total`.
     Its state does not outlive the process: sessions are learnt again.
     """
 
@@ -73,7 +73,7 @@ class StrangeSessions:
         self._strange_bits, self._least_count = strange_bits, least_count
         self.warmup_sessions, self.warmup_windows, self.calm_windows = 200, 10, 3
         self.memory_windows = 240.0
-        self.max_sessions, self.max_events, self.max_entities = 20_000, 200, 1000
+        self.max_sessions, self.max_patterns, self.max_entities = 20_000, 200, 1000
         self.max_names = 100_000
         self._find: Callable[[int], Pattern | None] = lambda _pattern: None
         self._names: dict[int, int] = {}  # an id as it was stored: the first id of that pattern
@@ -130,8 +130,8 @@ class StrangeSessions:
                 self._open.popitem(last=False)
                 self.dropped_total += 1
             session = self._open[key] = _Session(key[1], [], time, time)
-        if len(session.events) < self.max_events:
-            session.events.append(pattern)
+        if len(session.patterns) < self.max_patterns:
+            session.patterns.append(pattern)
         session.last = max(session.last, time)
         self._open.move_to_end(key)
 
@@ -183,10 +183,10 @@ class StrangeSessions:
         self._entities.move_to_end(session.entity)
         window = max(session.last // self._window, entity.judged + 1)
         entity.sessions[window] = entity.sessions.get(window, 0) + 1
-        bits = entity.model.surprise(session.events)
+        bits = entity.model.surprise(session.patterns)
         if bits >= self._strange_bits and entity.model.sessions >= self.warmup_sessions:
             entity.strange.setdefault(window, []).append(trace)
-        entity.model.learn(session.events)
+        entity.model.learn(session.patterns)
 
     def _judge(self, name: str, entity: _Entity, window: int, strange: list[str]) -> list[Finding]:
         count = len(strange)
