@@ -180,4 +180,4 @@ def test_live_they_are_stored_and_a_replay_derives_nothing_again(tmp_path: Path)
         store.close()
     assert ("span_requests", 12.0) in stored
     report = replay(config(tmp_path), window)
-    assert report.samples == len(stored) == 4
+    assert report.samples == len(stored) == 5
