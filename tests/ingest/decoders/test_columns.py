@@ -29,6 +29,7 @@ def test_single_values_hold_for_every_row_and_arrays_are_taken_as_they_are() -> 
         "trace_id": "",
         "span_id": "",
         "request_token": 2**64 - 1,
+        "pattern": 0,
     }
     spans = build_spans(5, [6, 7], "n", "t", "s", kind=[1, 2], source="otlp")
     assert spans.records["start_unix_nano"].to_pylist() == [5, 5]

@@ -65,6 +65,7 @@ def test_fields_of_a_core_event() -> None:
     outcome = taken(BACK_OFF)
     (row,) = rows(outcome.logs)
     assert row.pop("request_token") > 0
+    assert row.pop("pattern") == 0
     assert row == {
         "time_unix_nano": RECEIVED - 10 * SECOND,
         "observed_unix_nano": RECEIVED,

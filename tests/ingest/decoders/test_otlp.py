@@ -57,6 +57,7 @@ def test_log_fields(build: Build, push: Push, content_type: str) -> None:
         "trace_id": "0102030405060708090a0b0c0d0e0f10",
         "span_id": "0102030405060708",
         "request_token": xxhash.xxh64_intdigest(request.source.encode() + b"\0" + request.body),
+        "pattern": 0,
     }
     assert (second["time_unix_nano"], second["observed_unix_nano"]) == (RECEIVED, RECEIVED)
     assert (second["severity_number"], second["body"]) == (13, '{"k":1.5}')
