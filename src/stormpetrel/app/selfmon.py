@@ -76,6 +76,7 @@ class OwnMetrics:
         yield from self._judging()
         yield from self._preparing()
         yield from self._deriving()
+        yield from self._patterns()
 
     def _process(self) -> Iterable[Metric]:
         build = GaugeMetricFamily(
@@ -211,3 +212,20 @@ class OwnMetrics:
         for reason, count in sorted(deriver.dropped().items()):
             dropped.add_metric([reason], count)
         yield dropped
+
+    def _patterns(self) -> Iterable[Metric]:
+        book = self._seen.pipeline.patterns
+        sizes = book.sizes()
+        yield GaugeMetricFamily("petrel_log_patterns", "Patterns of log records held.", value=sizes.patterns)
+        yield GaugeMetricFamily("petrel_log_sources", "Sources of log lines held.", value=sizes.sources)
+        yield CounterMetricFamily(
+            "petrel_log_patterns_let_go", "Patterns that went for want of room.", value=sizes.evicted
+        )
+        yield CounterMetricFamily(
+            "petrel_log_lines_folded",
+            "Lines of sources beyond the limit, mined together.",
+            value=sizes.folded_lines,
+        )
+        yield CounterMetricFamily(
+            "petrel_mining_failures", "Batches of records left without patterns.", value=book.failures_total
+        )
