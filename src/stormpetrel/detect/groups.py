@@ -243,7 +243,7 @@ class GroupWatch:
             ),
             attributes={
                 "series": " ".join(map(str, named)),
-                MODEL_SAMPLES: str(int(self._moments[self._by_entity[group.entity], _SEEN])),
+                MODEL_SAMPLES: str(int(self._moments[self._by_entity[group.entity], _SEEN]) * members),
             },
         )  # fmt: skip
 
