@@ -88,6 +88,13 @@ def test_samples_a_minute_apart_are_told_at_the_second_of_them() -> None:
     assert closed.state is FindingState.CLOSED
 
 
+def test_what_lasts_stays_told_while_it_does() -> None:
+    hosts = Hosts()
+    hosts.run(400, calm=True, every=60)
+    strange = dict.fromkeys(range(1, 9), 0.002)
+    assert [one.state for one in hosts.run(40, strange, calm=True, every=60)] == [FindingState.OPEN]
+
+
 def test_what_is_told_every_night_is_soon_no_news_and_is_again_after_weeks() -> None:
     hosts = Hosts()
     hosts.run(400, calm=True, every=60)

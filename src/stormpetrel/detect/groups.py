@@ -192,7 +192,6 @@ class GroupWatch:
                     size = (int(counts[0][number]), int(counts[1][number]))
                     group.found = self._finding(group, self._strangest(number, judged), size, p, tick)
                     group.calm_since = 0
-                    self._moments[number, _TOLD] += 1.0
                     changes.append(group.found)
                 continue
             if p <= 100 * threshold:
@@ -201,6 +200,7 @@ class GroupWatch:
                 continue
             group.calm_since = group.calm_since or tick
             if tick - group.calm_since >= self.calm:
+                self._moments[number, _TOLD] += 1.0  # now, for it is not its own precedent
                 changes.append(replace(group.found, state=FindingState.CLOSED))
                 group.found = None
         return changes
