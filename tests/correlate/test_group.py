@@ -77,6 +77,32 @@ def test_a_finding_exactly_at_the_window_joins() -> None:
     assert len(grouping.unresolved()) == 1
 
 
+def several(name: str, series: str, at: float) -> Finding:
+    """A finding about several series at once, as of an entity as a whole."""
+    one = finding(name, at=at)
+    evidence = dataclasses.replace(one.evidence, series=-1)
+    return dataclasses.replace(one, evidence=evidence, attributes={"series": series})
+
+
+def test_what_names_a_series_of_an_open_finding_joins_it_however_late() -> None:
+    grouping = Grouping(window_seconds=300)
+    grouping.update([finding("cpu")], at(1))  # of series 1
+    grouping.update([several("others", "2 3", at=900)], at(901))
+    grouping.update([several("whole", "3 1", at=2000)], at(2001))
+    assert [len(i.findings) for i in grouping.unresolved()] == [2, 1]
+    grouping.update([closed(finding("cpu"), 2100)], at(2100))
+    grouping.update([finding("later", at=2900)], at(2900))  # of a series that the open one names
+    assert sorted(f.finding_id for f in grouping.unresolved()[0].findings) == ["cpu", "later", "whole"]
+
+
+def test_what_names_a_series_of_a_closed_finding_is_another_incident() -> None:
+    grouping = Grouping(window_seconds=300, resolve_seconds=3600)
+    grouping.update([finding("cpu")], at(1))
+    grouping.update([closed(finding("cpu"), 60)], at(60))
+    grouping.update([several("whole", "1 2", at=900)], at(901))
+    assert [len(i.findings) for i in grouping.unresolved()] == [1, 1]
+
+
 def test_info_joins_but_never_opens() -> None:
     grouping = Grouping()
     assert grouping.update([finding("quiet", severity=Severity.INFO)], at(1)) == []

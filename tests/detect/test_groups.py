@@ -33,11 +33,16 @@ class Hosts:
         self.now = T0
         self.found: list[Finding] = []
 
-    def run(self, steps: int, strange: dict[int, float] | None = None) -> list[Finding]:
+    def run(
+        self, steps: int, strange: dict[int, float] | None = None, calm: bool = False, every: int = 15
+    ) -> list[Finding]:
+        """`calm`: members have a p-value of 1 but once in a hundred; `every`: seconds between samples."""
         new: list[Finding] = []
         for _ in range(steps):
-            self.now += 15 * SECOND
+            self.now += every * SECOND
             alarm = self.rng.random(len(self.series))
+            if calm:
+                alarm = np.where(alarm < 0.01, alarm, 1.0)
             for series, p in (strange or {}).items():
                 alarm[series] = p
             none = np.zeros(len(alarm))
@@ -62,6 +67,50 @@ def test_many_a_little_strange_together_are_told_with_their_names() -> None:
     assert "metric_" in new.why
     (closed,) = hosts.run(40)
     assert (closed.finding_id, closed.state) == (new.finding_id, FindingState.CLOSED)
+
+
+def test_members_that_are_nearly_always_calm_are_told_as_soon() -> None:
+    hosts = Hosts()
+    assert hosts.run(1500, calm=True) == []
+    (new,) = hosts.run(4, dict.fromkeys(range(1, 9), 0.002), calm=True)
+    assert new.entity == "host:h0"
+    assert new.end_unix_nano - new.start_unix_nano == 45 * SECOND
+
+
+def test_samples_a_minute_apart_are_told_at_the_second_of_them() -> None:
+    hosts = Hosts()
+    hosts.run(400, calm=True, every=60)
+    strange = dict.fromkeys(range(1, 9), 0.002)
+    assert hosts.run(1, strange, calm=True, every=60) == []
+    (new,) = hosts.run(1, strange, calm=True, every=60)
+    assert new.end_unix_nano - new.start_unix_nano == 60 * SECOND
+    (closed,) = hosts.run(5, calm=True, every=60)
+    assert closed.state is FindingState.CLOSED
+
+
+def test_what_lasts_stays_told_while_it_does() -> None:
+    hosts = Hosts()
+    hosts.run(400, calm=True, every=60)
+    strange = dict.fromkeys(range(1, 9), 0.002)
+    assert [one.state for one in hosts.run(40, strange, calm=True, every=60)] == [FindingState.OPEN]
+
+
+def test_what_is_told_every_night_is_soon_no_news_and_is_again_after_weeks() -> None:
+    hosts = Hosts()
+    hosts.run(400, calm=True, every=60)
+    strange = dict.fromkeys(range(1, 9), 0.002)
+
+    def nights(count: int, length: int) -> list[int]:
+        return [
+            (len(hosts.run(length, strange, calm=True, every=60)), hosts.run(300, calm=True, every=288))[0]
+            for _ in range(count)
+        ]
+
+    told = nights(8, 5)
+    assert told[0] == 1
+    assert told[-3:] == [0, 0, 0]
+    hosts.run(35 * 1440 // 15, calm=True, every=900)
+    assert nights(1, 5) == [1]
 
 
 def test_one_wild_metric_is_not_a_strange_entity() -> None:

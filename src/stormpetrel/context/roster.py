@@ -191,7 +191,11 @@ class Roster:
                 return Expectation(entry.entry_id, entry.title, False, until)
             if accounted(entry.entry_id, start):
                 return Expectation(entry.entry_id, entry.title, False, start + grace_nanos)
-        return self._learned_expectation(start, series, grace_nanos, accounted)
+        learned = [
+            self._learned_expectation(start, one, grace_nanos, accounted) for one in _series_of(finding)
+        ]
+        # What is said of several series is expected where all that it names are.
+        return min((one for one in learned if one), key=lambda e: e.until_unix_nano) if all(learned) else None
 
     def _learned_expectation(
         self, start: int, series: int, grace: int, accounted: Callable[[str, int], bool]
@@ -218,6 +222,12 @@ class Roster:
             open_,
             key=lambda p: (p.decision is Decision.REJECTED, -p.seen / max(p.possible, 1), p.chance, p.title),
         )
+
+
+def _series_of(finding: Finding) -> list[int]:
+    """The series a finding is about: its own, or those that it names."""
+    named = (finding.attributes or {}).get("series", "") if finding.evidence.series < 0 else ""
+    return [int(one) for one in named.split()] or [finding.evidence.series]
 
 
 def _entity_of(entry: CalendarEntry) -> str:

@@ -27,7 +27,8 @@ class Grouping:
     """The correlator: see `ports.algorithms.Correlator`.
 
     Args:
-        window_seconds: a finding that starts within this of an incident's activity may join it.
+        window_seconds: a finding that starts within this of an incident's activity may join it, and at any
+            time one that names a series which another finding of it, still open, is about, or the other way.
         resolve_seconds: an incident whose findings have all been closed for this long resolves.
         max_findings: findings kept whole in one incident; further ones are only counted.
         related: whether two entities have to do with each other; the same root when left out.
@@ -147,7 +148,10 @@ class Grouping:
             for incident in self._open.values()
             if any(self._related(entity, finding.entity) for entity in incident.entities)
             and incident.start_unix_nano - self._window <= finding.start_unix_nano
-            and finding.start_unix_nano <= _last_activity(incident) + self._window
+            and (
+                finding.start_unix_nano <= _last_activity(incident) + self._window
+                or _tells_again(incident, finding)
+            )
         ]
         return max(fitting, key=lambda i: (_last_activity(i), i.incident_id), default=None)
 
@@ -255,6 +259,19 @@ class Grouping:
         old = self._resolved.pop(incident_id)
         for finding in old.findings:
             self._of_finding.pop(finding.finding_id, None)
+
+
+def _tells_again(incident: Incident, finding: Finding) -> bool:
+    """Whether a finding names a series that one of the incident, still open, is about, or the other way."""
+    own, named = finding.evidence.series, _named(finding)
+    still = [one for one in incident.findings if one.state is FindingState.OPEN]
+    return any(one.evidence.series in named or own in _named(one) for one in still)
+
+
+def _named(finding: Finding) -> set[int]:
+    """The series that a finding about several of them names."""
+    text = (finding.attributes or {}).get("series", "") if finding.evidence.series < 0 else ""
+    return {int(one) for one in text.split()}
 
 
 def _last_activity(incident: Incident) -> int:

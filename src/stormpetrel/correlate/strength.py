@@ -25,8 +25,9 @@ CORRELATION = 0.4  # assumed between the test statistics of any two signals of a
 _OF_SEVERITY = {Severity.WARNING: 4.0, Severity.ERROR: 8.0, Severity.CRITICAL: MOST_ALONE}
 # A rule has no p-value: somebody, or every night so far, said what has to happen, and it did not.
 _OF_RULE = {Severity.WARNING: 8.0, Severity.ERROR: 9.0, Severity.CRITICAL: MOST_ALONE}
-# Times log10 of half the samples that a model learnt from: 5.6 at 360 of them, 7.1 at 1,440.
-_OF_LEARNT = 2.5
+# Times log10 of half the samples that a model learnt from: 4.5 at 360 of them, 5.7 at 1,440, 7.4 at 10,080.
+# A probability of (2 / n)**2 that the tail is another one is what `detect.metrics.tail` grants n samples.
+_OF_LEARNT = 2.0
 _WHOLE = "group"  # the detector that judges entities as a whole
 # What lasts is real more often than what flashes by.
 _MOST_FOR_LASTING = 2.0

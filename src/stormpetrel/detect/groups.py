@@ -18,13 +18,20 @@ from stormpetrel.model.signal import MetricBatch, SeriesInfo
 from stormpetrel.model.time import from_seconds, to_seconds
 from stormpetrel.ports.algorithms import Snapshot
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 # A member is strange from here on; so many must be, or one that stands out would be told twice.
 STRANGE, LEAST_STRANGE, LEAST_MEMBERS = 0.01, 3, 4
 MOST_ALONE = 7.0  # of surprise, a p-value of about one in a thousand
 _WARMUP, _MEMORY = 120.0, 5760.0  # steps: half an hour, a day
 _NO_LESSON = 1e-3  # what is rarer does not teach what is usual
-_MEAN, _VARIANCE, _SEEN, _FIELDS = 0, 1, 2, 3
+# Mean surprise of a member whose p-values are exact. Most are not: a calm series says 1 nearly always, and
+# a sum of such is judged as if they were. From the small mean it really has, a gamma distribution would
+# take ten members at one in a thousand for next to nothing: its tail ends with the variance by the mean.
+_EXACT = 1.0
+# What was told n times lately has to be n + 1 times as strange: metrics that leave their level together
+# every night are no news, and nor is the night on which they do not.
+_RECORD = from_seconds(7 * 86_400)
+_MEAN, _VARIANCE, _SEEN, _TOLD, _FIELDS = 0, 1, 2, 3, 4
 _NAMED = 5
 _SILENT = from_seconds(86_400)
 
@@ -32,8 +39,8 @@ _SILENT = from_seconds(86_400)
 @dataclass(slots=True)
 class _Group:
     entity: str
-    run: int = 0
-    calm: int = 0
+    far_since: int = 0  # Unix nanoseconds, 0: it is not far out
+    calm_since: int = 0
     found: Finding | None = None
 
 
@@ -44,9 +51,11 @@ class GroupWatch:
     news. Every `step_seconds` the members' newest alarm p-values (none older than `fresh_seconds`) give a
     sum of surprises (`-log p`, each at most `MOST_ALONE`: one wild metric is no strange entity). Mean and
     variance of that sum a member are learnt for each entity, so that metrics that always move together
-    count for less, and a gamma distribution of these moments says how rare a sum is. A finding opens when
-    that is rarer than all groups together may be false `false_per_day` times, `hold` times in a row, with
-    three strange members at least; it closes when it was ordinary for `calm` steps. It names the members.
+    count for less, and a gamma distribution of these moments (of the mean of exact p-values where it is
+    below) says how rare a sum is. A finding opens when
+    that is rarer than all groups together may be false `false_per_day` times, for `hold` nanoseconds, with
+    three strange members at least; it closes when it was ordinary for `calm`. It names the members. What
+    was told of an entity lately counts against telling it again.
 
     Works on entities with four metrics and more that are sampled about equally often; a group is silent for
     its first half hour. Fails where a fault shows in one metric only: that series tells it. Cost: O(series)
@@ -69,7 +78,7 @@ class GroupWatch:
         self._describe = describe
         self._step, self._fresh = from_seconds(step_seconds), from_seconds(fresh_seconds)
         self._false_per_day, self._max_members = false_per_day, max_members
-        self.hold, self.calm = 4, 8
+        self.hold, self.calm = 3 * self._step, 7 * self._step
         self._moments: NDArray[np.float64] = np.zeros((0, _FIELDS))
         self._groups: list[_Group] = []
         self._by_entity: dict[str, int] = {}
@@ -115,6 +124,8 @@ class GroupWatch:
         if now_unix_nano < self._next:
             return []
         tick = now_unix_nano // self._step * self._step
+        passed = tick + self._step - self._next if self._next else 0
+        self._moments[:, _TOLD] *= np.exp(-max(passed, 0) / _RECORD)
         self._next = tick + self._step
         fresh = np.flatnonzero(
             (self._group_of >= 0) & (self._time > tick - self._fresh) & np.isfinite(self._alarm)
@@ -149,12 +160,13 @@ class GroupWatch:
         count = np.maximum(members, 1)
         mean_now = np.bincount(group, surprise, minlength=size) / count
         moments = self._moments[:size]
-        mean = np.maximum(moments[:, _MEAN], 0.05)
+        mean = np.maximum(moments[:, _MEAN], _EXACT)
         # Of independent members the variance of the mean is one over their number: never taken for less.
         variance = np.maximum(moments[:, _VARIANCE], 1.0 / count)
         p: NDArray[np.float64] = gammaincc(mean**2 / variance, mean_now * mean / variance)
         known = np.bincount(group, minlength=size) > 0
         self._learn(known, mean_now, p)
+        p = np.maximum(p, 1e-300) ** (1.0 / (1.0 + moments[:, _TOLD]))
         p[~known | (moments[:, _SEEN] <= _WARMUP)] = np.nan
         return p
 
@@ -181,18 +193,21 @@ class GroupWatch:
         for number in told.tolist():
             group, p = self._groups[number], float(p_values[number])
             far = p <= threshold and counts[0][number] >= LEAST_STRANGE
-            group.run = group.run + 1 if far else 0
+            group.far_since = (group.far_since or tick) if far else 0
             if group.found is None:
-                if group.run >= self.hold:
+                if far and tick - group.far_since >= self.hold:
                     size = (int(counts[0][number]), int(counts[1][number]))
                     group.found = self._finding(group, self._strangest(number, judged), size, p, tick)
-                    group.calm = 0
+                    group.calm_since = 0
                     changes.append(group.found)
                 continue
-            group.calm = 0 if p <= 100 * threshold else group.calm + 1
-            if not group.calm:
+            if p <= 100 * threshold:
+                group.calm_since = 0
                 group.found = replace(group.found, end_unix_nano=tick)
-            if group.calm >= self.calm:
+                continue
+            group.calm_since = group.calm_since or tick
+            if tick - group.calm_since >= self.calm:
+                self._moments[number, _TOLD] += 1.0  # now, for it is not its own precedent
                 changes.append(replace(group.found, state=FindingState.CLOSED))
                 group.found = None
         return changes + self._silent(tick)
@@ -219,7 +234,7 @@ class GroupWatch:
         self, group: _Group, named: Sequence[int], counts: tuple[int, int], p: float, tick: int
     ) -> Finding:
         strange, members = counts
-        start = tick - (self.hold - 1) * self._step
+        start = group.far_since
         infos = [self._describe(series) for series in named]
         names = ", ".join(wording.plain_name(info.metric) for info in infos[:3])
         rare = wording.rarity(p, to_seconds(self._step))
@@ -241,11 +256,11 @@ class GroupWatch:
             end_unix_nano=tick,
             evidence=Evidence(
                 "metric", f'entity="{group.entity}"', -1, start, tick, float(strange),
-                members * STRANGE, 0.0, float(LEAST_STRANGE), max(p, 1e-300), "metrics",
+                members * STRANGE, 0.0, float(LEAST_STRANGE), p, "metrics",
             ),
             attributes={
                 "series": " ".join(map(str, named)),
-                MODEL_SAMPLES: str(int(self._moments[self._by_entity[group.entity], _SEEN])),
+                MODEL_SAMPLES: str(int(self._moments[self._by_entity[group.entity], _SEEN]) * members),
             },
         )  # fmt: skip
 
