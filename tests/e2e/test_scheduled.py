@@ -24,14 +24,14 @@ from tests.e2e.conftest import Petrel, wait_until
 pytestmark = [pytest.mark.e2e, pytest.mark.host, pytest.mark.slow, pytest.mark.timeout(200)]
 
 USUAL_SECONDS, LONG_SECONDS = 6.0, 18.0
-# As shipped, but read 25 times as often, so that levels are known within seconds; slots are a minute apart,
+# As shipped, but read twelve times as often: levels are known within seconds. Slots are a minute apart,
 # which is as often as cron goes.
 CONFIG = """
 data_dir = "{data}"
 [server]
 port = {port}
 [sources.host]
-interval_seconds = 0.2
+interval_seconds = 0.4
 top_processes = 100
 [sources.logs]
 journald = false
