@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -117,6 +119,15 @@ def test_one_wild_metric_is_not_a_strange_entity() -> None:
     hosts = Hosts()
     hosts.run(1500)
     assert hosts.run(20, {3: 1e-12}) == []
+
+
+def test_the_series_of_one_metric_are_one_member() -> None:
+    """Eight buckets of one histogram that move together are one strange metric."""
+    hosts = Hosts()
+    hosts.watch = GroupWatch(lambda k: replace(info(k), metric="took_bucket" if k % MEMBERS < 9 else f"m{k}"))
+    hosts.watch.meet([hosts.watch._describe(k) for k in hosts.series.tolist()])
+    hosts.run(1500)
+    assert hosts.run(20, dict.fromkeys(range(9), 1e-6)) == []
 
 
 def test_chance_alone_tells_nothing_for_a_day() -> None:

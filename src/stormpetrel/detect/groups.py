@@ -57,6 +57,9 @@ class GroupWatch:
     three strange members at least; it closes when it was ordinary for `calm`. It names the members. What
     was told of an entity lately counts against telling it again.
 
+    The series of one metric (the buckets of a histogram, a processor's modes) count as one member, with
+    their mean: they say one thing.
+
     Works on entities with four metrics and more that are sampled about equally often; a group is silent for
     its first half hour. Fails where a fault shows in one metric only: that series tells it. Cost: O(series)
     every step. Bounds: groups of more than `max_members` metrics are judged by their first ones.
@@ -83,7 +86,9 @@ class GroupWatch:
         self._groups: list[_Group] = []
         self._by_entity: dict[str, int] = {}
         self._sizes: list[int] = []
-        self._group_of: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._units: dict[tuple[int, str], int] = {}
+        self._group_of_unit: list[int] = []
+        self._unit_of: NDArray[np.int64] = np.zeros(0, np.int64)
         self._alarm: NDArray[np.float64] = np.zeros(0)
         self._time: NDArray[np.int64] = np.zeros(0, np.int64)
         self._next = self._judged_to = 0
@@ -100,7 +105,11 @@ class GroupWatch:
             group = self._number(root_of(info.entity))
             self._sizes[group] += 1
             if self._sizes[group] <= self._max_members:
-                self._group_of[info.series] = group
+                key = (group, family_of(info.metric))
+                unit = self._units.setdefault(key, len(self._group_of_unit))
+                if unit == len(self._group_of_unit):
+                    self._group_of_unit.append(group)
+                self._unit_of[info.series] = unit
 
     def _number(self, entity: str) -> int:
         """The number of a group, new or known."""
@@ -127,36 +136,40 @@ class GroupWatch:
         passed = tick + self._step - self._next if self._next else 0
         self._moments[:, _TOLD] *= np.exp(-max(passed, 0) / _RECORD)
         self._next = tick + self._step
-        fresh = np.flatnonzero(
-            (self._group_of >= 0) & (self._time > tick - self._fresh) & np.isfinite(self._alarm)
+        rows = np.flatnonzero(
+            (self._unit_of >= 0) & (self._time > tick - self._fresh) & np.isfinite(self._alarm)
         )
-        if not len(fresh):
-            return self._silent(tick)
-        group = self._group_of[fresh]
-        members = np.bincount(group, minlength=len(self._groups))
-        large = members[group] >= LEAST_MEMBERS
-        rows, group = fresh[large], group[large]
-        if not len(rows):
-            return self._silent(tick)
+        group_of_unit = np.array(self._group_of_unit, np.int64)
         # A step in which no member of a group spoke is the step before once more.
         spoke = np.zeros(len(self._groups), np.bool_)
-        spoke[group[self._time[rows] > self._judged_to]] = True
+        spoke[group_of_unit[self._unit_of[rows[self._time[rows] > self._judged_to]]]] = True
+        rows = rows[spoke[group_of_unit[self._unit_of[rows]]]]
+        if not len(rows):
+            return self._silent(tick)
         self._judged_to = int(self._time[rows].max())
-        heard = spoke[group]
-        group, rows = group[heard], rows[heard]
-        p = self._judge(group, rows, members)
-        strange = np.bincount(group[self._alarm[rows] <= STRANGE], minlength=len(self._groups))
-        return self._findings(p, (group, rows), (strange, members), tick)
+        held, surprise = self._of_units(rows)
+        group = group_of_unit[held]
+        members = np.bincount(group, minlength=len(self._groups))
+        p = self._judge(group, surprise, members)
+        strange = np.bincount(group[surprise >= -np.log(STRANGE)], minlength=len(self._groups))
+        return self._findings(p, (group_of_unit[self._unit_of[rows]], rows), (strange, members), tick)
+
+    def _of_units(self, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Units that speak, and the mean surprise of the series of each."""
+        alone = np.minimum(-np.log(np.maximum(self._alarm[rows], 1e-300)), MOST_ALONE)
+        unit, size = self._unit_of[rows], len(self._group_of_unit)
+        many = np.bincount(unit, minlength=size)
+        held = np.flatnonzero(many)
+        return held, np.bincount(unit, alone, minlength=size)[held] / many[held]
 
     def _judge(
-        self, group: NDArray[np.int64], rows: NDArray[np.int64], members: NDArray[np.intp]
+        self, group: NDArray[np.int64], surprise: NDArray[np.float64], members: NDArray[np.intp]
     ) -> NDArray[np.float64]:
         """How rare each group's sum of surprises is, NaN where nothing can be said; then learn from it."""
         size = len(self._groups)
         if len(self._moments) < size:
             more = np.zeros((max(16, 2 * size) - len(self._moments), _FIELDS))
             self._moments = np.concatenate([self._moments, more])
-        surprise = np.minimum(-np.log(np.maximum(self._alarm[rows], 1e-300)), MOST_ALONE)
         count = np.maximum(members, 1)
         mean_now = np.bincount(group, surprise, minlength=size) / count
         moments = self._moments[:size]
@@ -164,7 +177,7 @@ class GroupWatch:
         # Of independent members the variance of the mean is one over their number: never taken for less.
         variance = np.maximum(moments[:, _VARIANCE], 1.0 / count)
         p: NDArray[np.float64] = gammaincc(mean**2 / variance, mean_now * mean / variance)
-        known = np.bincount(group, minlength=size) > 0
+        known = members >= LEAST_MEMBERS
         self._learn(known, mean_now, p)
         p = np.maximum(p, 1e-300) ** (1.0 / (1.0 + moments[:, _TOLD]))
         p[~known | (moments[:, _SEEN] <= _WARMUP)] = np.nan
@@ -269,7 +282,7 @@ class GroupWatch:
         if size <= held:
             return
         more = max(64, 1 << (size - 1).bit_length()) - held
-        self._group_of = np.concatenate([self._group_of, np.full(more, -1, np.int64)])
+        self._unit_of = np.concatenate([self._unit_of, np.full(more, -1, np.int64)])
         self._alarm = np.concatenate([self._alarm, np.full(more, np.nan)])
         self._time = np.concatenate([self._time, np.zeros(more, np.int64)])
 
@@ -310,3 +323,15 @@ class GroupWatch:
     def open_findings(self) -> list[Finding]:
         """Findings that are open now."""
         return [group.found for group in self._groups if group.found is not None]
+
+
+def family_of(metric: str) -> str:
+    """The metric that a series is a part of.
+
+    >>> family_of("http_seconds_bucket"), family_of("http_seconds:p99"), family_of("up")
+    ('http_seconds', 'http_seconds', 'up')
+    """
+    name = metric.partition(":")[0]
+    for suffix in ("_bucket", "_sum", "_count", "_total"):
+        name = name.removesuffix(suffix)
+    return name
