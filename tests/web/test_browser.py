@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, FloatRect, Locator, Page, ViewportSize, expect, sync_playwright
 from tests.web.estate import PASSWORD, Estate
 from tests.web.serve import server
 
@@ -177,15 +177,26 @@ def test_the_keyboard_alone_finds_and_moves_an_incident(
     assert visitor.complaints == []
 
 
+def steady_box(plot: Locator) -> FloatRect:
+    """Where a chart is, once it is drawn for good: while its page is laid out it is drawn anew."""
+    before = None
+    for _ in range(100):
+        plot.wait_for()
+        box = plot.bounding_box()
+        if box is not None and box == before:
+            return box
+        before = box
+        plot.page.wait_for_timeout(100)
+    raise AssertionError(f"the chart does not come to rest: {before}")
+
+
 def test_the_explorer_zooms_and_the_address_tells(browser: Browser, address: str) -> None:
     visitor = Visitor(browser, address)
     visitor.sign_in("vera")
     visitor.go("/explore?series=0&from=-6h")
     page = visitor.page
     plot = page.locator("#explorer-chart .u-over")
-    plot.wait_for()
-    box = plot.bounding_box()
-    assert box
+    box = steady_box(plot)
     page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + 50)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 60, steps=5)
