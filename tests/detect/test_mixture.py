@@ -167,38 +167,3 @@ def test_a_snapshot_of_version_2_is_taken_over() -> None:
     del old["fits"]
     with pytest.raises(ValueError, match="fits"):
         RobustBank().restore(old)
-
-
-def test_a_snapshot_of_version_3_is_taken_over() -> None:
-    rows = sample_rows()
-    bank = RobustBank()
-    bank.update(take(rows, slice(0, len(rows.batch) // 2)))
-    old = dict(bank.snapshot())
-    old["mixtures"] = old["mixtures"][:, : ml.LINGERED]
-    old["version"] = np.array([3], np.int64)
-    new = RobustBank()
-    new.restore(old)
-    assert np.array_equal(new.mixtures[:, ml.LINGER_SCALE], new.mixtures[:, ml.NORMAL_SCALE])
-    after = take(rows, slice(len(rows.batch) // 2, len(rows.batch)))
-    assert np.array_equal(new.update(after).alarm, bank.update(after).alarm, equal_nan=True)
-    del old["mixtures"]
-    with pytest.raises(ValueError, match="version 3"):
-        RobustBank().restore(old)
-
-
-def test_what_is_a_little_off_for_an_hour_ranks_high_and_wakes_nobody() -> None:
-    values = noise(6000)
-    values[4000:4090] += 1.2
-    scores, blind = judge(values), judge(values, RobustBank(without=["linger"]))
-    quiet = np.delete(scores.rank, np.arange(4000, 4300))[1000:]
-    assert np.median(scores.rank[4050:4090]) > np.quantile(quiet, 0.99)
-    assert np.median(blind.rank[4050:4090]) < 0.5 * np.median(scores.rank[4050:4090])
-    assert np.array_equal(scores.alarm, blind.alarm, equal_nan=True)
-
-
-def test_a_wild_sample_does_not_linger() -> None:
-    values = noise(4001)
-    values[4000] += 500.0
-    bank = RobustBank()
-    judge(values, bank)
-    assert abs(bank.mixtures[0, ml.LINGERED]) < 0.5, "a fiftieth of four usual distances, not of 500"

@@ -119,8 +119,8 @@ class DeriveConfig(Section):
 class DetectConfig(Section):
     """The detector banks and the first alarm policy: one setting for all series."""
 
-    p_open: float = Field(7e-3, gt=0, lt=1, description="a sample above this p-value is never strange")
-    p_close: float = Field(1.1e-2, gt=0, lt=1, description="p-value above which it counts as recovered")
+    p_open: float = Field(3.5e-3, gt=0, lt=1, description="a sample above this p-value is never strange")
+    p_close: float = Field(5.5e-3, gt=0, lt=1, description="p-value above which it counts as recovered")
     false_per_day: float = Field(
         3.0,
         gt=0,

@@ -98,7 +98,7 @@ from stormpetrel.detect.metrics.mixture_learning import learn_mixture, restart_m
 OTHER_HEADS_LOG = math.log(mixture_layout.OTHER_HEADS)
 
 # The head that speaks for the strangest view of the mixture, in the order of the views.
-HEAD_OF_VIEW = (AFAR, RESIDUAL, SEASON, FORECAST, JUMP, SHIFT, SPREAD, SEASON, TREND, SHIFT, STILL)
+HEAD_OF_VIEW = (AFAR, RESIDUAL, SEASON, FORECAST, JUMP, SHIFT, SPREAD, SEASON, TREND, STILL)
 
 F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from stormpetrel.detect.metrics.drift import learn_trend
 from stormpetrel.detect.metrics.forecast_changes import expected_change, learn_change
 from stormpetrel.detect.metrics.layout import HAS_PREV, LEVEL, PREV, N
-from stormpetrel.detect.metrics.linger import learn_linger
 from stormpetrel.detect.metrics.mixture import floor_of
 from stormpetrel.detect.metrics.mixture_layout import (
     BORROWED,
@@ -60,7 +59,8 @@ def teach(m: F64, place: int, residual: float, n: float, least: tuple[float, flo
     size = abs(residual)
     if n >= YOUNG:
         size = min(size, CLIP * (m[place] + floor))
-    m[place] += max(slowest, 1.0 / (n + 1.0)) * (size - m[place])
+    # Weights grow with age while young: a busy start is forgotten with the square of what follows.
+    m[place] += max(slowest, 2.0 / (n + 2.0)) * (size - m[place])
     return math.copysign(size, residual)
 
 
@@ -76,7 +76,6 @@ def learn_mixture(s: F64, m: F64, x: float, base: float) -> None:
     away = teach(m, NORMAL_SCALE, x - m[NORMAL], n + borrowed, (NORMAL_RATE, floor))
     m[NORMAL] += max(NORMAL_RATE, 1.0 / (n + 1.0)) * away
     learn_trend(s, m, x, floor)
-    learn_linger(m, n, floor)
     near = teach(m, LEVEL_SCALE, x - s[LEVEL] if n > 0.0 else 0.0, n + borrowed, slow)
     if math.isfinite(base):
         learn_day(m, x - base, near, slow)
