@@ -70,7 +70,7 @@ def until(condition: Callable[[], bool]) -> None:
 def test_two_replays_side_by_side(desk: BacktestDesk, control: ControlStore) -> None:
     job = desk.submit(WINDOW, STRICT, "ann")
     assert job.state is BacktestState.QUEUED
-    assert job.today_settings == {"detect.p_open": 7e-3, "detect.p_close": 0.011}
+    assert job.today_settings == {"detect.p_open": 3.5e-3, "detect.p_close": 5.5e-3}
     until(lambda: not desk.job(job.backtest_id).open)
     done = desk.job(job.backtest_id)
     assert (done.state, done.error, done.progress_ratio) == (BacktestState.DONE, "", 1.0)
