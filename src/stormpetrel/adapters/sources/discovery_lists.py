@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import re
 import stat
 from collections.abc import Sequence
@@ -91,7 +90,7 @@ def _read_changed(path: str, known: _File) -> bool:
     """
     reader = _READERS.get(Path(path).suffix.lower())
     try:
-        seen = os.stat(path)  # noqa: PTH116 - the path may be gone by now, and the error is told
+        seen = Path(path).stat()
         stamp = (seen.st_ino, seen.st_size, seen.st_mtime_ns)
         if stamp == known.stamp:
             return False

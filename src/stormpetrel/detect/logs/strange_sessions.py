@@ -28,7 +28,6 @@ _SILENT = from_seconds(86_400)
 class _Session:
     entity: str
     patterns: list[int]
-    first: int
     last: int
 
 
@@ -129,7 +128,7 @@ class StrangeSessions:
             if len(self._open) >= self.max_sessions:
                 self._open.popitem(last=False)
                 self.dropped_total += 1
-            session = self._open[key] = _Session(key[1], [], time, time)
+            session = self._open[key] = _Session(key[1], [], time)
         if len(session.patterns) < self.max_patterns:
             session.patterns.append(pattern)
         session.last = max(session.last, time)
