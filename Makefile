@@ -8,10 +8,12 @@ DATA_DIR ?= data
 RUN := $(VENV)/run.stamp
 DEV := $(VENV)/dev.stamp
 
+# Where the environment forbids byte code, every start of the program compiles all of it again: a second each.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.NOTPARALLEL:
-.PHONY: help up test pytest lint format types arch bench docs ci lock clean
+.PHONY: help up test pytest suites compiled units servers host long lint format types arch bench docs ci lock clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; \
@@ -27,15 +29,47 @@ up: $(RUN)  ## install what is missing, then start Storm Petrel (page on http://
 	$(fresh)
 	@exec $(BIN)/petrel up --data-dir $(DATA_DIR)
 
-test: lint types arch pytest  ## everything a change must pass: lint, types, arch, then all tests
+# Two at a time; each says what it has to say when it has ended.
+BESIDE = $(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 
-# Tests that measure this very host run one at a time, after all others; those that start servers wait a lot
-# and go two at a time.
-pytest: $(DEV)
+test: $(DEV)  ## everything a change must pass: lint, types, arch, then all tests
+	@$(BESIDE) compiled lint types arch
+	@$(MAKE) --no-print-directory suites
+
+pytest: compiled  ## all tests
+	@$(MAKE) --no-print-directory suites
+
+# Tests that start servers wait a lot: the others have the processors meanwhile, after them. Those that
+# measure this very host run one at a time, after all.
+suites: $(DEV)
 	$(fresh)
-	@$(BIN)/python -m pytest -n 2 -m "not e2e"
-	@$(BIN)/python -m pytest -n 2 -m "e2e and not host"
-	@$(BIN)/python -m pytest -m "e2e and host"
+	@echo "The tests run; those within one process and those of servers each tell when they have ended ..."
+	@$(BESIDE) units servers
+	@$(MAKE) --no-print-directory host
+
+# What most tests need, compiled once and not by all of them at the same time.
+compiled: $(DEV)
+	$(fresh)
+	@$(BIN)/python -m tests.compiled
+
+# Only the files that have such tests: reading all of them takes ten seconds.
+marked = $(shell grep -rl --include='test_*.py' 'mark\.$(1)' tests | sort)
+
+units: $(DEV)  ## tests within one process
+	$(fresh)
+	@nice -n 5 $(BIN)/python -m pytest -n 3 --dist worksteal -m "not e2e and not long"
+
+servers: $(DEV)  ## tests that start servers or a browser
+	$(fresh)
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -m "e2e and not host and not long" $(call marked,e2e)
+
+host: $(DEV)  ## tests that measure this very host: leave it alone meanwhile
+	$(fresh)
+	@$(BIN)/python -m pytest -m "e2e and host" $(call marked,host)
+
+long: $(DEV)  ## what takes a processor for minutes and is not in `make test`: before a release
+	$(fresh)
+	@$(BIN)/python -m pytest -m long $(call marked,long)
 
 lint: $(DEV)  ## style and likely mistakes (ruff)
 	@$(BIN)/ruff check .
@@ -83,13 +117,15 @@ $(BIN)/python:
 	  echo "$(PYTHON) has no venv module: install it (Debian: apt-get install python3-venv)" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
+# Byte code of what is loaded to serve, not of all that is installed: that would take a third of the time.
 $(RUN): requirements/run.lock pyproject.toml | $(BIN)/python
 	@echo "Installing Storm Petrel into $(VENV) (only when requirements change) ..."
-	@$(PIP) install -qq --require-hashes -r requirements/run.lock
+	@$(PIP) install -qq --no-compile --require-hashes -r requirements/run.lock
 	@$(PIP) install -qq --no-build-isolation --no-deps -e .
+	@$(BIN)/python -c "import stormpetrel.cli.serve"
 	@touch $@
 
 $(DEV): requirements/dev.lock $(RUN) | $(BIN)/python
 	@echo "Installing the development tools into $(VENV) (only when requirements change) ..."
-	@$(PIP) install -qq --require-hashes -r requirements/dev.lock
+	@$(PIP) install -qq --no-compile --require-hashes -r requirements/dev.lock
 	@touch $@

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
@@ -15,8 +15,20 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from stormpetrel.app.config import Config
+from stormpetrel.app.registry import ACTUATORS, NOTIFIERS, load_all
 from stormpetrel.model.quality import DROPPED, EXPLANATION, KEPT, Quality
-from stormpetrel.web import api, api_calendar, api_learning, ops
+from stormpetrel.web import (
+    api,
+    api_automation,
+    api_backups,
+    api_bonds,
+    api_calendar,
+    api_knowledge,
+    api_learning,
+    api_shares,
+    api_topology,
+    ops,
+)
 from stormpetrel.web.access import ACCESS
 
 REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -30,6 +42,20 @@ Nothing needs to be configured. What is set is read in this order, later wins: t
 TOML file given with `--config`, environment variables, options of the command line. The environment
 variable of a key is `STORMPETREL_` and its path, with two underscores for each dot: `server.port` is
 `STORMPETREL_SERVER__PORT`. An unknown key is an error that names the nearest known one.
+"""
+
+ACTUATORS_HEAD = """\
+# Sections of actuators
+
+Generated from `stormpetrel.adapters.actuate`; do not edit. What each is for, and which rights it needs, is in
+[Actuators](../actuators.md).
+"""
+
+NOTIFIERS_HEAD = """\
+# Sections of notifications
+
+Generated from `stormpetrel.adapters.notify`; do not edit. What each is for is in
+[Notifications](../notifications.md).
 """
 
 VERDICTS_HEAD = """\
@@ -69,6 +95,9 @@ WHO = {
     "calendar": "*calendar*",
     "heartbeat": "*ingest* or *calendar*",
     "respond": "*respond*",
+    "approve": "*approve*",
+    "backup": "*backup*",
+    "plan": "*read* or *approve*, or a signed-in person",
 }
 
 
@@ -84,6 +113,30 @@ def configuration() -> str:
     return "".join(parts)
 
 
+def actuators() -> str:
+    """The page of the keys of all actuators, as Markdown."""
+    return ACTUATORS_HEAD + _types(ACTUATORS, "actuators.NAME.")
+
+
+def notifiers() -> str:
+    """The page of the keys of all notifiers, as Markdown."""
+    return NOTIFIERS_HEAD + _types(NOTIFIERS, "notify.NAME.")
+
+
+def _types(group: str, place: str) -> str:
+    parts = []
+    for name, kind in load_all(group).items():
+        heading = f"Type `{name}`"
+        for path, title, section in _sections(kind.Settings, place, heading):
+            level = "##" if title == heading else "###"
+            parts.append(f"\n{level} {title}\n\n{(section.__doc__ or '').strip()}\n")
+            parts.append("\n| key | type | default | meaning |\n| --- | --- | --- | --- |\n")
+            for key, field in section.model_fields.items():
+                if _section_of(field) is None:
+                    parts.append(_row(f"{path}{key}", field))
+    return "".join(parts)
+
+
 def verdicts() -> str:
     """The page of all quality verdicts, as Markdown."""
     rows = []
@@ -96,7 +149,11 @@ def verdicts() -> str:
 def http() -> str:
     """The page of the HTTP interface for programs, as Markdown."""
     rows = []
-    routers = (api.router, api_calendar.router, api_learning.router, ops.router)
+    routers = (
+        api.router, api_topology.router, api_bonds.router, api_calendar.router, api_learning.router,
+        api_knowledge.router, api_shares.router, api_automation.router, api_backups.router,
+        ops.router,
+    )  # fmt: skip
     for route in (route for router in routers for route in router.routes):
         if isinstance(route, APIRoute):
             (method,) = route.methods or {"GET"}
@@ -122,9 +179,10 @@ def _sections(section: type[BaseModel], path: str, title: str) -> Iterator[tuple
     for name, field in section.model_fields.items():
         inner = _section_of(field)
         if inner is not None:
-            many = inner is not field.annotation
-            heading = f"`[[{path}{name}]]`" if many else f"`[{path}{name}]`"
-            yield from _sections(inner, f"{path}{name}.", heading)
+            origin = get_origin(field.annotation)
+            place = f"{path}{name}.NAME" if origin is dict else f"{path}{name}"
+            heading = f"`[[{place}]]`" if origin is list else f"`[{place}]`"
+            yield from _sections(inner, f"{place}.", heading)
 
 
 def _section_of(field: FieldInfo) -> type[BaseModel] | None:
@@ -138,6 +196,10 @@ def _section_of(field: FieldInfo) -> type[BaseModel] | None:
 def _row(key: str, field: FieldInfo) -> str:
     kind = field.annotation
     shown = kind.__name__ if isinstance(kind, type) and not get_args(kind) else str(kind)
+    if "ActuatorSettings" in shown:
+        shown = "sections, each by its type: see Sections of actuators"
+    if "NotifySettings" in shown:
+        shown = "sections, each by its type: see Sections of notifications"
     meaning = (field.description or "").replace("|", "\\|")
     return f"| `{key}` | `{shown}` | {_default(field)} | {meaning} |\n"
 
@@ -153,7 +215,13 @@ def _default(field: FieldInfo) -> str:
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
-PAGES = {"configuration.md": configuration, "quality-verdicts.md": verdicts, "http.md": http}
+PAGES = {
+    "configuration.md": configuration,
+    "actuators.md": actuators,
+    "notifiers.md": notifiers,
+    "quality-verdicts.md": verdicts,
+    "http.md": http,
+}
 
 
 def main() -> None:

@@ -102,7 +102,10 @@ def _flood_one(
         request = ("/api/v1/write", body, REMOTE_WRITE_HEADERS, per_request)
         made = time.monotonic()
         status = connection.post(request)
-        while status in (0, 503):  # nobody knows whether it is stored: until it is known
+        unknown = False
+        # Nobody knows whether it is stored, until it is known: a 429 then speaks of the repetition only.
+        while status in (0, 503) or (unknown and status == 429):
+            unknown = True
             time.sleep(0.2)
             status = connection.post(request)
         with tally.lock:

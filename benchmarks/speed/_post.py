@@ -54,11 +54,15 @@ def _sender(
 
 
 def report(to: Server, counter: str, name: str, unit: str, send: Callable[[], None]) -> None:
-    """Send, and print the rate up to the acknowledgement and up to the end of judging."""
-    rows, cpu, wall = -to.value(counter), -to.cpu_seconds(), -time.perf_counter()
+    """Send, and print the rate up to the acknowledgement and up to the end of judging.
+
+    The CPU time up to the acknowledgement is that of all threads but the two that judge what is stored.
+    """
+    rows, cpu, judging = -to.value(counter), -to.cpu_seconds(), -to.judging_seconds()
+    wall = -time.perf_counter()
     send()
     wall += time.perf_counter()
-    acknowledged = cpu + to.cpu_seconds()
+    acknowledged = cpu + to.cpu_seconds() - (judging + to.judging_seconds())
     rows += to.value(counter)
     print(
         f"{name}: {rows:,.0f} {unit} acknowledged in {wall:.2f} s, {acknowledged:.2f} s CPU: "

@@ -10,10 +10,15 @@
     │   ├── StoreLockedError   another process owns the data directory     (not retryable)
     │   └── UnstorableError    these rows cannot be stored, others can     (not retryable)
     ├── OverloadedError        a bounded queue is full, come back later    (retryable)
+    │   └── BusyError          as many wait for a turn as there may be     (retryable)
     ├── AuthError              who are you / you may not                   (not retryable)
     ├── NotFoundError          the named thing does not exist              (not retryable)
     ├── StateError             the operation does not fit the state        (not retryable)
-    └── ModelStateError        a file of model state cannot be used        (not retryable)
+    ├── ActuatorError          a system that is acted on does not answer   (retryable)
+    ├── NotifyError            a notification was not delivered            (retryable)
+    │   └── NotTakenError      ... and will not be, as it is               (not retryable)
+    ├── ModelStateError        a file of model state cannot be used        (not retryable)
+    └── ArchiveError           a backup cannot be made of, or trusted      (not retryable)
 
 Every class carries `retryable` (may the same request succeed later, unchanged?) and `reason`, one
 short constant fit for a metric label. The message says what happened, to what, and what to do next.
@@ -85,6 +90,12 @@ class OverloadedError(StormPetrelError):
     reason = "overloaded"
 
 
+class BusyError(OverloadedError):
+    """One thing is done at a time, and as many wait for their turn as there may be; ask again later."""
+
+    reason = "busy"
+
+
 class AuthError(StormPetrelError):
     """The caller is unknown, or known and not allowed."""
 
@@ -103,7 +114,34 @@ class StateError(StormPetrelError):
     reason = "state"
 
 
+class ActuatorError(StormPetrelError):
+    """A system that automation acts on does not answer, or refuses what its actuator asks."""
+
+    retryable = True
+    reason = "actuator"
+
+
+class NotifyError(StormPetrelError):
+    """A notification was not delivered; the message holds no address and no secret of the receiver."""
+
+    retryable = True
+    reason = "not_delivered"
+
+
+class NotTakenError(NotifyError):
+    """The receiver says that it will never take this; sending it again changes nothing."""
+
+    retryable = False
+    reason = "not_taken"
+
+
 class ModelStateError(StormPetrelError):
     """A file of model state is damaged or of another version; what it held is learnt anew."""
 
     reason = "model_state"
+
+
+class ArchiveError(StormPetrelError):
+    """A backup archive is damaged, unfinished, not one of ours, or of a newer program."""
+
+    reason = "archive"

@@ -1,4 +1,4 @@
-"""The real store, in this process: one at a time."""
+"""The real stores, in this process: one at a time."""
 
 from __future__ import annotations
 
@@ -8,8 +8,17 @@ from pathlib import Path
 import pytest
 from tests.app.intake import FailingStore, Intake
 
+from stormpetrel.adapters.store.control import SqlControlStore, open_control_store
 from stormpetrel.adapters.store.open import open_store
 from stormpetrel.app.config import Config
+
+
+@pytest.fixture
+def control(tmp_path: Path) -> Iterator[SqlControlStore]:
+    """A control store of its own."""
+    store = open_control_store(f"sqlite:///{tmp_path / 'control.sqlite'}")
+    yield store
+    store.close()
 
 
 @pytest.fixture

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import numpy as np
 
 from stormpetrel.ingest.series import SeriesRegistry
-from stormpetrel.model.columns import build_logs
-from stormpetrel.model.signal import LogBatch, MetricBatch
+from stormpetrel.model.columns import build_logs, build_spans
+from stormpetrel.model.signal import LogBatch, MetricBatch, SpanBatch
 from stormpetrel.model.time import from_seconds
 from stormpetrel.simulate.estate import Estate
-from stormpetrel.simulate.signals import LogColumns, MetricColumns
+from stormpetrel.simulate.signals import LogColumns, MetricColumns, SpanColumns
 
 # 06:00 UTC: the nightly batch job of 02:00 is new, and so rightly strange, in its first nights.
 START = 1_700_028_000_000_000_000
@@ -25,6 +26,39 @@ def batches(
     while estate.now_unix_nano < end:
         signals = estate.step(min(end, estate.now_unix_nano + from_seconds(chunk_seconds)))
         yield metric_batch(signals.metrics, registry), log_batch(signals.logs)
+
+
+def signals_of(
+    estate: Estate, registry: SeriesRegistry, hours: float, chunk_seconds: float = 60.0
+) -> Iterator[tuple[MetricBatch, LogBatch, SpanBatch]]:
+    """The same with spans."""
+    end = estate.now_unix_nano + from_seconds(hours * 3600)
+    while estate.now_unix_nano < end:
+        signals = estate.step(min(end, estate.now_unix_nano + from_seconds(chunk_seconds)))
+        yield metric_batch(signals.metrics, registry), log_batch(signals.logs), span_batch(signals.spans)
+
+
+def span_batch(spans: SpanColumns) -> SpanBatch:
+    """Spans as the decoder of OTLP would hand them on."""
+    return build_spans(
+        [int(t) for t in spans.start_unix_nano],
+        [int(t) for t in spans.end_unix_nano],
+        spans.name,
+        source="estate",
+        entity=[f"service:{service}" for service in spans.service],
+        trace_id=[one.hex() for one in spans.trace_id],
+        span_id=[one.hex() for one in spans.span_id],
+        parent_span_id=[one.hex() for one in spans.parent_span_id],
+        kind=[int(one) for one in spans.kind],
+        status_code=[int(one) for one in spans.status_code],
+        attributes=[_said(service, host) for service, host in zip(spans.service, spans.host, strict=True)],
+    )
+
+
+def _said(service: str, host: str) -> str:
+    """The attributes of a record as the decoder of OTLP has them: those of its resource."""
+    named = {"resource.service.name": service, "resource.host.name": host}
+    return json.dumps({name: value for name, value in named.items() if value}, separators=(",", ":"))
 
 
 def metric_batch(metrics: MetricColumns, registry: SeriesRegistry) -> MetricBatch:
@@ -48,4 +82,5 @@ def log_batch(logs: LogColumns) -> LogBatch:
         source="estate",
         entity=entity,
         severity_number=[int(s) for s in logs.severity_number],
+        attributes=[_said(service, host) for service, host in zip(logs.service, logs.host, strict=True)],
     )

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
+from argon2 import PasswordHasher
 
-from stormpetrel.adapters.store.control import open_control_store
 from stormpetrel.app.access import Access
 from stormpetrel.errors import AuthError, NotFoundError, StateError
 from stormpetrel.model.access import Caller, Role, Scope
@@ -17,6 +14,7 @@ from stormpetrel.testing.clock import FakeClock
 
 ADMIN = Caller("ann", Role.ADMIN)
 PASSWORD = "correct horse battery"
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
 @pytest.fixture
@@ -25,15 +23,17 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def control(tmp_path: Path) -> Iterator[ControlStore]:
-    store = open_control_store(f"sqlite:///{tmp_path / 'control.sqlite'}")
-    yield store
-    store.close()
-
-
-@pytest.fixture
 def access(control: ControlStore, clock: FakeClock) -> Access:
-    return Access(control, clock)
+    return Access(control, clock, CHEAP)
+
+
+def test_passwords_are_hashed_slowly_and_with_much_memory(control: ControlStore, clock: FakeClock) -> None:
+    access = Access(control, clock)
+    access.create_admin(access.new_setup_secret(), "ann", PASSWORD)
+    user = control.user("ann")
+    assert user is not None
+    assert user.password_hash.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
+    assert access.sign_in("ann", PASSWORD, "127.0.0.1") == ADMIN
 
 
 def test_the_set_up_link_works_once(access: Access) -> None:
@@ -95,7 +95,7 @@ def test_tokens_are_kept_as_hashes_and_can_be_revoked(access: Access, control: C
     token, secret = access.add_token("prometheus", frozenset({Scope.INGEST}), ADMIN)
     assert secret not in repr(control.list_tokens())
     assert secret.endswith(token.hint)
-    assert access.caller_of_token(secret) == Caller("prometheus", None, frozenset({Scope.INGEST}))
+    assert access.caller_of_token(secret) == Caller("prometheus", None, frozenset({Scope.INGEST}), "ann")
     assert access.caller_of_token(secret + "x") is None
     access.revoke_token(token.token_id, ADMIN)
     assert access.caller_of_token(secret) is None

@@ -167,13 +167,23 @@ def test_the_last_good_copy_of_a_calendar_stays(
         tmp_path,
         ical=[{"name": "provider", "url": address}, {"name": "own", "path": str(file), "kind": "freeze"}],
     )
-    service = started(config).service
+    Answers.status = 503
+    runtime = started(config)
+    until(lambda: source(runtime.service.calendar(), "provider").problem)
+    until(lambda: source(runtime.service.calendar(), "own").entries)
+    assert runtime._calendar.unread() == ("provider",)
+    assert runtime._around().calendar_read() is False, "what was never read may hold a freeze"
+    Answers.status = 200
+    runtime = started(config)
+    service = runtime.service
     until(lambda: len(service.calendar().current) == 2)
+    assert runtime._around().calendar_read() is True
     assert source(service.calendar(), "provider").problem == ""
 
     Answers.status = 503
     file.write_bytes(b"nonsense")
-    service = started(config).service
+    runtime = started(config)
+    service = runtime.service
     until(lambda: source(service.calendar(), "own").problem)
     until(lambda: source(service.calendar(), "provider").problem)
     view = service.calendar()
@@ -181,6 +191,7 @@ def test_the_last_good_copy_of_a_calendar_stays(
     assert "cannot be read as iCalendar" in source(view, "own").problem
     assert {o.entry.title for o in view.current} == {"Own", "Provider"}
     assert source(view, "own").entries == 1
+    assert runtime._calendar.unread() == (), "the last good copies say what there is"
 
 
 def test_heartbeats_come_through_the_store_and_move_the_job(

@@ -13,12 +13,13 @@ from tests.ingest.derive.spans import SECOND, T0, Span, batch
 
 from stormpetrel.adapters.store.open import open_store
 from stormpetrel.app.config import Config, DeriveConfig, load_config
-from stormpetrel.app.derive import Deriver
+from stormpetrel.app.derive import Deriver, Told
 from stormpetrel.app.replay import replay
 from stormpetrel.app.runtime import Runtime
 from stormpetrel.app.tally import SourceTally
 from stormpetrel.errors import OverloadedError
 from stormpetrel.ingest.series import SeriesRegistry
+from stormpetrel.model.columns import build_logs
 from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
 from stormpetrel.model.signal import AdmittedMetrics, LogBatch, MetricBatch, SpanBatch
 from stormpetrel.model.time import Window
@@ -125,6 +126,22 @@ def test_what_is_derived_is_not_derived_from(
     assert deriver.held()["histograms"] == 0
 
 
+def test_counters_of_a_service_become_its_own_series(
+    deriver: Deriver, registry: SeriesRegistry, clock: FakeClock, intake: Intake
+) -> None:
+    one = registry.intern("http_requests_total", {"service": "shop", "code": "200"}, "scrape:shop")
+    for at in range(0, 60, 15):
+        samples = MetricBatch(np.array([one], np.uint32), np.array([T0 + at * SECOND]), np.zeros(1))
+        deriver.step(AdmittedMetrics(samples, np.full(1, 4.0), np.zeros(1, np.bool_)), T0 + at * SECOND)
+    told = {
+        registry.info(series).metric: value
+        for _, taken in intake.taken
+        for series, value in zip(taken.series.tolist(), taken.value.tolist(), strict=True)
+    }
+    assert told == {"service_requests_rate": 4.0, "service_error_ratio": 0.0}
+    assert deriver.held()["services"] == 1
+
+
 def test_a_defect_ends_nothing(
     deriver: Deriver, clock: FakeClock, intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,6 +152,24 @@ def test_a_defect_ends_nothing(
     assert intake.came.wait(SOON)
     deriver.stop()
     assert deriver.dropped()["failed"] == 1
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_records_of_entities_are_counted_only_where_somebody_wants_that(
+    registry: SeriesRegistry, clock: FakeClock, intake: Intake, wanted: bool
+) -> None:
+    told = Told(lambda _pattern: None, lambda _pattern, _line: (), tuple, wanted)
+    one = Deriver(DeriveConfig(), registry, clock, intake, SourceTally(), told)
+    times = [T0 + (15 + k) * SECOND for k in range(4)]  # in the first window that began after the deriver
+    one.put(build_logs(times, ["x"] * 4, source="s", entity="service:a", severity_number=[9, 9, 17, 9]))
+    clock.advance(60.0)
+    one.put(build_logs([T0 + 60 * SECOND], ["x"], source="s", entity="service:a", severity_number=9))
+    one.start()
+    one.stop()
+    samples = [(s, v) for _, taken in intake.taken for s, v in zip(taken.series, taken.value, strict=True)]
+    assert {registry.info(int(series)).metric: value for series, value in samples} == (
+        {"log_records": 4.0, "log_error_records": 1.0} if wanted else {}
+    )
 
 
 def test_switched_off_nothing_is_derived(registry: SeriesRegistry, clock: FakeClock, intake: Intake) -> None:

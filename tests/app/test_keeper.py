@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from tests.app.intake import EVER, T0, FailingStore
 
-from stormpetrel.adapters.store.control import open_control_store
 from stormpetrel.app import keeper as module
 from stormpetrel.app.keeper import OutcomeKeeper
 from stormpetrel.app.live import LiveHub
@@ -47,13 +45,6 @@ def finding(name: str, state: FindingState = FindingState.OPEN) -> Finding:
     return Finding(
         name, "robust", 1, "residual", "host:a", "high", "why", Severity.WARNING, state, T0, T0, evidence
     )
-
-
-@pytest.fixture
-def control(tmp_path: Path) -> Iterator[ControlStore]:
-    store = open_control_store(f"sqlite:///{tmp_path / 'control.sqlite'}")
-    yield store
-    store.close()
 
 
 @pytest.fixture

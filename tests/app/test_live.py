@@ -94,3 +94,18 @@ def test_a_loop_that_ended_without_goodbye_disturbs_nobody() -> None:
     hub.publish(message(1))
     assert len(hub) == 1
     assert stream is not None
+
+
+def test_a_page_hears_that_time_passes_also_between_messages() -> None:
+    async def run() -> list[str]:
+        hub = LiveHub(tick_seconds=0.05)
+        stream, first = await opened(hub)
+        topics = [(await asyncio.wait_for(first, 30)).topic]
+        hub.publish(message(1))
+        topics += [(await asyncio.wait_for(anext(stream), 30)).topic for _ in range(3)]
+        await stream.aclose()
+        return topics
+
+    topics = asyncio.run(run())
+    assert topics[0] == "tick"
+    assert sorted(topics[1:]) == ["finding", "tick", "tick"]

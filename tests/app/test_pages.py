@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from stormpetrel.adapters.store.control import open_control_store
 from stormpetrel.app.config import Config, load_config
 from stormpetrel.app.config_pages import PagesConfig
 from stormpetrel.app.judge import Judge
@@ -28,13 +26,6 @@ T0 = 1_700_000_000_000_000_000
 MINUTE, DAY = from_seconds(60), from_seconds(86_400)
 CONFIG = Config(pages=PagesConfig(per_week=5))
 SHOP = '[[slo]]\nname = "shop"\nobjective = 99.9\ntotal = "requests_total"\nerrors = "errors_total"\n'
-
-
-@pytest.fixture
-def control(tmp_path: Path) -> Iterator[ControlStore]:
-    store = open_control_store(f"sqlite:///{tmp_path / 'control.sqlite'}")
-    yield store
-    store.close()
 
 
 def finding(number: int, p: float, at: int, state: FindingState = FindingState.OPEN) -> Finding:

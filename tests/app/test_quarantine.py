@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from tests.app.test_runtime import GAUGE, push
 
+from stormpetrel.app import quarantine
 from stormpetrel.app.config import Config, load_config
 from stormpetrel.app.runtime import Runtime
 from stormpetrel.errors import AuthError, NotFoundError
@@ -105,6 +106,18 @@ def test_a_rescaled_series_is_kept_apart_previewed_and_let_in(runtime: Runtime) 
     more = times[-1] + STEP * np.arange(1, 30)
     send(runtime, more, np.full(29, 50_000.0) + np.arange(29))
     assert len(stored(runtime, more)) == 29
+
+
+def test_more_than_is_looked_at_at_once_is_let_in_too(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A series that spoke every second for three days is; the rest of it used to be deleted."""
+    monkeypatch.setattr(quarantine, "_LIMIT", 8)
+    times = rescale(runtime)
+    assert len(stored(runtime, times)) < 300 - 2 * 8
+    assert runtime.service.release_quarantine(0, RESPONDER) > 2 * 8
+    assert len(stored(runtime, times)) == 300
+    assert runtime.service.quarantine() == []
 
 
 def test_ever_so_many_series_are_listed_in_one_pass(runtime: Runtime) -> None:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from tests.app.intake import T0
 
+from stormpetrel.app.source_health import SourceHealth
 from stormpetrel.app.tally import MAX_SOURCES, SourceTally
+from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.quality import Quality
 from stormpetrel.model.time import from_seconds
 from stormpetrel.model.view import SourceView
@@ -59,6 +61,21 @@ def test_a_refused_source_is_failing_until_it_is_taken_again() -> None:
     speak(tally, 2)
     assert view(tally, 2).state == "healthy"
     assert tally.rejections() == [("a", "store_full", 3)]
+
+
+@pytest.mark.parametrize("reason", ["not_a_change", "text_field"])
+def test_what_is_passed_over_is_no_failure(reason: str) -> None:
+    """A hook that sends everything that happens, as hooks do, is as healthy as before."""
+    health = SourceHealth(SeriesRegistry())
+    tally = SourceTally(health)
+    tally.rejected("b", reason, 1, "action 'opened'")
+    assert view(tally, 1, "b").state == "waiting"
+    speak(tally, 0)
+    tally.rejected("a", reason, 1, "action 'opened'")
+    found = view(tally, 1)
+    assert (found.state, found.last_error, found.rejected_total) == ("healthy", "", 1)
+    assert health.report(found, T0).quality_ratio == 1.0
+    assert tally.rejections() == [("a", reason, 1), ("b", reason, 1)]
 
 
 def test_the_rate_is_that_of_the_last_minute() -> None:

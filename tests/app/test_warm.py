@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +10,6 @@ from numpy.typing import NDArray
 from tests.app.estate import START, batches
 from tests.app.intake import FailingStore
 
-from stormpetrel.adapters.store.control import open_control_store
 from stormpetrel.app import warm
 from stormpetrel.app.config import Config
 from stormpetrel.app.pipeline import Outcome, Pipeline, build_gate
@@ -22,6 +19,8 @@ from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.columns import build_logs
 from stormpetrel.model.finding import Finding, FindingState
 from stormpetrel.model.incident import Incident, IncidentState
+from stormpetrel.model.record_columns import build_alerts
+from stormpetrel.model.records import AlertBatch
 from stormpetrel.model.signal import LogBatch, MetricBatch
 from stormpetrel.model.time import Window, from_seconds
 from stormpetrel.ports.control import ControlStore
@@ -41,13 +40,6 @@ def story() -> Story:
     return registry, list(
         batches(Estate(3, START, 5.0, (FAULTS["cpu-hog"](FAULT, 600.0, 1.0),)), registry, 2.0)
     )
-
-
-@pytest.fixture
-def control(tmp_path: Path) -> Iterator[ControlStore]:
-    store = open_control_store(f"sqlite:///{tmp_path / 'control.sqlite'}")
-    yield store
-    store.close()
 
 
 class Run:
@@ -242,3 +234,35 @@ def test_a_pipeline_that_forgot_is_as_new(story: Story) -> None:
         assert left.keys() == right.keys()
         assert all(np.array_equal(left[name], right[name], equal_nan=True) for name in left)
     assert pipeline.grouping.unresolved() == []
+
+
+def test_alerts_go_on_over_a_restart_and_what_was_told_meanwhile_is_heard(unbroken: Run) -> None:
+    unbroken.live(0, 30)
+    now = START + from_seconds(30 * 60)
+
+    def told(names: str, state: str = "firing", minute: float = 29.0) -> AlertBatch:
+        # What goes on is older than what is read again without being known.
+        start = START + from_seconds(60 * (29 if names == "c" else 29 - 120))
+        end = START + from_seconds(60 * minute)
+        batch = build_alerts(
+            start if state == "firing" else end, list(names), source="am", start_unix_nano=start,
+            end_unix_nano=0 if state == "firing" else end, entity=[f"service:{name}" for name in names],
+            name=list(names), state=state, severity_number=18,
+        )  # fmt: skip
+        unbroken.store.insert_records(batch, f"{names}-{state}")
+        return batch
+
+    unbroken.keep(unbroken.pipeline.judge_records(told("ab")))
+    unbroken.keep(unbroken.pipeline.advance(now))
+    before = unbroken.incidents()
+    assert len(before) == 2
+    told("b", "resolved", 34.0)  # stored, and the process was gone before it was judged
+    told("c")
+    after, _ = unbroken.restarted(35)
+    found = {i.findings[0].title: i for i in after.incidents()}
+    assert {name: one.findings[0].state.value for name, one in found.items()} == {
+        "a": "open", "b": "closed", "c": "open"
+    }  # fmt: skip
+    assert {i.incident_id for i in before} == {found["a"].incident_id, found["b"].incident_id}
+    assert after.pipeline.alerts.holds("am", "a")
+    assert not after.pipeline.alerts.holds("am", "b")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.app.intake import FailingStore, Intake, done, logs, spans, stored_bodies, stored_names
+from tests.app.intake import EVER, FailingStore, Intake, done, logs, spans, stored_bodies, stored_names
 
 from stormpetrel.app.tokens import RequestTokens
 from stormpetrel.errors import StoreError, StoreFullError
+from stormpetrel.model.columns import build_logs
 from stormpetrel.model.quality import Quality
 from stormpetrel.model.signal import LogBatch
 
@@ -20,6 +21,19 @@ def test_a_request_again_is_acknowledged_and_not_stored(intake: Intake, failing:
     assert intake.writer.stats.log_records_total == 2
     counts = {(c.source, c.verdict): c.count for c in intake.tally.quality_counts()}
     assert counts[("test", Quality.DUPLICATE)] >= 2
+
+
+def test_no_record_was_observed_after_it_came(intake: Intake, failing: FailingStore) -> None:
+    """Its sender may say so: then whatever believes the observation more than the event is misled."""
+    now = intake.clock.now_unix_nano()
+    ahead = now + now // 2
+    batch = build_logs([ahead, now - 5], ["a", "b"], source="test", observed_unix_nano=[ahead, now - 3])
+    done(intake.writer.logs(batch, "test"))
+    rows = [row for found in failing.scan_logs(EVER) for row in found.records.to_pylist()]
+    assert {row["body"]: (row["time_unix_nano"], row["observed_unix_nano"]) for row in rows} == {
+        "a": (ahead, now),
+        "b": (now - 5, now - 3),
+    }
 
 
 def test_kinds_of_one_request_are_known_apart(intake: Intake, failing: FailingStore) -> None:

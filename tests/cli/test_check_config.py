@@ -84,3 +84,18 @@ def test_the_defaults_change_nothing_and_name_every_key() -> None:
 
 def test_effective_defaults_read_back_as_the_defaults() -> None:
     assert Config.model_validate(tomllib.loads(effective(Config()))) == Config()
+
+
+def test_actuators_that_overlap_are_warned_of(tmp_path: Path) -> None:
+    section = '[actuators.{}]\ntype = "haproxy"\nsocket = "/s"\ntargets = {{ "service:shop" = "shop/s1" }}\n'
+    text = f'data_dir = "{tmp_path}"\n'
+    file = tmp_path / "petrel.toml"
+    file.write_text(text + section.format("edge"), encoding="utf-8")
+    assert "warning" not in RUN.invoke(app, ["check-config", str(file)]).stderr
+    file.write_text(text + section.format("edge") + section.format("other"), encoding="utf-8")
+    found = RUN.invoke(app, ["check-config", str(file)])
+    assert found.exit_code == 0
+    assert "warning: backend.drain on service:shop is offered by edge and other" in found.stderr
+    assert "warning" not in found.stdout
+    assert Config.model_validate(tomllib.loads(found.stdout)).actuators.keys() == {"edge", "other"}
+    assert not (tmp_path / "actuators").exists()

@@ -18,7 +18,7 @@ def test_version() -> None:
     assert (found.exit_code, found.stdout) == (0, f"petrel {__version__}\n")
 
 
-@pytest.mark.parametrize("command", main.COMMANDS)
+@pytest.mark.parametrize("command", [*main.COMMANDS, *main.GROUPS])
 def test_help_teaches_by_examples_and_names_the_exit_codes(command: str) -> None:
     found = RUN.invoke(main.app, [command, "--help"], env={"COLUMNS": "200"})
     assert found.exit_code == 0
@@ -30,7 +30,7 @@ def test_help_teaches_by_examples_and_names_the_exit_codes(command: str) -> None
 def test_without_a_command_it_shows_all_commands() -> None:
     found = RUN.invoke(main.app, [])
     assert found.exit_code == 2
-    assert all(name in found.output for name in main.COMMANDS)
+    assert all(name in found.output for name in [*main.COMMANDS, *main.GROUPS])
 
 
 def test_an_unknown_command_is_no_traceback() -> None:

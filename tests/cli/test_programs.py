@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ PETREL = [sys.executable, "-m", "stormpetrel.cli.main"]
 QUIET = """\
 [intake]
 late_seconds = 172800.0
+[derive]
+enabled = false
 [sources]
 own_metrics = false
 [sources.host]
@@ -40,6 +43,8 @@ enabled = false
 [sources.logs]
 journald = false
 files = []
+[sources.smart]
+enabled = false
 """
 
 
@@ -157,7 +162,10 @@ def test_an_unknown_key_stops_the_start(tmp_path: Path) -> None:
 def test_replay_finds_the_incident_twice_the_same(filled: tuple[Path, int, int]) -> None:
     directory, samples, log_records = filled
     config = directory / "petrel.toml"
-    arguments = ("--data-dir", directory / "data", "--config", config, "--from", "-3h")
+    # One window for both: how urgent an open incident is depends on how late it is.
+    now = datetime.now(UTC)
+    window = ("--from", (now - timedelta(hours=3)).isoformat(), "--to", now.isoformat())
+    arguments = ("--data-dir", directory / "data", "--config", config, *window)
     found = run("replay", *arguments, "--twice", "--json")
     assert found.returncode == 0, found.stderr
     report = json.loads(found.stdout)
@@ -224,6 +232,8 @@ def test_demo_shows_an_incident_within_two_minutes_and_cleans_up() -> None:
         if demo.poll() is None:
             demo.terminate()
             demo.wait(60)
+        if demo.stdout is not None:
+            demo.stdout.close()
     assert set(Path("/tmp").glob("petrel-demo-*")) <= temporary
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.context.times import at, entry, series
 
 from stormpetrel.context.book import EntryBook
+from stormpetrel.context.heartbeats import deploys_of
 from stormpetrel.context.stage import ContextSettings, ContextStage
 from stormpetrel.detect.metrics.robust import RobustBank
 from stormpetrel.model.calendar import CalendarEntry, EntryKind, Once, Watch
@@ -148,6 +149,11 @@ def test_a_finding_soon_after_a_deploy_names_it_and_is_not_silenced() -> None:
     assert [f.attributes for f in told[1:]] == [None, None]
     view = stage.view(T0 + MINUTE, ())
     assert [o.entry.title for o in view.current] == ["deploy shop 1.4 by ada"]
+
+
+def test_a_change_that_says_what_it_is_is_not_told_so_twice() -> None:
+    batch = build_changes([T0], ["1"], ["deploy of shop 1.4"], source="ci", kind="deploy", version="1.4")
+    assert [one.text for one in deploys_of(batch, MINUTE)] == ["deploy of shop 1.4"]
 
 
 def test_heartbeats_are_change_records_and_wait_for_their_time() -> None:

@@ -66,8 +66,21 @@ def test_another_host_or_another_time_is_another_incident() -> None:
     grouping = Grouping(window_seconds=300)
     grouping.update([finding("cpu")], at(1))
     grouping.update([finding("other", "host:b")], at(2))
+    grouping.update([closed(finding("cpu"), 0)], at(3))
     grouping.update([finding("later", at=301)], at(302))
     assert [len(i.findings) for i in grouping.unresolved()] == [1, 1, 1]
+
+
+def test_what_comes_later_on_an_entity_that_is_still_in_trouble_joins_for_an_hour() -> None:
+    grouping = Grouping(
+        window_seconds=300, neighbours=lambda root: ["service:b"] if root == "host:a" else ["host:a"]
+    )
+    grouping.update([finding("cpu")], at(1))
+    grouping.update([finding("later", "host:a/disk:x", at=3600)], at(3601))
+    assert [len(i.findings) for i in grouping.unresolved()] == [2]
+    grouping.update([finding("too late", at=7201)], at(7202))
+    grouping.update([finding("near", "service:b", at=10_000)], at(10_001))
+    assert [len(i.findings) for i in grouping.unresolved()] == [2, 1, 1]
 
 
 def test_a_finding_exactly_at_the_window_joins() -> None:
@@ -85,7 +98,7 @@ def several(name: str, series: str, at: float) -> Finding:
 
 
 def test_what_names_a_series_of_an_open_finding_joins_it_however_late() -> None:
-    grouping = Grouping(window_seconds=300)
+    grouping = Grouping(window_seconds=60)
     grouping.update([finding("cpu")], at(1))  # of series 1
     grouping.update([several("others", "2 3", at=900)], at(901))
     grouping.update([several("whole", "3 1", at=2000)], at(2001))
@@ -247,3 +260,116 @@ def test_same_changes_same_incidents(rows: list[tuple[str, int, Severity, int]])
         return out
 
     assert run() == run()
+
+
+# ------------------------------------------------------------------------------------ many findings
+
+
+def alert(name: str, entity: str, number: int = 0, at: float = 0.0) -> Finding:
+    """A finding that tells of an alert of this name."""
+    one = finding(f"{name}-{entity}-{number}", entity, at)
+    return dataclasses.replace(one, detector="alert", title=name, attributes={"alert_name": name})
+
+
+def test_a_finding_that_is_only_counted_keeps_the_incident_open_while_it_is_open() -> None:
+    grouping = Grouping(max_findings=2)
+    found = [finding(f"f{n}", at=n) for n in range(4)]
+    grouping.update(found, at(4))
+    grouping.update([closed(one, 10) for one in found[:3]], at(10))
+    assert grouping.advance(at(10_000)) == []
+    assert grouping.knows("f3")
+    (incident,) = grouping.update([closed(found[3], 20)], at(20))
+    assert incident.sentence.endswith("(recovered)")
+    assert not grouping.knows("f3")
+    assert [i.state for i in grouping.advance(at(1000))] == [IncidentState.RESOLVED]
+
+
+def test_what_is_only_counted_is_counted_by_name() -> None:
+    grouping = Grouping(max_findings=1)
+    names = ["first", "b", "a", "b", "c", "b"]
+    grouping.update([alert(name, "host:a", n, at=n) for n, name in enumerate(names)], at(9))
+    (incident,) = grouping.unresolved()
+    assert incident.more == (("b", 3), ("a", 1), ("c", 1))
+    after = Grouping(max_findings=1)
+    after.restore([incident])
+    (again,) = after.update([alert("b", "host:a", 99, at=10)], at(10))
+    assert again.more == (("b", 4), ("a", 1), ("c", 1)), "a restart forgets none of them"
+
+
+def test_too_many_names_are_counted_together() -> None:
+    grouping = Grouping(max_findings=1)
+    grouping.update([alert(f"n{n}", "host:a", at=n / 100) for n in range(1000)], at(11))
+    (incident,) = grouping.unresolved()
+    counts = dict(incident.more)
+    assert counts.pop("others") == 999 - 200
+    assert len(counts) == 200
+
+
+def test_neighbours_are_one_trouble() -> None:
+    graph = {"service:a": ["service:b"], "service:b": ["service:a"]}
+    grouping = Grouping(neighbours=lambda root: graph.get(root, ()))
+    grouping.update([finding("one", "service:a")], at(1))
+    grouping.update([finding("two", "service:b/endpoint:x", at=2)], at(2))
+    grouping.update([finding("three", "service:c", at=3)], at(3))
+    assert [len(i.findings) for i in grouping.unresolved()] == [2, 1]
+
+
+def test_the_same_alert_on_many_entities_at_once_is_one_trouble_that_says_why() -> None:
+    grouping = Grouping(shared_entities=3)
+    grouping.update([alert("Slow", f"service:{n}", at=n) for n in range(6)], at(6))
+    incidents = grouping.unresolved()
+    assert [len(i.findings) for i in incidents] == [1, 5]
+    texts = [entry.text for entry in incidents[1].timeline if entry.kind == "finding"]
+    assert texts[0] == "service:2: Slow (the same alert on 3 entities at least)"
+
+
+def test_the_same_alert_over_hours_or_another_alert_is_not() -> None:
+    grouping = Grouping(window_seconds=300, shared_entities=3)
+    grouping.update([alert("Slow", f"service:{n}", at=200 * n) for n in range(4)], at(601))
+    grouping.update([alert(f"Other{n}", f"service:o{n}", at=n) for n in range(6)], at(601))
+    assert len(grouping.unresolved()) == 10
+
+
+def test_an_entity_that_fires_it_many_times_is_one_entity() -> None:
+    grouping = Grouping(shared_entities=3)
+    for n in range(10):
+        grouping.update([alert("Slow", "service:a", n, at=n)], at(n))
+    grouping.update([alert("Slow", "service:b", at=11)], at(11))
+    assert len(grouping.unresolved()) == 2
+
+
+def test_a_finding_that_comes_back_under_its_own_id_later_is_another_incident() -> None:
+    grouping = Grouping()
+    one = finding("a")
+    grouping.update([one], at(1))
+    grouping.update([closed(one, 2)], at(2))
+    (old,) = grouping.advance(at(1000))
+    (new,) = grouping.update([dataclasses.replace(one, end_unix_nano=at(1001))], at(1001))
+    assert (new.incident_id, new.follows) == (f"{old.incident_id}-2", old.incident_id)
+
+
+def test_a_step_that_could_not_be_stored_is_undone_whole() -> None:
+    grouping = Grouping(max_findings=1)
+    grouping.update([finding("a"), finding("b", at=1)], at(1))
+    (before,) = grouping.unresolved()
+    grouping.move(before.incident_id, IncidentState.RESOLVED, at(2), "ann")
+    grouping.put_back(before)
+    assert grouping.unresolved() == [before]
+    grouping.update([closed(finding("a"), 3)], at(3))
+    assert grouping.advance(at(10_000)) == [], "the one that is only counted is open still"
+    grouping.update([closed(finding("b", at=1), 4)], at(4))
+    (resolved,) = grouping.advance(at(10_000))
+    assert resolved.state is IncidentState.RESOLVED
+
+
+def test_each_finding_is_looked_for_among_its_neighbours_alone() -> None:
+    asked: list[str] = []
+
+    def neighbours(root: str) -> tuple[str, ...]:
+        asked.append(root)
+        return ()
+
+    grouping = Grouping(neighbours=neighbours)
+    grouping.update([finding(f"f{n}", f"host:{n}") for n in range(1000)], at(1))
+    assert len(grouping.unresolved()) == 1000
+    assert len(asked) == 1000

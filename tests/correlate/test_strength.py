@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from stormpetrel.correlate.page_bar import PageBar
@@ -41,6 +43,21 @@ def test_a_lone_metric_that_flashes_in_the_first_hours_is_no_page() -> None:
 def test_several_metrics_of_young_models_that_agree_are_a_page_at_once() -> None:
     few = [finding(number, 1e-9, HOURS_8) for number in range(3)]
     assert strength_of(few, T0).value > bar_of_nothing()
+
+
+def named(metric: str, number: int) -> Finding:
+    one = finding(number, 1e-9, HOURS_8)
+    return replace(one, evidence=replace(one.evidence, query=f'{metric}{{host="a"}}'))
+
+
+def test_one_quantity_in_two_units_is_one_signal() -> None:
+    files = [named("host_open_file_descriptors", 0), named("host_open_file_descriptors_ratio", 1)]
+    reads = [named("host_disk_read_bytes_total", 2), named("host_disk_reads_total", 3)]
+    both = strength_of(files + reads, T0)
+    assert (both.signals, both.entities) == (2, 1)
+    assert both.value == strength_of([files[0], reads[1]], T0).value
+    writes = named("host_disk_written_bytes_total", 4)
+    assert strength_of([*reads, writes], T0).signals == 2
 
 
 @pytest.mark.parametrize("learnt", [HOURS_8, DAY, WEEK])

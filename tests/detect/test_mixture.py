@@ -167,3 +167,74 @@ def test_a_snapshot_of_version_2_is_taken_over() -> None:
     del old["fits"]
     with pytest.raises(ValueError, match="fits"):
         RobustBank().restore(old)
+
+
+def test_a_snapshot_of_version_3_is_taken_over() -> None:
+    rows = sample_rows()
+    bank = RobustBank()
+    bank.update(take(rows, slice(0, len(rows.batch) // 2)))
+    old = dict(bank.snapshot())
+    old["mixtures"] = old["mixtures"][:, : ml.LINGERED]
+    old["version"] = np.array([3], np.int64)
+    new = RobustBank()
+    new.restore(old)
+    assert np.array_equal(new.mixtures[:, ml.LINGER_SCALE], new.mixtures[:, ml.NORMAL_SCALE])
+    after = take(rows, slice(len(rows.batch) // 2, len(rows.batch)))
+    assert np.array_equal(new.update(after).alarm, bank.update(after).alarm, equal_nan=True)
+    del old["mixtures"]
+    with pytest.raises(ValueError, match="version 3"):
+        RobustBank().restore(old)
+
+
+def test_a_snapshot_of_version_4_is_taken_over() -> None:
+    rows = sample_rows()
+    bank = RobustBank()
+    bank.update(take(rows, slice(0, len(rows.batch) // 2)))
+    old = dict(bank.snapshot())
+    old["state"] = old["state"].copy()
+    old["state"][:, layout.LEAST] = np.minimum(old["state"][:, layout.LEAST], 0.0)
+    old["version"] = np.array([4], np.int64)
+    new = RobustBank()
+    new.restore(old)
+    never_negative = bank.state[:, layout.LEAST] >= 0.0
+    assert (bank.state[never_negative, layout.LEAST] > 0.0).any()
+    known = np.where(never_negative, bank.state[:, layout.PREV], bank.state[:, layout.LEAST])
+    assert np.array_equal(new.state[:, layout.LEAST], known)
+    after = take(rows, slice(len(rows.batch) // 2, len(rows.batch)))
+    assert np.array_equal(new.update(after).low, bank.update(after).low, equal_nan=True)
+
+
+def test_what_is_a_little_off_for_an_hour_ranks_high_and_wakes_nobody() -> None:
+    values = noise(6000)
+    values[4000:4090] += 1.2
+    scores, blind = judge(values), judge(values, RobustBank(without=["linger"]))
+    quiet = np.delete(scores.rank, np.arange(4000, 4300))[1000:]
+    assert np.median(scores.rank[4050:4090]) > np.quantile(quiet, 0.99)
+    assert np.median(blind.rank[4050:4090]) < 0.5 * np.median(scores.rank[4050:4090])
+    assert np.array_equal(scores.alarm, blind.alarm, equal_nan=True)
+
+
+def test_a_wild_sample_does_not_linger() -> None:
+    values = noise(4001)
+    values[4000] += 500.0
+    bank = RobustBank()
+    judge(values, bank)
+    assert abs(bank.mixtures[0, ml.LINGERED]) < 0.5, "a fiftieth of four usual distances, not of 500"
+
+
+def test_what_is_told_as_never_seen_lies_outside_the_band_it_is_told_with() -> None:
+    """Disks that were busy, then idle, then read a little: the band of a busy disk would hold that."""
+    all_told = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        calm = rng.gamma(rng.uniform(0.2, 3.0), rng.uniform(0.1, 2.0), 300 + seed)
+        read = np.concatenate([rng.gamma(0.3, 40.0, 150), calm, rng.uniform(20.0, 60.0, 4), calm[:20]])
+        scores = judge(read)
+        told = np.flatnonzero(scores.alarm <= 1e-4)
+        inside = (scores.low[told] <= scores.observed[told]) & (scores.observed[told] <= scores.high[told])
+        heads = {RobustBank.heads[head] for head in scores.head[told[inside]]}
+        assert heads <= {"level_shift", "spread", "still", "lasting"}, "these look at several samples"
+        assert (scores.low[told] <= scores.expected[told]).all()
+        assert (scores.expected[told] <= scores.high[told]).all()
+        all_told += len(told)
+    assert all_told > 60

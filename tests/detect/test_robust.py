@@ -179,6 +179,19 @@ def test_a_processor_at_its_limit_is_saturated_not_stuck() -> None:
     assert np.nanmin(scores.p_value[3000:3200][[head == "flatline" for head in heads]], initial=1.0) > 1e-6
 
 
+@pytest.mark.parametrize(("rest", "stuck"), [(62.0, False), (70.0, True)])
+def test_what_rests_at_the_least_it_ever_was_has_nothing_to_do(rest: float, stuck: bool) -> None:
+    """Processes of a busy host: no fewer than those that always run, which is all that an idle hour shows."""
+    rng = np.random.default_rng(5)
+    processes = 62.0 + np.round(rng.gamma(2.0, 4.0, 4000))
+    processes[3000:3500] = rest
+    scores = judge(processes)
+    heads = {head_of(scores, row) for row in range(3000, 3500) if scores.p_value[row] <= 1e-6}
+    assert ("flatline" in heads) is stuck
+    told = {head_of(scores, row) for row in range(3000, 3500) if scores.alarm[row] <= 1e-4}
+    assert bool(told & {"flatline", "still"}) is stuck
+
+
 def test_a_line_below_the_usual_most_is_stuck() -> None:
     rng = np.random.default_rng(3)
     value = 50 + 10 * rng.normal(size=4000)

@@ -321,3 +321,23 @@ def test_selectors(text: str, labels: dict[str, str], fits: bool) -> None:
 def test_what_is_no_selector_is_refused_with_a_hint(text: str) -> None:
     with pytest.raises(ValueError, match=r"write|pattern"):
         Selector.parse(text)
+
+
+def test_a_count_of_its_own_interval_counts_after_a_gap_and_a_counter_does_not() -> None:
+    """The gate gives no rate for the first sample and after a gap; of a count that says nothing."""
+    objective = Objective(
+        "log", 0.99, 30.0, {TOTAL: Selector.parse("log_records"), ERRORS: Selector.parse("log_error_records")}
+    )
+    for kind, expected in ((MetricKind.DELTA, (300.0, 30.0)), (MetricKind.COUNTER, (0.0, 0.0))):
+        watch = SloWatch([objective])
+        names = ("log_records", "log_error_records")
+        watch.see([SeriesInfo(k, name, (), "service:a", "derived", kind) for k, name in enumerate(names)])
+        for minute in (0, 40, 41):
+            batch = MetricBatch(
+                np.arange(2, dtype=np.uint32),
+                np.full(2, (T0 + minute) * MINUTE_NANOS),
+                np.array([100.0, 10.0]),
+            )
+            watch.learn(AdmittedMetrics(batch, np.full(2, math.nan), np.ones(2, np.bool_)))
+        ((_, whole, _, _),) = watch.statuses()
+        assert (whole.total, whole.errors) == expected

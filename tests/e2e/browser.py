@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal, Protocol
 
 from playwright.sync_api import Page, sync_playwright
-from tests.e2e.conftest import Petrel
 
 ARGUMENTS = [
     "--headless",
@@ -21,12 +21,26 @@ ARGUMENTS = [
 NAME, PASSWORD = "ann", "correct horse battery"
 
 
+class Running(Protocol):
+    """A Storm Petrel that nobody has an account at."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def setup_url(self) -> str: ...
+
+
 @contextmanager
-def signed_in(petrel: Petrel, width: int = 1280, height: int = 900) -> Iterator[Page]:
+def signed_in(
+    petrel: Running,
+    width: int = 1280,
+    height: int = 900,
+    color_scheme: Literal["dark", "light"] = "dark",
+) -> Iterator[Page]:
     """A page signed in as the admin made through the one-time set-up link; console errors fail the test."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme="dark")
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=color_scheme)
         complaints: list[str] = []
         page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))

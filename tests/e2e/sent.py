@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from tests.e2e.browser import NAME, PASSWORD
-from tests.e2e.conftest import Petrel
+from tests.e2e.conftest import Petrel, http_post
 
 from stormpetrel.model.signal import MetricKind
 from stormpetrel.simulate.encode import REMOTE_WRITE_HEADERS, write_request
@@ -45,7 +45,7 @@ def send_samples(
 ) -> httpx.Response:
     """Remote write: values[time][name]."""
     body = write_request(MetricColumns(gauges(names), np.array(times), np.asarray(values, float)))
-    return httpx.post(
+    return http_post(
         f"{petrel.url}/api/v1/write",
         content=body,
         headers={**REMOTE_WRITE_HEADERS, **petrel.auth},
@@ -61,7 +61,7 @@ def log_request(bodies: Sequence[str]) -> bytes:
 def send_logs(petrel: Petrel, body: bytes) -> httpx.Response:
     """OTLP logs as JSON."""
     headers = {"Content-Type": "application/json", **petrel.auth}
-    return httpx.post(f"{petrel.url}/v1/logs", content=body, headers=headers, timeout=40)
+    return http_post(f"{petrel.url}/v1/logs", content=body, headers=headers, timeout=40)
 
 
 def exported(petrel: Petrel, what: str, out: Path) -> list[dict[str, Any]]:

@@ -2,70 +2,32 @@
 
 from __future__ import annotations
 
-import shutil
-import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-from tests.e2e.conftest import Petrel, free_port, wait_until
+from tests.e2e.alertmanagers import PROGRAM, Alertmanager, alertmanager
+from tests.e2e.conftest import Petrel, wait_until
 
 from stormpetrel.adapters.store import open_store
 from stormpetrel.app.config import StoreConfig
 from stormpetrel.model.records import Alert, AlertState
 from stormpetrel.model.time import Window
 
-PROGRAM = shutil.which("prometheus-alertmanager")
 pytestmark = [
     pytest.mark.e2e,
     pytest.mark.skipif(PROGRAM is None, reason="Debian's package prometheus-alertmanager is not installed"),
 ]
 
-CONFIG = """
-route:
-  receiver: stormpetrel
-  group_by: [alertname]
-  group_wait: 1s
-  group_interval: 1s
-  repeat_interval: 1h
-receivers:
-  - name: stormpetrel
-    webhook_configs:
-      - url: {url}/hooks/alertmanager
-        send_resolved: true
-        http_config:
-          authorization: {{credentials_file: {token_file}}}
-"""
 ALERTS = 40
 EVER = Window(0, 2**63 - 1)
 
 
-class Alertmanager:
-    """Its API, as Prometheus uses it."""
-
-    def __init__(self, port: int, log: Path) -> None:
-        self._url = f"http://127.0.0.1:{port}"
-        self._log = log
-
-    @property
-    def output(self) -> str:
-        return self._log.read_text(errors="replace")[-3000:]
-
-    def is_ready(self) -> bool:
-        try:
-            return httpx.get(f"{self._url}/-/ready").status_code == 200
-        except httpx.TransportError:
-            return False
-
-    def post(self, numbers: range, over: bool = False) -> None:
-        """Alerts that fire from now on, or that have ended now."""
-        now = datetime.now(UTC)
-        alerts: list[dict[str, Any]] = [
+def post(sender: Alertmanager, numbers: range, over: bool = False) -> None:
+    """Alerts that fire from now on, or that have ended now."""
+    now = datetime.now(UTC)
+    sender.post(
+        [
             {
                 "labels": {"alertname": f"Queue{n % 4}", "host": f"mail-{n}", "severity": "warning"},
                 "annotations": {"summary": f"the queue of mail-{n} is long"},
@@ -75,29 +37,7 @@ class Alertmanager:
             }
             for n in numbers
         ]
-        httpx.post(f"{self._url}/api/v2/alerts", json=alerts).raise_for_status()
-
-
-@contextmanager
-def alertmanager(petrel: Petrel, directory: Path) -> Iterator[Alertmanager]:
-    assert PROGRAM is not None
-    port, log = free_port(), directory / "alertmanager.log"
-    config = directory / "alertmanager.yml"
-    token_file = petrel.directory / "data" / "ingest.token"
-    config.write_text(CONFIG.format(url=petrel.url, token_file=token_file))
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [PROGRAM, f"--config.file={config}", f"--storage.path={directory / 'alertmanager'}",
-             f"--web.listen-address=127.0.0.1:{port}", "--cluster.listen-address="],
-            stdout=output, stderr=output,
-        )  # fmt: skip
-    running = Alertmanager(port, log)
-    try:
-        wait_until(running.is_ready, 20, lambda: running.output)
-        yield running
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(20)
+    )
 
 
 def stored_messages(petrel: Petrel) -> int:
@@ -123,11 +63,11 @@ def stored_alerts(petrel: Petrel) -> list[Alert]:
 def test_firing_and_resolved_alerts_are_stored_exactly(petrel: Petrel, tmp_path: Path) -> None:
     petrel.start()
     with alertmanager(petrel, tmp_path) as sender:
-        sender.post(range(ALERTS))
+        post(sender, range(ALERTS))
         wait_until(lambda: len(shown_states(petrel)) >= ALERTS, 30, lambda: sender.output)
         assert shown_states(petrel) == ["firing"] * ALERTS
         assert stored_messages(petrel) >= ALERTS
-        sender.post(range(10), over=True)
+        post(sender, range(10), over=True)
         wait_until(lambda: shown_states(petrel).count("resolved") >= 10, 30, lambda: sender.output)
     assert petrel.stop() == 0
     found = stored_alerts(petrel)
@@ -146,15 +86,15 @@ def test_firing_and_resolved_alerts_are_stored_exactly(petrel: Petrel, tmp_path:
 def test_a_kill_in_mid_send_loses_no_alert(petrel: Petrel, tmp_path: Path) -> None:
     petrel.start()
     with alertmanager(petrel, tmp_path) as sender:
-        sender.post(range(4))
+        post(sender, range(4))
         wait_until(lambda: len(shown_states(petrel)) == 4, 30, lambda: sender.output)
         petrel.kill()
-        sender.post(range(4, ALERTS))
+        post(sender, range(4, ALERTS))
         wait_until(lambda: "connection refused" in sender.output, 30, lambda: sender.output)
         petrel.start()
         wait_until(lambda: len(shown_states(petrel)) == ALERTS, 60, lambda: sender.output)
         petrel.kill()
-        sender.post(range(ALERTS), over=True)
+        post(sender, range(ALERTS), over=True)
         wait_until(lambda: sender.output.count("connection refused") > 1, 30, lambda: sender.output)
         petrel.start()
         wait_until(lambda: shown_states(petrel) == ["resolved"] * ALERTS, 60, lambda: sender.output)

@@ -13,7 +13,8 @@ import cramjam
 import httpx
 import numpy as np
 import pytest
-from tests.e2e.conftest import CONFIG, Petrel
+from google.rpc.status_pb2 import Status
+from tests.e2e.conftest import CONFIG, Petrel, http_get, http_post
 
 from stormpetrel.model.signal import MetricKind
 from stormpetrel.simulate.encode import REMOTE_WRITE_HEADERS, write_request
@@ -46,7 +47,7 @@ def post(
     petrel: Petrel, path: str, body: bytes | Iterator[bytes], headers: dict[str, str], auth: bool = True
 ) -> httpx.Response:
     everything = {**headers, **(petrel.auth if auth else {})}
-    return httpx.post(petrel.url + path, content=body, headers=everything, timeout=30)
+    return http_post(petrel.url + path, content=body, headers=everything, timeout=30)
 
 
 def rows(petrel: Petrel) -> dict[str, int]:
@@ -101,8 +102,13 @@ BAD: dict[str, tuple[str, Callable[[], bytes | Iterator[bytes]], dict[str, str],
 
 def check_shape(answer: httpx.Response, status: int, reason: str, retryable: bool = False) -> None:
     assert answer.status_code == status, answer.text
-    (error,) = answer.json().values()
-    assert list(answer.json()) == ["error"]
+    if answer.headers["content-type"] == "application/x-protobuf":
+        assert len(Status.FromString(answer.content).message) > 10
+        assert ("retry-after" in answer.headers) == retryable
+        return
+    said = answer.json()
+    error = said.pop("error")
+    assert list(said.values()) in ([], [error["message"]]), "OTLP's own shape, beside ours"
     assert sorted(error) == ["message", "reason", "retryable"]
     assert (error["reason"], error["retryable"]) == (reason, retryable)
     assert len(error["message"]) > 10
@@ -147,9 +153,9 @@ def test_an_unknown_path_receives_nothing(shared: Petrel, path: str) -> None:
     answer = check_stores_nothing_but_the_good(shared, lambda p: post(p, path, b"{}", JSON_BOTH))
     check_shape(answer, 405, "method_not_allowed")
     reader = {**JSON_BOTH, "Authorization": f"Bearer {shared.read_token}"}
-    check_shape(httpx.get(shared.url + path, headers=reader), 404, "not_found")
+    check_shape(http_get(shared.url + path, headers=reader), 404, "not_found")
 
 
 def test_a_receiving_path_takes_only_posts(shared: Petrel) -> None:
-    answer = httpx.get(shared.url + LOGS, headers=shared.auth)
+    answer = http_get(shared.url + LOGS, headers=shared.auth)
     check_shape(answer, 405, "method_not_allowed")

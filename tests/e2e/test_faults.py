@@ -19,7 +19,8 @@ from tests.e2e.conftest import Petrel, wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.host, pytest.mark.slow, pytest.mark.timeout(400)]
 
-# Everything as shipped, but read ten times as often, so that warming up takes a minute, not ten.
+# Everything as shipped, but read ten times as often, so that warming up takes a minute, not ten. What is
+# promised per day is promised for a tenth of a day: the same number of readings.
 CONFIG = """
 data_dir = "{data}"
 [server]
@@ -36,6 +37,7 @@ own_metrics = false
 window_seconds = 30.0
 resolve_seconds = 15.0
 [detect]
+false_per_day = 30.0
 close_seconds = 10.0
 refractory_seconds = 60.0
 """

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
-from tests.e2e.conftest import Petrel
+from tests.e2e.conftest import Petrel, http_post
 from tests.e2e.sent import SECOND, csrf, now, person
 
 from stormpetrel.model.signal import MetricKind
@@ -23,7 +22,7 @@ def spec(kind: MetricKind, name: str = "orders") -> SeriesSpec:
 
 def write(petrel: Petrel, body: bytes) -> None:
     headers = {**REMOTE_WRITE_HEADERS, **petrel.auth}
-    assert httpx.post(f"{petrel.url}/api/v1/write", content=body, headers=headers, timeout=30).is_success
+    assert http_post(f"{petrel.url}/api/v1/write", content=body, headers=headers, timeout=30).is_success
 
 
 def declare(petrel: Petrel, kind: MetricKind, name: str = "orders") -> None:

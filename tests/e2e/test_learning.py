@@ -55,7 +55,8 @@ def test_state_survives_a_kill_and_what_was_told_can_be_asked_about(petrel: Petr
     assert "bank:robust" in plain
     (incident,) = incidents(petrel)
     assert incident["state"] == "open"
-    finding = incident["findings"][0]
+    # On a slow machine it is also found meanwhile that nobody sends any more.
+    finding = next(one for one in incident["findings"] if one["detector"] == "robust")
     where = f"/incidents/{incident['incident_id']}/findings/{finding['finding_id']}"
     said = petrel.get(f"/api/v1{where}/explanation").json()
     assert said["state"] == "strange"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
 import pytest
-from tests.e2e.conftest import Petrel
+from tests.e2e.conftest import Petrel, http_post
 from tests.ingest.decoders.disks import ATA
 from tests.ingest.decoders.test_flows_csv import CIC
 from tests.ingest.decoders.test_suricata import ALERT, DNS, FLOW
@@ -20,7 +19,7 @@ LONG_AGO = {"from": "2023-11-14T00:00:00Z", "to": "2023-11-15T00:00:00Z"}
 
 def send(petrel: Petrel, path: str, body: Any) -> None:
     given = {"json": body} if isinstance(body, dict) else {"content": body}
-    answer = httpx.post(f"{petrel.url}{path}", headers=petrel.auth, timeout=30, **given)
+    answer = http_post(f"{petrel.url}{path}", headers=petrel.auth, timeout=30, **given)
     assert answer.is_success, answer.text
 
 
@@ -42,5 +41,5 @@ def test_flows_alerts_logs_and_disks_arrive(petrel: Petrel) -> None:
     assert log["body"].startswith("dns query A example.org")
     found = petrel.get("/api/v1/series", text="smart_attribute_raw reallocated").json()["series"]
     assert [series["entity"] for series in found] == ["host:web-1/disk:AC-1234"]
-    refused = httpx.post(f"{petrel.url}/flows/zeek", headers=petrel.auth, content=b"no log at all")
+    refused = http_post(f"{petrel.url}/flows/zeek", headers=petrel.auth, content=b"no log at all")
     assert (refused.status_code, "no_header" in refused.text) == (400, True)

@@ -44,7 +44,7 @@ def told(petrel: Petrel) -> list[dict[str, Any]]:
     """Findings of new patterns in open incidents."""
     return [
         {**finding, "incident": incident["incident_id"]}
-        for incident in petrel.get("/api/v1/now").json()["open_incidents"]
+        for incident in petrel.get("/api/v1/incidents", state="open").json()["incidents"]
         for finding in incident["findings"]
         if finding["detector"] == "new_pattern"
     ]

@@ -12,7 +12,7 @@ from typing import Any
 import cramjam
 import httpx
 import pytest
-from tests.e2e.conftest import CONFIG, Petrel, free_port, wait_until
+from tests.e2e.conftest import CONFIG, Petrel, free_port, http_post, wait_until
 
 from stormpetrel.ingest.remote_write_proto import Histogram
 from stormpetrel.ingest.remote_write_v2_proto import Request
@@ -25,7 +25,7 @@ EXPORTER = shutil.which("prometheus-node-exporter") or shutil.which("node_export
 
 
 def send(petrel: Petrel, message: Any, content_type: str = TYPE) -> httpx.Response:
-    return httpx.post(
+    return http_post(
         f"{petrel.url}/api/v1/write",
         content=bytes(cramjam.snappy.compress_raw(message.SerializeToString())),
         headers={**petrel.auth, "Content-Type": content_type, "Content-Encoding": "snappy"},

@@ -184,4 +184,4 @@ def test_refusals_and_questions_as_the_senders_see_them(petrel: Petrel) -> None:
         found[:] = sorted(r["body"] for r in petrel.get("/api/v1/logs", limit=10).json()["records"])
         return found == ["good", "kept"]
 
-    wait_until(both, 10, lambda: str(found))
+    wait_until(both, 60, lambda: str(found))

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import math
-import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
-import httpx
-import pyarrow.parquet as pq
 import pytest
-from tests.e2e.conftest import Petrel, free_port, wait_until
+from tests.e2e.conftest import Petrel, wait_until
+from tests.e2e.prometheus_sender import check_stored, prometheus
 
 pytestmark = pytest.mark.e2e
-
-PROMETHEUS = """
-global: {{scrape_interval: 1s}}
-scrape_configs:
-  - job_name: node
-    static_configs: [{{targets: ["127.0.0.1:{node}"]}}]
-remote_write:
-  - url: {url}/api/v1/write
-    authorization: {{credentials: {token}}}
-"""
 
 OTEL_PROGRAM = """
 import logging, sys
@@ -74,88 +59,10 @@ def tables(petrel: Petrel) -> dict[str, int]:
 
 def test_prometheus_and_node_exporter_by_remote_write(petrel: Petrel, tmp_path: Path) -> None:
     petrel.start()
-    node, prometheus = free_port(), free_port()
-    config = tmp_path / "prometheus.yml"
-    config.write_text(PROMETHEUS.format(node=node, url=petrel.url, token=petrel.token))
-    tsdb = tmp_path / "tsdb"
-    exporter = subprocess.Popen(
-        ["prometheus-node-exporter", f"--web.listen-address=127.0.0.1:{node}"], stderr=subprocess.DEVNULL
-    )
-    with (tmp_path / "prometheus.log").open("wb") as output:
-        sender = subprocess.Popen(
-            [
-                "prometheus",
-                f"--config.file={config}",
-                f"--storage.tsdb.path={tsdb}",
-                f"--web.listen-address=127.0.0.1:{prometheus}",
-            ],
-            stderr=output,
-        )
-    try:
+    with prometheus(petrel, tmp_path) as sender:
         wait_until(lambda: tables(petrel).get("samples", 0) > 5000, 60, lambda: petrel.output[-2000:])
-        exporter.send_signal(signal.SIGTERM)
-        exporter.wait(20)
-        sent = r"prometheus_remote_storage_samples_total\{[^}]*\} (\S+)"
-        pending = r"prometheus_remote_storage_samples_pending\{[^}]*\} (\S+)"
-
-        def all_sent() -> bool:
-            text = httpx.get(f"http://127.0.0.1:{prometheus}/metrics").text
-            numbers = [float(n) for pattern in (sent, pending) for n in re.findall(pattern, text)]
-            return len(numbers) == 2 and numbers[0] > 5000 and numbers[1] == 0
-
-        wait_until(all_sent, 30)
-    finally:
-        # Prometheus flushes its remote-write queue when it is asked to end.
-        sender.send_signal(signal.SIGTERM)
-        assert sender.wait(60) == 0
-        if exporter.poll() is None:
-            exporter.kill()
-            exporter.wait()
-    assert petrel.stop() == 0
-    dump = subprocess.run(["promtool", "tsdb", "dump", str(tsdb)], capture_output=True, text=True, check=True)
-    wanted = dict(_prometheus_rows(dump.stdout))
-    assert len(wanted) > 5000
-    got = _exported(petrel, tmp_path / "samples.parquet")
-    assert len(got) == len({key for key, _ in got}), "a sample is stored twice"
-    assert dict(got) == wanted
-
-
-def _prometheus_rows(dump: str) -> list[tuple[tuple[str, int], float]]:
-    """`{__name__="up", job="node"} 1 1700000000000` a line; staleness markers are no samples."""
-    rows = []
-    for line in dump.splitlines():
-        labels, value, stamp = re.findall(r"^(\{.*\}) (\S+) (\d+)$", line)[0]
-        number = float(value)
-        if not math.isnan(number):
-            rows.append(((_canonical(labels), int(stamp)), number))
-    return rows
-
-
-def _canonical(labels: str) -> str:
-    pairs = sorted(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', labels))
-    return ",".join(f"{name}={json.loads(chr(34) + value + chr(34))}" for name, value in pairs)
-
-
-def _exported(petrel: Petrel, out: Path) -> list[tuple[tuple[str, int], float]]:
-    command = [sys.executable, "-m", "stormpetrel.cli.main", "export", "--what", "samples"]
-    command += [
-        "--from",
-        "-1h",
-        "--to",
-        "now",
-        "--out",
-        str(out),
-        "--config",
-        str(petrel.directory / "stormpetrel.toml"),
-    ]
-    subprocess.run(command, check=True, capture_output=True)
-    rows = pq.read_table(out).to_pylist()
-    found = []
-    for row in rows:
-        pairs = {"__name__": row["metric"], **json.loads(row["labels"])}
-        labels = ",".join(f"{name}={value}" for name, value in sorted(pairs.items()))
-        found.append(((labels, row["time_unix_nano"] // 1_000_000), row["value"]))
-    return found
+        sender.finish_scraping()
+    check_stored(petrel, sender, tmp_path)
 
 
 def test_the_opentelemetry_sdk_exports_metrics_logs_and_traces(petrel: Petrel, tmp_path: Path) -> None:

@@ -7,9 +7,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
-from tests.e2e.conftest import CONFIG, Petrel, wait_until
+from tests.e2e.conftest import CONFIG, Petrel, http_get, wait_until
 from tests.e2e.test_kill import SERIES, Logs, Metrics, Sender, export
 from tests.store.conftest import ServerProgram
 
@@ -31,7 +30,7 @@ def remote(petrel: Petrel, server: ServerProgram) -> Petrel:
 
 
 def metric(petrel: Petrel, name: str) -> float:
-    lines = httpx.get(f"{petrel.url}/metrics", timeout=10).text.splitlines()
+    lines = http_get(f"{petrel.url}/metrics", timeout=10).text.splitlines()
     return float(next(line.split()[1] for line in lines if line.startswith(f"{name} ")))
 
 
@@ -55,7 +54,7 @@ def test_a_store_that_dies_and_a_process_that_dies_lose_and_double_nothing(
     server.kill()
     wait_until(lambda: spilled(remote) > 0, 60)
     all_go_on()
-    told = httpx.get(f"{remote.url}/readyz", timeout=10)
+    told = http_get(f"{remote.url}/readyz", timeout=10)
     assert told.status_code == 200
     assert "rows wait on disk" in told.json()["degraded"]
     about = remote.get("/api/v1/about")
@@ -77,7 +76,7 @@ def test_a_store_that_dies_and_a_process_that_dies_lose_and_double_nothing(
     for sender in senders:
         sender.join(60)
         assert not sender.is_alive()
-    assert httpx.get(f"{remote.url}/readyz", timeout=10).json() == {"status": "ready"}
+    assert http_get(f"{remote.url}/readyz", timeout=10).json() == {"status": "ready"}
     assert metric(remote, "petrel_spill_set_aside_total") == 0
     assert remote.stop() == 0
     samples = export(remote, "samples", tmp_path / "samples.parquet")

@@ -20,10 +20,10 @@ PER_SECOND = 3000
 TARGET = 'port="{port}" protocol="tcp" TCP_Framing="octet-counted" template="RSYSLOG_SyslogProtocol23Format"'
 
 
-def send_slowly(port: int, sent: list[tuple[int, str, bytes]]) -> None:
+def send_slowly(port: int, sent: list[tuple[int, str, bytes]], behind: bytes = b"\n") -> None:
     with socket.create_connection(("127.0.0.1", port), timeout=60) as sender:
         for first in range(0, len(sent), 30):
-            sender.sendall(b"".join(message + b"\n" for _, _, message in sent[first : first + 30]))
+            sender.sendall(b"".join(message + behind for _, _, message in sent[first : first + 30]))
             time.sleep(30 / PER_SECOND)
 
 

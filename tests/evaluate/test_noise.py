@@ -123,7 +123,8 @@ def test_most_in_a_week_counts_plainly() -> None:
     assert most_in_a_week([0, 6 * day, 7 * day, 8 * day]) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.timeout(900)
 def test_on_labelled_data(tmp_path: Path) -> None:
     where = os.environ.get("STORMPETREL_DATA", "")
     if not where:

@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.patterns.test_skeleton import reduced
 
-from stormpetrel.patterns.header import Layout, learn
+from stormpetrel.patterns.header import LONGEST, Layout, learn
+from stormpetrel.patterns.stream import read
+from stormpetrel.patterns.structured import key_of
 
 SAID = (
     "connection from {} closed",
@@ -71,3 +75,18 @@ def test_a_single_statement_is_no_header() -> None:
     whole = [f"2024-03-01 10:00:{k % 60:02d} INFO size: {k}" for k in range(200)]
     layout = learn([(line, reduced(line)[0]) for line in whole])
     assert layout.message(reduced(whole[0])[0]) == "size: 0"
+
+
+@settings(deadline=None)
+@given(
+    st.sampled_from([(), ("time", "level"), ("word", "time"), ("time", "any", "level", "component")]),
+    st.text('0ab:-. INFO\n=<*>{}"', max_size=60),
+    st.sampled_from([0, LONGEST]),
+)
+def test_what_is_remembered_of_a_skeleton_is_what_is_read(
+    kinds: tuple[str, ...], text: str, more: int
+) -> None:
+    layout, skeleton = Layout(kinds), text + more * "x"
+    message = layout.message(skeleton)
+    for _ in range(2):
+        assert read(layout, skeleton) == (*key_of(message), len(message.split()))

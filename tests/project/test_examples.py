@@ -14,11 +14,13 @@ import pytest
 import yaml
 
 from stormpetrel.app.config import Config, load_config
+from stormpetrel.app.topology_file import read_topology
+from stormpetrel.model.topology import NodeRole
 from stormpetrel.testing.check_detector import check_detector, sample_rows
 
 FILES = {
     "deviation_bank.py", "docker-compose.yml", "otel-collector.yaml", "prometheus.yml", "stormpetrel.service",
-    "stormpetrel.toml",
+    "stormpetrel.toml", "topology.yaml",
 }  # fmt: skip
 
 
@@ -34,6 +36,12 @@ def test_the_configuration_is_accepted(root: Path) -> None:
     config = load_config(root / "examples/stormpetrel.toml")
     assert [scrape.name for scrape in config.sources.scrape] == ["node", "checkout"]
     assert config.server.host == Config().server.host
+
+
+def test_the_topology_is_accepted(root: Path) -> None:
+    found = read_topology(root / "examples/topology.yaml")
+    assert found.edges == (("service:shop", "service:legacy-stock"),)
+    assert found.roles == (("service:shop", NodeRole.ENTRY),)
 
 
 def test_the_configuration_of_the_pages_is_accepted(documents: dict[str, str], tmp_path: Path) -> None:

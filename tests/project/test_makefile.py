@@ -16,6 +16,7 @@ case "$*" in
   "-m venv "*) mkdir -p .venv/bin; cp "$0" .venv/bin/python; cp "$0" .venv/bin/petrel ;;
   -V) echo "Python 3.9.2" ;;
   *"-r requirements/run.lock"*) exit "${PLAYED_NO_NETWORK:-0}" ;;
+  *"${PLAYED_FAILURE:-no such thing}"*) exit 1 ;;
 esac
 """
 
@@ -116,6 +117,35 @@ def test_tests_install_the_development_lock_too(machine: Machine) -> None:
     assert [line for line in ran if "-r requirements/dev.lock" in line]
     _, ran, _ = machine.make(".venv/dev.stamp")
     assert ran == []
+
+
+# Arguments of pytest by what is run, in the order in which it begins; the first two run side by side.
+SUITES = ("-m not e2e", "-m e2e and not host", "-m e2e and host")
+
+
+def test_what_tests_need_is_compiled_once_before_all_of_them(machine: Machine) -> None:
+    status, ran, _ = machine.make("pytest")
+    assert status == 0
+    ran = [line for line in ran if "-m pytest" in line or "-m tests" in line]
+    assert ran[0] == "python -m tests.compiled"
+    assert len(ran) == 4
+    for suite in SUITES[:2]:
+        assert any(suite in line for line in ran[1:3])
+    assert SUITES[2] in ran[3]
+
+
+@pytest.mark.parametrize("failing", ["-m tests.compiled", *SUITES])
+def test_one_failing_test_fails_all(machine: Machine, failing: str) -> None:
+    status, ran, _ = machine.make("pytest", PLAYED_FAILURE=failing)
+    assert status != 0
+    assert any(failing in line for line in ran)
+
+
+def test_what_fails_a_check_is_not_tested(machine: Machine) -> None:
+    """The played machine has no ruff."""
+    status, ran, _ = machine.make("test")
+    assert status != 0
+    assert not any("-m pytest" in line for line in ran)
 
 
 def test_a_changed_source_takes_all_compiled_functions_with_it(machine: Machine) -> None:

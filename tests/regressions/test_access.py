@@ -57,6 +57,9 @@ def test_only_a_few_passwords_are_checked_at_once(tmp_path: Path, monkeypatch: p
             inside[0] -= 1
             return real.verify(known, password)
 
+        def hash(self, password: str) -> str:
+            return real.hash(password)
+
     monkeypatch.setattr(access, "_hasher", Hasher())
     refused: list[Exception] = []
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 from collections.abc import Callable
 
@@ -11,7 +12,14 @@ from stormpetrel.errors import AuthError, DecodeError, OverloadedError
 from stormpetrel.model.time import from_iso, from_seconds
 from stormpetrel.simulate.drive import Drive, Progress
 from stormpetrel.simulate.estate import Estate
-from stormpetrel.simulate.push import LOGS_PATH, MAX_WAIT_SECONDS, REMOTE_WRITE_PATH, TRACES_PATH, Pusher
+from stormpetrel.simulate.push import (
+    CHANGES_PATH,
+    LOGS_PATH,
+    MAX_WAIT_SECONDS,
+    REMOTE_WRITE_PATH,
+    TRACES_PATH,
+    Pusher,
+)
 from stormpetrel.simulate.signals import Signals
 
 START = from_iso("2026-03-02T12:00:00Z")
@@ -171,3 +179,15 @@ def test_history_is_told_up_to_now_in_chunks_and_live_goes_on_without_a_gap() ->
     ticks = (estate.now_unix_nano - START) // from_seconds(5)
     series = len(Estate(7, START).step(START).metrics.specs)
     assert push.sent.samples == ticks * series
+
+
+def test_a_deploy_is_told_as_a_change_too() -> None:
+    push, receiver, _ = pusher(ok)
+    at = from_iso("2026-03-02T10:30:00Z")
+    push.push(Estate(7, at - from_seconds(60)).step(at + from_seconds(60)))
+    (change,) = [one for one in receiver.requests if one.url.path == CHANGES_PATH]
+    (told,) = json.loads(change.content)
+    assert told["service"] == "checkout"
+    assert (told["kind"], told["state"]) == ("deploy", "succeeded")
+    assert told["time"] == "2026-03-02T10:30:00.000Z"
+    assert told["version"] in told["title"]

@@ -35,7 +35,7 @@ def running() -> Callable[[Source, Intake], AbstractContextManager[None]]:
             yield
         finally:
             stop.set()
-            thread.join(5)
+            thread.join(60)
         assert not thread.is_alive(), "the source did not stop"
         assert not failures
 
@@ -46,7 +46,7 @@ def running() -> Callable[[Source, Intake], AbstractContextManager[None]]:
 def until() -> Callable[..., None]:
     """`until(condition)` waits for it, and fails the test when it never comes."""
 
-    def wait(condition: Callable[[], object], seconds: float = 15.0) -> None:
+    def wait(condition: Callable[[], object], seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, "what was waited for did not happen"

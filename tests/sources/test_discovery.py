@@ -47,7 +47,7 @@ class Site:
             def do_GET(self) -> None:
                 site.seen.append((self.path, {name.lower(): value for name, value in self.headers.items()}))
                 if self.path.startswith("/hang"):
-                    site.hang.wait(10)
+                    site.hang.wait(30)
                 listing = self.path == "/sd"
                 page = f'# TYPE hits counter\nhits{{at="{self.path}"}} 5\n'.encode() + b"\n" * site.page_bytes
                 listed = site.listed if isinstance(site.listed, bytes) else json.dumps(site.listed).encode()
@@ -206,11 +206,10 @@ def test_a_target_that_hangs_holds_up_nobody(
         path.write_text(json.dumps(listed))
         intake = MemoryIntake()
         with running(make(files=[str(path)]), intake):
-            until(lambda: {"up a", "up hang29", f"up {nobody}"} <= set(last(intake, registry)))
-            assert (last(intake, registry)["up a"], last(intake, registry)["up hang29"]) == (1, 0)
-            assert last(intake, registry)[f"up {nobody}"] == 0
+            wanted = {"up a": 1, "up hang29": 0, f"up {nobody}": 0}.items()
+            until(lambda: wanted <= last(intake, registry).items())
             began = time.monotonic()
-        assert time.monotonic() - began < 2, "it stops while thirty targets hang"
+        assert time.monotonic() - began < 12, "it stops while thirty targets hang"
     assert reasons(intake) == {"scrape_failed"}
 
 

@@ -152,7 +152,7 @@ def test_a_list_that_is_none(host: Host, until: Any, told: str) -> None:
 
 
 def test_a_program_that_hangs_is_ended(host: Host, until: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(smart, "COMMAND_SECONDS", 0.3)
+    monkeypatch.setattr(smart, "COMMAND_SECONDS", 4.0)
     (host.folder / "sda.json").unlink()
     host.read(host.source(), until)
     assert [reason for reason, _, _ in host.refusals()] == ["unreadable"]

@@ -40,7 +40,7 @@ def make(**settings: Any) -> SyslogSource:
 
 
 @contextmanager
-def connected(port: int, seconds: float = 10.0) -> Iterator[socket.socket]:
+def connected(port: int, seconds: float = 60.0) -> Iterator[socket.socket]:
     """A connection to a port that may not be open yet."""
     deadline = time.monotonic() + seconds
     while True:
@@ -50,6 +50,7 @@ def connected(port: int, seconds: float = 10.0) -> Iterator[socket.socket]:
         except ConnectionRefusedError:
             assert time.monotonic() < deadline
             time.sleep(0.01)
+    opened.settimeout(120)  # a sender that is made to wait waits
     with opened:
         yield opened
 
@@ -128,8 +129,8 @@ def test_a_stream_waits_and_nothing_of_it_is_lost(
             time.sleep(0.3)
             assert sent.is_alive(), "the sender must be made to wait"
             intake.overload(0)
-        sent.join(30)
-        until(lambda: len(intake.bodies()) == lines, 30)
+        sent.join(120)
+        until(lambda: sum(len(kept.batch) for kept in intake.kept()) == lines, 120)
     assert sorted(map(int, intake.bodies())) == list(range(lines))
     assert {(r.reason, r.rows) for r in intake.refusals()} == {(trouble, 0)}
 

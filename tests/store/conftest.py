@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.store.postgres_server import PostgresServer
 
 
 class ServerProgram:
@@ -51,3 +52,18 @@ def database(request: pytest.FixtureRequest) -> str:
     """A database name for one test, unlike that of any other run."""
     letters = "".join(sign if sign.isalnum() else "_" for sign in request.node.name)
     return f"test_{os.getpid()}_{letters}"[:120]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One PostgreSQL server for all tests of a process; they use databases of their own."""
+    found = PostgresServer()
+    yield found
+    found.stop()
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer, request: pytest.FixtureRequest) -> str:
+    """An empty database of one test."""
+    letters = "".join(sign if sign.isalnum() else "_" for sign in request.node.name)
+    return postgres.database(f"test_{letters}"[:60])

@@ -15,12 +15,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stormpetrel.adapters.store import open_control_store
-from stormpetrel.adapters.store.control_rows import finding_json, finding_of
+from stormpetrel.adapters.store.control_rows import finding_json, finding_of, json_text, json_value
 from stormpetrel.errors import ConfigError, StoreError
 from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity
 from stormpetrel.ports.control import ControlStore
+from stormpetrel.testing.check_backup_store import BACKUP_CHECKS
 from stormpetrel.testing.check_calendar_store import CALENDAR_CHECKS
 from stormpetrel.testing.check_control_store import CONTROL_CHECKS, check_after_kill, sample_incident
+from stormpetrel.testing.check_knowledge_store import KNOWLEDGE_CHECKS
+from stormpetrel.testing.check_notice_store import NOTICE_CHECKS
+from stormpetrel.testing.check_people_store import PEOPLE_CHECKS
+from stormpetrel.testing.check_share_store import SHARE_CHECKS
 from stormpetrel.testing.store_samples import same_finding
 
 _WRITER = """
@@ -56,9 +61,22 @@ def _url(directory: Path) -> str:
     return f"sqlite:///{directory / 'deep' / 'control.db'}"
 
 
-@pytest.mark.parametrize("check", [*CONTROL_CHECKS, *CALENDAR_CHECKS], ids=lambda check: str(check.__name__))
+CHECKS = [
+    *CONTROL_CHECKS, *CALENDAR_CHECKS, *KNOWLEDGE_CHECKS, *SHARE_CHECKS, *BACKUP_CHECKS, *NOTICE_CHECKS,
+    *PEOPLE_CHECKS,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: str(check.__name__))
 def test_sqlite(check: Callable[[Callable[[], ControlStore]], None], tmp_path: Path) -> None:
     check(lambda: open_control_store(_url(tmp_path)))
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: str(check.__name__))
+def test_postgresql(
+    check: Callable[[Callable[[], ControlStore]], None], postgres_url: str, tmp_path: Path
+) -> None:
+    check(lambda: open_control_store(postgres_url, tmp_path))
 
 
 def test_survives_kill(tmp_path: Path) -> None:
@@ -131,3 +149,22 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     )
     with pytest.raises(StoreError, match="not a database"):
         open_control_store(_url(tmp_path))
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.text()
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.integers(-(2**63), 2**63),
+        lambda one: st.lists(one) | st.dictionaries(st.text(), one),
+        max_leaves=10,
+    )
+)
+def test_what_a_row_holds_as_json_comes_back(held: object) -> None:
+    assert json_value(json_text(held)) == held
+
+
+def test_half_a_surrogate_pair_comes_back() -> None:
+    assert json_value(json_text(["\ud800", 2**70])) == ["\ud800", 2**70]

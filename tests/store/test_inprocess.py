@@ -57,6 +57,7 @@ store.close()
 """
 
 
+@pytest.mark.long
 def test_removing_many_parts_starts_no_crowd_of_threads(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _MANY_PARTS, str(tmp_path)]
     told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout

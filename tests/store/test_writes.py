@@ -123,6 +123,27 @@ def test_text_is_found_exactly_where_it_is(
     assert sorted(one.body for one in found) == sorted(t for t in texts if sought.lower() in t.lower())
 
 
+words = st.sampled_from(["", "pod:a", "größe", "{}", '{"pod":"a","n":1}', "x" * 300])
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(words, words, words), min_size=1, max_size=8), st.integers(1, 40), st.booleans())
+def test_texts_that_repeat_are_stored_as_they_are(
+    store: ClickHouseStore, said: list[tuple[str, str, str]], times: int, varied: bool
+) -> None:
+    rows: list[dict[str, object]] = [
+        {"time_unix_nano": k, "body": str(k), "entity": one, "source": two, "attributes": three}
+        for k, (one, two, three) in enumerate(said * times)
+    ]
+    if varied:  # too many to be written once each
+        rows = [{**row, "attributes": f'{{"n":{k}}}'} for k, row in enumerate(rows)]
+    batch = log_batch(rows)
+    store._connections.command("TRUNCATE TABLE logs")
+    store.insert_logs(batch, "")
+    (found,) = store.scan_logs(EVER)
+    assert found.records.equals(batch.records)
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [

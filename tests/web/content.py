@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from stormpetrel.model.cause import Cause, CauseClass, ChangeSuspicion, Diagnosis, EvidenceItem
 from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity
-from stormpetrel.model.incident import Incident, IncidentState, TimelineEntry
+from stormpetrel.model.incident import Incident, IncidentState, Priority, TimelineEntry
 from stormpetrel.model.page import Page, PageAccount, PageDecision
 from stormpetrel.model.quality import Quality, QualityCount
 from stormpetrel.model.signal import LogRecord, MetricKind, SeriesInfo, SeriesPoints
@@ -184,11 +185,15 @@ INCIDENTS = [
         FINDINGS,
         _LINE,
         follows="20260301-1120-checkout",
+        priority=Priority(
+            1, 3, 3, "impact high: reaches the entry point service:shop; urgency high: critical"
+        ),
+        more=(("p99 latency far above its band", 38), ("HighLatency", 4)),
         page=Page(
             PageDecision.PAGED,
             PageAccount.BUDGET,
             NOW - 20 * MINUTE,
-            "strength 14.2 (4 signals), critical: no bar is asked; number 1 of the last seven days",
+            "strength 14.2 (4 signals), ranked as critical: no bar is asked; number 1 of the last seven days",
             Severity.CRITICAL,
             14.2,
             0.0,
@@ -206,6 +211,7 @@ INCIDENTS = [
         0,
         FINDINGS[1:2],
         _LINE[:1],
+        priority=Priority(3, 1, 3, "impact low: 1 entity is hit; urgency high: warning"),
         page=Page(
             PageDecision.HELD,
             PageAccount.NONE,
@@ -228,6 +234,8 @@ INCIDENTS = [
         NOW - 840 * MINUTE,
         FINDINGS[3:],
         _LINE,
+        priority=Priority(2, 2, 3, f"impact medium: objective: {HOSTILE}; urgency high: error"),
+        more=((HOSTILE, 3),),
         page=Page(
             PageDecision.PAGED,
             PageAccount.BUDGET,
@@ -305,3 +313,29 @@ QUALITY = [
     QualityCount("otel", Quality.FUTURE, 12, NOW - 14 * MINUTE, HOSTILE),
     QualityCount("host", Quality.KIND_CHANGED, 4, NOW - 40 * MINUTE, "node_x was gauge, is now counter"),
 ]
+
+
+def diagnosis() -> Diagnosis:
+    """What caused the night, with evidence that tries to break the page."""
+    seen = EvidenceItem(
+        "metric:latency", "service:checkout", f"p99 rose {HOSTILE}", 2.5, "metric", SERIES[0].text()
+    )
+    line = EvidenceItem(
+        "log", "service:checkout", "logs what it never did", 1.25, "log", f"refused <*> {HOSTILE}"
+    )
+    against = EvidenceItem("graph", "host:db-1", "service:checkout, which it calls, shows it as well", -0.5)
+    change = EvidenceItem("change", "service:checkout", "it came 2 min before", 1.0, "change", "deploy-4711")
+    return Diagnosis(
+        since_unix_nano=ANOMALY[0],
+        causes=(
+            Cause("service:checkout", seen.name, CauseClass.DEPLOY, 3.75, (seen, line), "deploy-4711"),
+            Cause(
+                f"service:{HOSTILE}", "", CauseClass.UNKNOWN, -0.5, (against,), "", f"3.8 to -0.5 {HOSTILE}"
+            ),
+        ),
+        changes=(ChangeSuspicion("deploy-4711", 1.0, (change,)), ChangeSuspicion(HOSTILE, 0.0, ())),
+        change_id="deploy-4711",
+        certainty=0.79,
+        found=True,
+        checked=("calls: none is slower, missing or failing by itself",),
+    )

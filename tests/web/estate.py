@@ -9,16 +9,32 @@ from dataclasses import replace
 
 import numpy as np
 from tests.web import content
+from tests.web.estate_automation import AutomationEstate
+from tests.web.estate_backups import BackupEstate
+from tests.web.estate_bonds import BondEstate
 from tests.web.estate_calendar import CalendarEstate
+from tests.web.estate_flights import FlightEstate
+from tests.web.estate_knowledge import KnowledgeEstate
 from tests.web.estate_learning import LearningEstate
+from tests.web.estate_notify import NotifyEstate
 from tests.web.estate_pages import PageEstate
 from tests.web.estate_patterns import PatternEstate
+from tests.web.estate_people import PeopleEstate
+from tests.web.estate_shares import ShareEstate
 from tests.web.estate_sources import SourceEstate
+from tests.web.estate_topology import TopologyEstate
 
 from stormpetrel.errors import AuthError, NotFoundError, StateError
 from stormpetrel.model.access import ApiToken, Caller, Role, Scope
 from stormpetrel.model.finding import Finding
-from stormpetrel.model.incident import TRANSITIONS, Incident, IncidentState, TimelineEntry
+from stormpetrel.model.incident import (
+    TRANSITIONS,
+    Incident,
+    IncidentLine,
+    IncidentState,
+    TimelineEntry,
+    line_of,
+)
 from stormpetrel.model.push import Decoded, PushRequest, Receipt
 from stormpetrel.model.query import LogCounts, LogQuery
 from stormpetrel.model.signal import LogRecord, SeriesInfo
@@ -37,13 +53,23 @@ SETUP_SECRET = "one-time-secret"
 _LADDER = [Role.VIEWER, Role.RESPONDER, Role.ADMIN]
 
 
-class Estate(SourceEstate, PageEstate, CalendarEstate, LearningEstate, PatternEstate):
+class Estate(
+    SourceEstate, PageEstate, CalendarEstate, LearningEstate, PatternEstate, TopologyEstate, BondEstate,
+    KnowledgeEstate, ShareEstate, AutomationEstate, FlightEstate, BackupEstate, NotifyEstate, PeopleEstate,
+):  # fmt: skip
     """Everything in dictionaries; `receiver` is what a test wants to happen to pushed requests."""
 
     def __init__(self, *, quiet: bool = False, empty: bool = False, set_up: bool = True) -> None:
         SourceEstate.__init__(self)
         CalendarEstate.__init__(self)
         LearningEstate.__init__(self)
+        BondEstate.__init__(self)
+        KnowledgeEstate.__init__(self)
+        ShareEstate.__init__(self)
+        AutomationEstate.__init__(self)
+        FlightEstate.__init__(self)
+        BackupEstate.__init__(self)
+        NotifyEstate.__init__(self)
         self.quiet, self.empty = quiet, empty
         self.incidents = {one.incident_id: one for one in content.INCIDENTS}
         people = (("vera", Role.VIEWER), ("rob", Role.RESPONDER), ("ada", Role.ADMIN))
@@ -74,7 +100,7 @@ class Estate(SourceEstate, PageEstate, CalendarEstate, LearningEstate, PatternEs
         still = [i for i in self.incidents.values() if i.state is not IncidentState.RESOLVED]
         return NowView(
             content.NOW,
-            [] if self.quiet or self.empty else still,
+            [] if self.quiet or self.empty else [line_of(one) for one in still],
             0 if self.empty else 2,
             shown,
             0 if self.empty else 21_408,
@@ -94,6 +120,11 @@ class Estate(SourceEstate, PageEstate, CalendarEstate, LearningEstate, PatternEs
             if (not states or one.state in states) and text.lower() in one.sentence.lower() and not self.empty
         ]
         return sorted(found, key=lambda one: -one.start_unix_nano)[offset : offset + limit]
+
+    def list_incident_lines(
+        self, states: Sequence[IncidentState] = (), text: str = "", limit: int = 100, offset: int = 0
+    ) -> list[IncidentLine]:
+        return [line_of(one) for one in self.list_incidents(states, text, limit, offset)]
 
     def incident(self, incident_id: str) -> Incident:
         if incident_id not in self.incidents:
@@ -225,12 +256,14 @@ class Estate(SourceEstate, PageEstate, CalendarEstate, LearningEstate, PatternEs
             raise AuthError("wrong name or password")
         return Caller(name, self.people[name])
 
-    def caller_of_user(self, name: str) -> Caller | None:
+    def caller_of_session(self, name: str, mark: str) -> Caller | None:
         return Caller(name, self.people[name]) if name in self.people else None
 
     def caller_of_token(self, secret: str) -> Caller | None:
         token = self.tokens.get(secret)
-        return Caller(token.name, None, token.scopes) if token and not token.revoked else None
+        return (
+            Caller(token.name, None, token.scopes, token.created_by) if token and not token.revoked else None
+        )
 
     def session_key(self) -> bytes:
         return b"k" * 32

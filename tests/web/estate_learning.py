@@ -9,10 +9,13 @@ from tests.web import content
 
 from stormpetrel.errors import ConfigError, NotFoundError, StateError
 from stormpetrel.model.access import Caller
-from stormpetrel.model.backtest import Backtest, BacktestState, ToldIncident, Tunable, WeekCount
+from stormpetrel.model.backtest import Backtest, ToldIncident, Tunable, WeekCount
+from stormpetrel.model.cause import Diagnosis
 from stormpetrel.model.explanation import Explanation, Judged, ModelAge, PastSlot, Strangeness
 from stormpetrel.model.feedback import Adjustment, Feedback, FeedbackPage, Opinion
 from stormpetrel.model.finding import Finding
+from stormpetrel.model.incident import Incident
+from stormpetrel.model.job import JobState
 from stormpetrel.model.time import Window, from_seconds
 from stormpetrel.model.view import ModelStateView
 
@@ -94,7 +97,7 @@ def told(number: int, other: str = "") -> ToldIncident:
     )
 
 
-def backtest(state: BacktestState) -> Backtest:
+def backtest(state: JobState) -> Backtest:
     one = Backtest(
         backtest_id=f"b-{state.value}",
         state=state,
@@ -105,9 +108,9 @@ def backtest(state: BacktestState) -> Backtest:
         settings={"detect.p_open": 1e-4},
         today_settings={"detect.p_open": 1e-3},
         progress_ratio=0.4,
-        error=content.HOSTILE if state is BacktestState.FAILED else "",
+        error=content.HOSTILE if state is JobState.FAILED else "",
     )
-    if state is not BacktestState.DONE:
+    if state is not JobState.DONE:
         return one
     weeks = (WeekCount(content.NOW - 7 * DAY, 2, 1, 2, 1), WeekCount(content.NOW, 1, 2))
     return replace(
@@ -128,6 +131,9 @@ class LearningEstate:
 
     def explain_finding(self, finding: Finding) -> Explanation:
         return explanation(finding.evidence.series)
+
+    def diagnose(self, incident: Incident) -> Diagnosis:
+        return content.diagnosis()
 
     def explain_point(self, series: int, time_unix_nano: int) -> Explanation:
         if series > 100:
@@ -163,10 +169,10 @@ class LearningEstate:
         return TUNABLES
 
     def backtests(self) -> list[Backtest]:
-        return [] if self.empty else [backtest(state) for state in BacktestState]
+        return [] if self.empty else [backtest(state) for state in JobState]
 
     def backtest(self, backtest_id: str) -> Backtest:
-        for state in BacktestState:
+        for state in JobState:
             if backtest_id == f"b-{state.value}":
                 return backtest(state)
         raise NotFoundError(f"there is no backtest {backtest_id}")
@@ -175,11 +181,11 @@ class LearningEstate:
         if settings.get("detect.p_open", 0.1) >= 1:
             raise ConfigError("detect.p_open: Input should be less than 1")
         self.started.append((window, dict(settings)))
-        return backtest(BacktestState.QUEUED)
+        return backtest(JobState.QUEUED)
 
     def cancel_backtest(self, backtest_id: str, by: Caller) -> Backtest:
         self.cancelled.append(backtest_id)
-        return backtest(BacktestState.CANCELLED)
+        return backtest(JobState.CANCELLED)
 
     def model_state(self) -> ModelStateView:
         if self.empty:

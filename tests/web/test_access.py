@@ -8,22 +8,26 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 from tests.web.estate import Estate
+from tests.web.estate_notify import LINK_OF_ANYBODY
 from tests.web.serve import client_of, csrf_of, run, sign_in
 
 from stormpetrel.web import WebSettings, create_app
 from stormpetrel.web.access import ACCESS, Access, gate, guarded_router, undecided
 
+BY_TOKEN = (Access.CALENDAR, Access.HEARTBEAT, Access.RESPOND, Access.APPROVE, Access.BACKUP)
 # What each caller may do, written a second time on purpose: the table must not agree with itself only.
 ALLOWED = {
     "nobody": {Access.PUBLIC, Access.LOCAL},
-    "vera": {Access.PUBLIC, Access.LOCAL, Access.READ, Access.VIEWER},
-    "rob": {Access.PUBLIC, Access.LOCAL, Access.READ, Access.VIEWER, Access.RESPONDER},
+    "vera": {Access.PUBLIC, Access.LOCAL, Access.READ, Access.PLAN, Access.VIEWER},
+    "rob": {Access.PUBLIC, Access.LOCAL, Access.READ, Access.PLAN, Access.VIEWER, Access.RESPONDER},
     # Programs change the calendar and answer, by tokens; people do so by forms.
-    "ada": set(Access) - {Access.CALENDAR, Access.HEARTBEAT, Access.RESPOND},
-    "read-token": {Access.PUBLIC, Access.LOCAL, Access.READ},
+    "ada": set(Access) - set(BY_TOKEN),
+    "read-token": {Access.PUBLIC, Access.LOCAL, Access.READ, Access.PLAN},
     "ingest-token": {Access.PUBLIC, Access.LOCAL, Access.HEARTBEAT},
     "calendar-token": {Access.PUBLIC, Access.LOCAL, Access.CALENDAR, Access.HEARTBEAT},
     "respond-token": {Access.PUBLIC, Access.LOCAL, Access.RESPOND},
+    "approve-token": {Access.PUBLIC, Access.LOCAL, Access.APPROVE, Access.PLAN},
+    "backup-token": {Access.PUBLIC, Access.LOCAL, Access.BACKUP},
     "forged-token": {Access.PUBLIC, Access.LOCAL},
 }
 FILLED = {
@@ -34,11 +38,21 @@ FILLED = {
     "token_id": "t0",
     "feedback_id": "o1",
     "backtest_id": "b-done",
+    "flight_id": "f-done",
     "path": "nothing",
     "entry_id": "e1",
     "proposal_id": "p1",
     "signal": "start",
     "pattern_id": "0000000000000001",
+    "bond_id": "b1",
+    "written": "md",
+    "secret": "good-secret",
+    "share_id": "s1",
+    "run_id": "r1",
+    "scope": "runbook:scale-out",
+    "snapshot_id": "0" * 32,
+    "text": LINK_OF_ANYBODY,
+    "route": "chat",
 }
 
 
@@ -81,7 +95,7 @@ def test_matrix(caller: str) -> None:
             refused = answer.status_code in (401, 403) or "/sign-in?next=" in answer.headers.get(
                 "location", ""
             )
-            by_token = ACCESS[method, path] in (Access.CALENDAR, Access.HEARTBEAT, Access.RESPOND)
+            by_token = ACCESS[method, path] in BY_TOKEN
             if method == "POST" and not csrf and allowed and not by_token:
                 assert answer.status_code == 403, (method, path)  # open to all, and still needs our form
             else:

@@ -41,6 +41,11 @@ def test_now_and_incidents() -> None:
     _, page = get("/api/v1/incidents?state=open&state=acknowledged")
     assert [one["state"] for one in page["incidents"]] == ["open", "acknowledged"]
     assert page["next_offset"] is None
+    _, brief = get("/api/v1/incidents?state=open&state=acknowledged&brief=true")
+    assert [one["findings_total"] for one in brief["incidents"]] == [
+        len(one["findings"]) + sum(count for _, count in one["more"]) for one in page["incidents"]
+    ]
+    assert all(not {"findings", "timeline"} & one.keys() for one in brief["incidents"])
     _, page = get("/api/v1/incidents?limit=10&offset=20")
     assert (len(page["incidents"]), page["next_offset"]) == (10, 30)
     _, one = get("/api/v1/incidents/20260314-0251-checkout")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx
 import pytest
@@ -16,6 +16,7 @@ from tests.web.serve import csrf_of, run, sign_in
 from stormpetrel.errors import StoreError
 from stormpetrel.model.time import to_iso
 from stormpetrel.model.view import AboutView, NowView, QualityView
+from stormpetrel.web.filters import LogFilter
 from stormpetrel.web.guard import CONTENT_SECURITY_POLICY
 from stormpetrel.web.pages.incidents import rows_of, seen_of
 from stormpetrel.web.pages.now import now_context
@@ -59,6 +60,9 @@ PAGES = [
     "/changes?from=-7d",
     "/tail?text=%3Cscript%3E&severity=17",
     "/about",
+    "/incidents/20260314-0251-checkout/causes",
+    "/map",
+    "/map?back=60",
     "/incidents/20260314-0251-checkout/findings/f0001/why",
     "/explain?series=0",
     "/explain?series=4&at=2026-03-14T02:00:00Z",
@@ -69,6 +73,11 @@ PAGES = [
     "/backtest/b-running",
     "/backtest/b-failed",
     "/settings/tokens",
+    "/settings/people",
+    "/settings/account",
+    "/invited?secret=good-secret",
+    "/settings/notifications",
+    "/consent/WyJhIl0.signed-for_ada",
     "/nothing-here",
     "/incidents/none",
     "/logs?from=%3Cscript%3E",
@@ -181,6 +190,23 @@ def test_a_small_judged_part_is_not_called_quiet() -> None:
     run(test, Learning(quiet=True))
 
 
+def test_where_nothing_arrives_it_is_not_called_quiet() -> None:
+    class Silent(Estate):
+        def now(self) -> NowView:
+            held = replace(super().now(), series_total=149, series_unknown=140, series_warming_up=0)
+            return replace(held, samples_per_second=0.0, log_records_per_second=0.0)
+
+    async def test(client: httpx.AsyncClient) -> None:
+        await sign_in(client, "vera")
+        text = (await client.get("/")).text
+        assert "All quiet" not in text
+        assert "<title>Quiet" not in text
+        assert "Nothing arrives" in text
+        assert "140 of 149 series have fallen silent" in text
+
+    run(test, Silent(quiet=True))
+
+
 def test_the_counted_records_are_what_their_number_opens() -> None:
     """A log finding: its number and window open that window alone, other links what surrounds it."""
     (finding,) = [f for f in FINDINGS if f.evidence.signal == "log"]
@@ -189,6 +215,20 @@ def test_the_counted_records_are_what_their_number_opens() -> None:
     )
     assert seen_of(finding).endswith(f"&from={start}&to={end}")
     assert start not in rows_of(finding)
+
+
+@pytest.mark.parametrize("detector", ["new_pattern", "rare_value"])
+def test_a_single_record_is_what_its_number_opens(detector: str) -> None:
+    """Its window would be empty if it ended with the record."""
+    (known,) = [f for f in FINDINGS if f.evidence.signal == "log"]
+    time = known.evidence.start_unix_nano
+    query = 'log_values{pattern="00000000000000ab",variable="status"}'
+    evidence = replace(known.evidence, query=query, start_unix_nano=time, end_unix_nano=time)
+    address = urlsplit(seen_of(replace(known, detector=detector, evidence=evidence, end_unix_nano=time)))
+    asked = dict(parse_qsl(address.query))
+    assert (address.path, asked["pattern"]) == ("/logs", "00000000000000ab")
+    window = LogFilter.model_validate(asked).log_query(time).window
+    assert window.start_unix_nano <= time < window.end_unix_nano
 
 
 def test_samples_kept_apart_are_one_row_a_series() -> None:

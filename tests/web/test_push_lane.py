@@ -123,6 +123,34 @@ def test_a_request_that_was_answered_before_its_turn_is_not_decoded() -> None:
     assert (calls, freed) == ([], ["late"]), "its bytes are given back all the same"
 
 
+def test_who_sends_a_lot_does_not_hold_up_the_others() -> None:
+    """Requests that take seconds to decode, a hundred of them, are no reason for others to be told 503."""
+    began, go = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def first() -> Receipt:
+        began.set()
+        go.wait(30)
+        return receipt()
+
+    def noted(name: str) -> Receipt:
+        order.append(name)
+        return receipt()
+
+    async def run() -> None:
+        lane = Lane(1)
+        answered = [lane.submit(first, nothing, "flood")]
+        await asyncio.to_thread(began.wait, 30)
+        answered += [lane.submit(partial(noted, f"flood {n}"), nothing, "flood") for n in range(50)]
+        answered += [lane.submit(partial(noted, f"modest {n}"), nothing, "modest") for n in range(2)]
+        go.set()
+        await asyncio.gather(*answered)
+
+    asyncio.run(run())
+    assert order[:4] == ["flood 0", "modest 0", "flood 1", "modest 1"]
+    assert order[4:] == [f"flood {n}" for n in range(2, 50)]
+
+
 def test_a_group_commit_wakes_the_loop_once(monkeypatch: pytest.MonkeyPatch) -> None:
     wakes: list[object] = []
     wake = asyncio.BaseEventLoop.call_soon_threadsafe

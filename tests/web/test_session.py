@@ -158,11 +158,11 @@ def test_a_token_secret_is_shown_once_and_revoking_works() -> None:
         await sign_in(client, "ada")
         csrf = await csrf_of(client, "/settings/tokens")
         form = {"csrf": csrf, "name": "prometheus-eu", "scope": ["ingest", "read"]}
-        assert "petrel_4_secret" in (await client.post("/settings/tokens", data=form)).text
-        assert "petrel_4_secret" not in (await client.get("/settings/tokens")).text
-        assert estate.caller_of_token("petrel_4_secret") is not None
-        assert (await client.post("/settings/tokens/t4/revoke", data={"csrf": csrf})).status_code == 303
-        assert estate.caller_of_token("petrel_4_secret") is None
+        assert "petrel_6_secret" in (await client.post("/settings/tokens", data=form)).text
+        assert "petrel_6_secret" not in (await client.get("/settings/tokens")).text
+        assert estate.caller_of_token("petrel_6_secret") is not None
+        assert (await client.post("/settings/tokens/t6/revoke", data={"csrf": csrf})).status_code == 303
+        assert estate.caller_of_token("petrel_6_secret") is None
         assert (await client.post("/settings/tokens", data={"csrf": csrf, "name": "x"})).status_code == 400
         bad = {"csrf": csrf, "name": "<b>", "scope": "read"}
         assert (await client.post("/settings/tokens", data=bad)).status_code == 400
@@ -177,3 +177,50 @@ def test_after_signing_in_nobody_is_sent_elsewhere(text: str) -> None:
     assert not path.startswith(("//", "/\\"))
     assert "\n" not in path
     assert "\r" not in path
+
+
+def test_what_was_written_comes_back_when_the_session_has_ended() -> None:
+    incident = "/incidents/20260314-0251-checkout"
+
+    async def test(client: httpx.AsyncClient) -> None:
+        await sign_in(client, "rob")
+        form = {
+            "csrf": await csrf_of(client, incident),
+            "to": "acknowledged",
+            "note": "<b>the pool was full</b>",
+        }
+        client.cookies.clear()
+        here = {"Origin": "http://localhost", "Referer": f"http://localhost{incident}"}
+        answer = await client.post(f"{incident}/state", data=form, headers=here)
+        assert answer.status_code == 401
+        assert "Your session has ended. Nothing was done." in answer.text
+        assert "&lt;b&gt;the pool was full&lt;/b&gt;" in answer.text
+        assert 'href="/sign-in?next=%2Fincidents%2F20260314-0251-checkout"' in answer.text
+        elsewhere = {"Origin": "https://evil.example", "Referer": f"https://evil.example{incident}"}
+        answer = await client.post(f"{incident}/state", data=form, headers=elsewhere)
+        assert answer.status_code == 401
+        assert "the pool was full" not in answer.text
+        assert "go back" not in answer.text
+
+    run(test)
+
+
+def test_a_form_of_an_older_session_gives_back_what_was_written_and_no_secret() -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        await sign_in(client, "rob")
+        answer = await client.post(
+            "/automation/switch/engage",
+            data={
+                "csrf": "0" * 64,
+                "scope": "global",
+                "reason": "it restarts the wrong one",
+                "password": PASSWORD,
+            },
+            headers={"Referer": "http://localhost//evil.example"},
+        )
+        assert answer.status_code == 403
+        assert "it restarts the wrong one" in answer.text
+        assert PASSWORD not in answer.text
+        assert "Back to the page" not in answer.text, "that address leads elsewhere"
+
+    run(test)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import threading
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from time import perf_counter
+from collections.abc import Mapping
 
 import structlog
 from pydantic import ValidationError
@@ -14,10 +11,12 @@ from pydantic import ValidationError
 from stormpetrel.app.backtest_compare import as_json, from_json, with_result
 from stormpetrel.app.config import Config
 from stormpetrel.app.feedback import book_of, stored_feedback
+from stormpetrel.app.jobs import JobQueue, Progress
 from stormpetrel.app.replay import ReplayReport, replay_store
-from stormpetrel.errors import ConfigError, NotFoundError, OverloadedError, StateError, StormPetrelError
+from stormpetrel.errors import ConfigError, StormPetrelError
 from stormpetrel.ingest.series import SeriesRegistry
-from stormpetrel.model.backtest import Backtest, BacktestState, Tunable
+from stormpetrel.model.backtest import Backtest, Tunable
+from stormpetrel.model.job import JobState
 from stormpetrel.model.time import Window, from_seconds
 from stormpetrel.ports.clock import Clock
 from stormpetrel.ports.control import ControlStore
@@ -42,10 +41,6 @@ LONGEST_SECONDS = 31 * 86_400.0
 MAX_SAMPLES = 30_000_000
 MAX_WAITING = 3
 KEPT = 20
-
-
-class _CancelledError(Exception):
-    """A person wants no result any more."""
 
 
 def tunables(config: Config) -> list[Tunable]:
@@ -99,21 +94,11 @@ class BacktestDesk:
     ) -> None:
         self._config, self._store, self._control = config, store, control
         self._registry, self._clock = registry, clock
-        self._lock = threading.Condition()
-        self._jobs: dict[str, Backtest] = {}
-        self._cancelled: set[str] = set()
-        self._closing = False
-        self._thread: threading.Thread | None = None
-        for content in control.list_backtests():
-            job = from_json(content)
-            if job.open:
-                job = replace(
-                    job,
-                    state=BacktestState.FAILED,
-                    error="the process ended before it was done; run it again",
-                )
-                control.save_backtest(job.backtest_id, job.created_unix_nano, as_json(job))
-            self._jobs[job.backtest_id] = job
+        self._jobs: JobQueue[Backtest] = JobQueue(
+            "backtest", lambda one: one.backtest_id, self._run, self._keep, MAX_WAITING
+        )
+        self._jobs.finished = self._tidy
+        self._jobs.recall(from_json(content) for content in control.list_backtests())
 
     # ------------------------------------------------------------------------------------- asking
 
@@ -123,16 +108,11 @@ class BacktestDesk:
 
     def jobs(self) -> list[Backtest]:
         """All that are kept, newest first."""
-        with self._lock:
-            return sorted(self._jobs.values(), key=lambda one: (-one.created_unix_nano, one.backtest_id))
+        return self._jobs.all()
 
     def job(self, backtest_id: str) -> Backtest:
         """One of them; NotFoundError."""
-        with self._lock:
-            job = self._jobs.get(backtest_id)
-        if job is None:
-            raise NotFoundError(f"there is no backtest {backtest_id[:60]}; only the last {KEPT} are kept")
-        return job
+        return self._jobs.one(backtest_id)
 
     def submit(self, window: Window, settings: Mapping[str, float], actor: str) -> Backtest:
         """Queue a backtest.
@@ -157,7 +137,7 @@ class BacktestDesk:
         number = hashlib.sha256(f"{now}\0{actor}\0{sorted(settings.items())}".encode()).hexdigest()[:16]
         job = Backtest(
             backtest_id=f"b{number}",
-            state=BacktestState.QUEUED,
+            state=JobState.QUEUED,
             actor=actor,
             created_unix_nano=now,
             start_unix_nano=window.start_unix_nano,
@@ -165,105 +145,43 @@ class BacktestDesk:
             settings=dict(settings),
             today_settings={name: today[name] for name in settings},
         )
-        with self._lock:
-            if sum(one.open for one in self._jobs.values()) > MAX_WAITING:
-                raise OverloadedError(f"{MAX_WAITING} backtests wait already; cancel one, or come back later")
-            self._jobs[job.backtest_id] = job
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="backtest", daemon=True)
-                self._thread.start()
-            self._lock.notify_all()
-        self._keep(job)
-        return job
+        return self._jobs.submit(job)
 
     def cancel(self, backtest_id: str) -> Backtest:
         """Stop it at the next step; NotFoundError, StateError when it is over."""
-        job = self.job(backtest_id)
-        if not job.open:
-            raise StateError(f"the backtest {backtest_id} is {job.state} and cannot be cancelled")
-        with self._lock:
-            self._cancelled.add(backtest_id)
-            if self._jobs[backtest_id].state is BacktestState.QUEUED:
-                job = self._jobs[backtest_id] = replace(job, state=BacktestState.CANCELLED)
-        if not job.open:
-            self._keep(job)
-        return job
+        return self._jobs.cancel(backtest_id)
 
     def close(self) -> None:
         """Cancel what runs and end; what was queued is failed at the next start."""
-        with self._lock:
-            self._closing = True
-            self._lock.notify_all()
-        if self._thread is not None:
-            self._thread.join(30)
+        self._jobs.close()
 
     # ------------------------------------------------------------------------------------- the worker
 
-    def _work(self) -> None:
-        while (job := self._next()) is not None:
-            begun = perf_counter()
-            try:
-                reports = (self._replay(job, {}, 0.0), self._replay(job, job.settings, 0.5))
-                done = with_result(job, reports, lambda one: self._control.incident(one) is not None)
-            except _CancelledError:
-                done = replace(self.job(job.backtest_id), state=BacktestState.CANCELLED)
-            except StormPetrelError as error:
-                done = replace(job, state=BacktestState.FAILED, error=str(error)[:500])
-            # A defect in a detector must not end the only worker; the job says so.
-            except Exception as error:  # logged, shown with the job
-                log.exception("backtest_failed", backtest=job.backtest_id)
-                done = replace(
-                    job, state=BacktestState.FAILED, error=f"{type(error).__name__}: {error}"[:500]
-                )
-            self._finish(replace(done, seconds=perf_counter() - begun))
+    def _run(self, job: Backtest, progress: Progress) -> Backtest:
+        today = self._replay(job, {}, lambda share: progress(0.5 * share))
+        changed = self._replay(job, job.settings, lambda share: progress(0.5 + 0.5 * share))
+        return with_result(job, (today, changed), lambda one: self._control.incident(one) is not None)
 
-    def _next(self) -> Backtest | None:
-        """The oldest that waits, now running; None when this ends."""
-        with self._lock:
-            while not self._closing:
-                waiting = [one for one in self._jobs.values() if one.state is BacktestState.QUEUED]
-                if waiting:
-                    oldest = min(waiting, key=lambda one: (one.created_unix_nano, one.backtest_id))
-                    running = replace(oldest, state=BacktestState.RUNNING)
-                    self._jobs[running.backtest_id] = running
-                    return running
-                self._lock.wait(5.0)
-            return None
-
-    def _replay(self, job: Backtest, settings: Mapping[str, float], base: float) -> ReplayReport:
+    def _replay(self, job: Backtest, settings: Mapping[str, float], progress: Progress) -> ReplayReport:
         config = changed_config(self._config, settings)
         wide = self._wide(Window(job.start_unix_nano, job.end_unix_nano))
         book = book_of(stored_feedback(self._control, wide.start_unix_nano), self._registry)
-        return replay_store(config, self._store, self._registry, wide, self._progress(job, base), book)
-
-    def _progress(self, job: Backtest, base: float) -> Callable[[float], None]:
-        def tell(share: float) -> None:
-            with self._lock:
-                if self._closing or job.backtest_id in self._cancelled:
-                    raise _CancelledError
-                self._jobs[job.backtest_id] = replace(
-                    self._jobs[job.backtest_id], progress_ratio=min(base + 0.5 * share, 1.0)
-                )
-
-        return tell
+        return replay_store(config, self._store, self._registry, wide, progress, book)
 
     def _wide(self, window: Window) -> Window:
         """With a day before it, in which the detectors warm up."""
         lead = from_seconds(max(86_400.0, self._config.detect.season_seconds))
         return Window(max(0, window.start_unix_nano - lead), window.end_unix_nano)
 
-    def _finish(self, job: Backtest) -> None:
-        with self._lock:
-            self._jobs[job.backtest_id] = job
-            self._cancelled.discard(job.backtest_id)
-            over = [one for one in self._jobs.values() if not one.open]
-            over.sort(key=lambda one: one.created_unix_nano)
-            dropped = [one.backtest_id for one in over[: max(0, len(over) - KEPT)]]
+    def _tidy(self, oldest_first: list[Backtest]) -> list[str]:
+        """Let go of the oldest that are over; their ids."""
+        dropped = [one.backtest_id for one in oldest_first if not one.open][:-KEPT]
+        try:
             for backtest_id in dropped:
-                del self._jobs[backtest_id]
-        self._keep(job)
-        for backtest_id in dropped:
-            self._control.delete_backtest(backtest_id)
+                self._control.delete_backtest(backtest_id)
+        except StormPetrelError as error:  # they go with the next one
+            log.warning("backtests_not_tidied", error=str(error))
+        return dropped
 
     def _keep(self, job: Backtest) -> None:
         try:

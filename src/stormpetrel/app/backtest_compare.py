@@ -8,8 +8,9 @@ from dataclasses import fields, replace
 from typing import Any
 
 from stormpetrel.app.replay import ReplayReport
-from stormpetrel.model.backtest import Backtest, BacktestState, ToldIncident, WeekCount
+from stormpetrel.model.backtest import Backtest, ToldIncident, WeekCount
 from stormpetrel.model.incident import Incident
+from stormpetrel.model.job import JobState
 from stormpetrel.model.page import PageDecision
 from stormpetrel.model.time import Window, from_seconds
 
@@ -28,10 +29,11 @@ def told(report: ReplayReport, window: Window) -> list[ToldIncident]:
         if window.start_unix_nano <= one.start_unix_nano < window.end_unix_nano
     ]
     inside.sort(key=lambda one: (one.start_unix_nano, one.incident_id))
-    return [_told(one) for one in inside]
+    return [told_incident(one) for one in inside]
 
 
-def _told(one: Incident) -> ToldIncident:
+def told_incident(one: Incident) -> ToldIncident:
+    """What is shown of an incident of a replay, and compared with that of another."""
     return ToldIncident(
         incident_id=one.incident_id,
         sentence=one.sentence,
@@ -56,7 +58,7 @@ def matched(
     for one in today:
         if one.incident_id in pairs:
             continue
-        other = next((two for two in free.values() if _together(one, two)), None)
+        other = next((two for two in free.values() if together(one, two)), None)
         if other is not None:
             pairs[one.incident_id] = free.pop(other.incident_id).incident_id
     back = {other: one for one, other in pairs.items()}
@@ -66,7 +68,8 @@ def matched(
     )
 
 
-def _together(one: ToldIncident, two: ToldIncident) -> bool:
+def together(one: ToldIncident, two: ToldIncident) -> bool:
+    """Whether two incidents may be the same trouble: on a common entity, at the same time or nearly so."""
     return (
         not set(one.entities).isdisjoint(two.entities)
         and one.start_unix_nano <= two.end_unix_nano + _APART
@@ -98,7 +101,7 @@ def with_result(
     today, changed = matched(told(reports[0], window), told(reports[1], window))
     return replace(
         one,
-        state=BacktestState.DONE,
+        state=JobState.DONE,
         progress_ratio=1.0,
         samples=reports[0].samples,
         log_records=reports[0].log_records,
@@ -126,7 +129,7 @@ def as_json(one: Backtest) -> dict[str, Any]:
 def from_json(found: Mapping[str, Any]) -> Backtest:
     """The backtest of a JSON object."""
     values = dict(found)
-    values["state"] = BacktestState(values["state"])
+    values["state"] = JobState(values["state"])
     for side in ("today", "changed"):
         values[side] = tuple(
             ToldIncident(**{**told_, "entities": tuple(told_["entities"])}) for told_ in values[side]

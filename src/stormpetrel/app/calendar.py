@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from stormpetrel.app.access import require
-from stormpetrel.app.calendar_fetch import Fetching, fetchers
+from stormpetrel.app.calendar_fetch import HOLIDAYS, Fetching, fetchers
 from stormpetrel.app.calendar_memory import SlotFile
 from stormpetrel.app.config import Config
 from stormpetrel.app.judge import Judge
@@ -164,6 +164,15 @@ class CalendarDesk:
                 )
             )
         return found
+
+    def unread(self) -> tuple[str, ...]:
+        """Sources of windows and jobs of which nothing is known, not even a copy of before: whether a freeze
+        covers something cannot be told without them."""
+        return tuple(
+            one.name
+            for one in self._fetchers
+            if one.kind != HOLIDAYS and not self._looked.get(one.name, _Looked()).refreshed_unix_nano
+        )
 
     # ------------------------------------------------------------------------------------- acting
 

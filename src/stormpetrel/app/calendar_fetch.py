@@ -13,6 +13,7 @@ from stormpetrel.app.config import Config
 from stormpetrel.app.config_context import IcalConfig, KubernetesConfig
 from stormpetrel.model.calendar import CalendarEntry, EntryKind
 
+HOLIDAYS = "holidays"
 _DAY_SECONDS = 86_400.0
 _MAX_MANIFESTS = 500
 
@@ -43,7 +44,7 @@ def fetchers(config: Config) -> list[Fetching]:
             window = ical.horizon(now_unix_nano, 366.0)
             return national.read_holidays(country.country, country.subdivision, ZoneInfo(zone), window)
 
-        found.append(Fetching(national.SOURCE, "holidays", _DAY_SECONDS, look, lambda _now: None))
+        found.append(Fetching(national.SOURCE, HOLIDAYS, _DAY_SECONDS, look, lambda _now: None))
     return found
 
 

@@ -13,10 +13,16 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
+from stormpetrel.app.config_actuators import ActuatorSection
+from stormpetrel.app.config_automation import AutomationConfig
+from stormpetrel.app.config_backups import BackupsConfig
 from stormpetrel.app.config_context import ContextConfig
+from stormpetrel.app.config_notify import NotifySection
 from stormpetrel.app.config_pages import PagesConfig, SloConfig, named_once
 from stormpetrel.app.config_section import Section
 from stormpetrel.app.config_sources import SourcesConfig
+from stormpetrel.app.config_topology import TopologyConfig
+from stormpetrel.app.config_typed import named_well
 from stormpetrel.errors import ConfigError
 from stormpetrel.ingest.redact_kinds import KIND_NAMES
 from stormpetrel.ingest.redact_rules import compiled
@@ -119,8 +125,8 @@ class DeriveConfig(Section):
 class DetectConfig(Section):
     """The detector banks and the first alarm policy: one setting for all series."""
 
-    p_open: float = Field(3.5e-3, gt=0, lt=1, description="a sample above this p-value is never strange")
-    p_close: float = Field(5.5e-3, gt=0, lt=1, description="p-value above which it counts as recovered")
+    p_open: float = Field(7e-3, gt=0, lt=1, description="a sample above this p-value is never strange")
+    p_close: float = Field(1.1e-2, gt=0, lt=1, description="p-value above which it counts as recovered")
     false_per_day: float = Field(
         3.0,
         gt=0,
@@ -133,6 +139,9 @@ class DetectConfig(Section):
     close_seconds: float = Field(120.0, gt=0, description="how long it must be recovered to close")
     refractory_seconds: float = Field(900.0, ge=0, description="no second finding on a series within this")
     warmup_samples: int = Field(120, ge=20, description="samples before a series is judged")
+    idle_seconds: float = Field(
+        900.0, ge=20, description="how long a service needs a replica less before that is told"
+    )
     season_seconds: float = Field(86400.0, gt=0, description="length of the season learnt")
     warm_start_hours: float = Field(48.0, ge=0, description="stored past the detectors read at start")
     history_days: float = Field(
@@ -149,6 +158,9 @@ class IncidentConfig(Section):
     window_seconds: float = Field(300.0, gt=0, description="findings this close in time may belong together")
     resolve_seconds: float = Field(300.0, gt=0, description="quiet time after which an incident resolves")
     max_findings: int = Field(500, ge=10, description="findings kept whole in one incident; more are counted")
+    shared_entities: int = Field(
+        5, ge=2, description="alerts of one name on so many entities at once are one trouble"
+    )
 
 
 class Config(Section):
@@ -168,14 +180,28 @@ class Config(Section):
     sources: SourcesConfig = SourcesConfig()
     detect: DetectConfig = DetectConfig()
     incidents: IncidentConfig = IncidentConfig()
+    topology: TopologyConfig = TopologyConfig()
     context: ContextConfig = ContextConfig()
     pages: PagesConfig = PagesConfig()
+    automation: AutomationConfig = AutomationConfig()
+    backups: BackupsConfig = BackupsConfig()
     slo: list[SloConfig] = Field(default_factory=list, max_length=100, description="objectives")
+    actuators: dict[str, ActuatorSection] = Field(
+        default_factory=dict, max_length=50, description="what automation may act on, and how, by name"
+    )
+    notify: dict[str, NotifySection] = Field(
+        default_factory=dict, max_length=20, description="who is told of what, and by which way, by name"
+    )
 
     @field_validator("slo")
     @classmethod
     def _are_named_once(cls, slo: list[SloConfig]) -> list[SloConfig]:
         return named_once(slo)
+
+    @field_validator("actuators", "notify")
+    @classmethod
+    def _are_named_well(cls, sections: dict[str, Section]) -> dict[str, Section]:
+        return named_well(sections)
 
 
 def load_config(path: Path | None, overrides: dict[str, Any] | None = None) -> Config:
@@ -246,6 +272,8 @@ def _explain(error: ValidationError) -> list[str]:
             near = difflib.get_close_matches(place[-1], _known_keys(place[:-1]), n=1, cutoff=0.5)
             hint = f"; did you mean {'.'.join([*place[:-1], near[0]])}?" if near else ""
             lines.append(f"unknown key {key}{hint}")
+        elif place[0] in ("actuators", "notify"):  # what was got may hold a secret
+            lines.append(f"{key}: {problem['msg'].removeprefix('Value error, ')}")
         else:
             lines.append(f"{key}: {problem['msg']} (got {problem['input']!r})")
     return lines

@@ -17,6 +17,7 @@ class HostSourceConfig(Section):
 
     enabled: bool = Field(True, description="read this host's metrics")
     interval_seconds: float = Field(5.0, ge=0.2, description="time between readings")
+    connections: bool = Field(True, description="tell which processes are connected to which hosts")
     top_processes: int = Field(10, ge=0, le=100, description="how many processes get series of their own")
 
 

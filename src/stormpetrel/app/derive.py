@@ -2,7 +2,8 @@
 
 In a thread of its own behind a bounded queue: neither the writer nor the judge ever waits for it. What does
 not fit is dropped and counted, and so is a derived batch that the intake refuses. Derived samples are
-samples of the source `derived`: admitted, stored, judged and replayed like others, and never derived from.
+samples of the source `derived`: admitted, stored, judged and replayed like others, and never derived from,
+but for those of spans, which a service's requests and errors may be summed up from.
 A replay reads them as they were stored and derives nothing.
 """
 
@@ -21,9 +22,11 @@ from stormpetrel.app.tally import SourceTally
 from stormpetrel.errors import OverloadedError
 from stormpetrel.ingest.derive_edges import EdgeSeries
 from stormpetrel.ingest.derive_histograms import HistogramQuantiles
+from stormpetrel.ingest.derive_levels import LevelSeries
 from stormpetrel.ingest.derive_patterns import PatternSeries
 from stormpetrel.ingest.derive_red import DeriveLimits, RedSeries
 from stormpetrel.ingest.derive_series import DERIVED_SOURCE
+from stormpetrel.ingest.derive_service import ServiceSeries
 from stormpetrel.ingest.derive_variables import VariableSeries
 from stormpetrel.ingest.derive_windows import WindowGrid
 from stormpetrel.ingest.series import SeriesRegistry
@@ -43,11 +46,13 @@ _TICK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What is known of log patterns: one by its id, the variables of a line, and which are followed."""
+    """What is known of log patterns: one by its id, the variables of a line, and which are followed; and
+    whether somebody wants the records of entities counted."""
 
     find: Callable[[int], Pattern | None]
     values: Callable[[int, str], Sequence[tuple[str, str]]]
     watched: Callable[[], Sequence[WatchedVariable]]
+    levels: bool = False
 
 
 class Deriver:
@@ -84,11 +89,14 @@ class Deriver:
         self._tally = tally
         self._red = RedSeries(registry, limits, now)
         self._edges = EdgeSeries(registry, limits, now)
+        self._services = ServiceSeries(registry, grid.step_nanos, config.max_series)
         self._histograms = HistogramQuantiles(registry, config.max_histograms)
         slow = WindowGrid(from_seconds(config.pattern_seconds), from_seconds(config.late_seconds))
         known = told or Told(lambda _pattern: None, lambda _pattern, _line: (), tuple)
         self._patterns = PatternSeries(registry, slow, config.max_patterns, known.find, now)
         self._variables = VariableSeries(registry, slow, known.find, known.values, known.watched, now)
+        self._levels = LevelSeries(registry, slow, config.max_series, now)
+        self._counts_levels = known.levels
         self._queue: queue.Queue[tuple[int, Derivable | None]] = queue.Queue(_BACKLOG)
         self._dropped: Counter[str] = Counter()
         self._tick = min(_TICK_SECONDS, config.step_seconds / 2)
@@ -123,6 +131,7 @@ class Deriver:
             counts.update(series.windows.dropped.by_reason())
         counts["histograms"] = self._histograms.refused
         counts["late"] += self._patterns.late
+        counts["overflow"] += self._levels.overflow + self._services.overflow
         return dict(counts)
 
     def held(self) -> dict[str, int]:
@@ -130,8 +139,10 @@ class Deriver:
         return {
             "operations": len(self._red.series),
             "edges": len(self._edges.series),
+            "services": len(self._services),
             "histograms": len(self._histograms),
             "patterns": len(self._patterns),
+            "log_entities": len(self._levels),
         }
 
     def _run(self) -> None:
@@ -144,23 +155,28 @@ class Deriver:
             except queue.Empty:
                 since = self._clock.now_unix_nano()
             try:
-                self._step(stored, since)
+                self.step(stored, since)
             # One batch that cannot be digested must not end all deriving: it is counted and logged.
             except Exception:  # logged and counted; the next batch is taken
                 self._dropped["failed"] += 1
                 log.exception("deriving_failed")
 
-    def _step(self, stored: Derivable | None, now: int) -> None:
+    def step(self, stored: Derivable | None, now: int) -> None:
+        """Derive from one batch, or from time alone, in the caller's thread: the thread's own work, for
+        whoever goes through a recording and starts no thread."""
         batches = []
         if isinstance(stored, AdmittedMetrics):
             batches.append(self._histograms.take(stored))
+            self._services.take(stored)
         elif isinstance(stored, LogBatch):
             self._patterns.take(stored)
             self._variables.take(stored)
+            if self._counts_levels:
+                self._levels.take(stored)
         elif stored is not None:
             self._red.take(stored)
             self._edges.take(stored)
-        makers = (self._red, self._edges, self._patterns, self._variables)
+        makers = (self._red, self._edges, self._services, self._patterns, self._variables, self._levels)
         batches += [maker.advance(now) for maker in makers]
         self._hand_over(MetricBatch.concat([batch for batch in batches if len(batch)]))
 

@@ -136,7 +136,7 @@ class Drafts:
         again = [before.num_rows - left.num_rows for before, left in zip(sent, fresh, strict=True)]
         records = _of_kind(kind, pa.concat_batches(fresh))
         if isinstance(records, LogBatch):
-            records = self._pipeline.mine(records)
+            records = self._pipeline.mine(records.observed_by(self._clock.now_unix_nano()))
         insert = RecordInsert(self._token(kind.__name__), records)
         return Draft(insert, kept=partial(self._records_kept, members, insert, again), forget=_nothing)
 

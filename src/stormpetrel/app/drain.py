@@ -63,6 +63,7 @@ class SpillDrain:
         self._when_full = when_full
         self.first_pause_seconds = _FIRST_PAUSE_SECONDS
         self._stored = stored
+        self.turn = threading.Lock()  # the writer's, once it is one
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         # What an earlier process left may have got into the store before that process died: its first
@@ -165,7 +166,8 @@ class SpillDrain:
         pause, faults = self.first_pause_seconds, 0
         while not self._stopping.is_set():
             try:
-                return self._try(insert)
+                with self.turn:
+                    return self._try(insert)
             except StoreError as error:
                 reason, text = error.reason, str(error)
                 faults += not error.retryable

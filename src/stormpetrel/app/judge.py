@@ -132,10 +132,25 @@ class Judge:
             NotFoundError, StateError: see `Grouping.move`.
             StoreError: the step could not be stored, and is not taken.
         """
+        grouping, now = self._pipeline.grouping, self._clock.now_unix_nano
+        return self._step(incident_id, lambda: grouping.move(incident_id, to, now(), actor, note))
+
+    def note(self, incident_id: str, actor: str, text: str) -> Incident:
+        """Something is written into an incident's timeline, in turn with the findings.
+
+        Raises:
+            NotFoundError: there is no unresolved incident of this id.
+            StoreError: it could not be stored, and is not written.
+        """
+        grouping, now = self._pipeline.grouping, self._clock.now_unix_nano
+        return self._step(incident_id, lambda: grouping.note(incident_id, text, now(), actor))
+
+    def _step(self, incident_id: str, take: Callable[[], Incident]) -> Incident:
+        """A step of an incident is taken and stored, or neither."""
         grouping = self._pipeline.grouping
         with self._lock:
             before = grouping.unresolved()
-            moved = grouping.move(incident_id, to, self._clock.now_unix_nano(), actor, note)
+            moved = take()
             try:
                 if self._keep_step is not None:
                     self._keep_step(moved)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import structlog
 
 from stormpetrel.app.live import LiveHub
@@ -18,6 +20,10 @@ log = structlog.get_logger(__name__)
 MAX_WAITING = 10_000
 
 
+def _nobody(_incidents: Sequence[Incident]) -> None:
+    """Nobody wants to know."""
+
+
 class OutcomeKeeper:
     """Keeps what the pipeline found. One thread at a time may call it.
 
@@ -31,6 +37,7 @@ class OutcomeKeeper:
         self._hub = hub
         self._findings: dict[str, Finding] = {}
         self._incidents: dict[str, Incident] = {}
+        self.noticed: Callable[[Sequence[Incident]], None] = _nobody  # told of incidents that were stored
 
     @property
     def waiting(self) -> int:
@@ -61,9 +68,18 @@ class OutcomeKeeper:
         Raises:
             StoreError: the control store refused; the step is not kept, and not tried again.
         """
-        self._control.save_incidents([incident])
-        self._incidents.pop(incident.incident_id, None)  # an older state that waited
-        self._told([incident])
+        self.keep_steps([incident])
+
+    def keep_steps(self, incidents: Sequence[Incident]) -> None:
+        """Store a person's step that changes several incidents, all or none, then tell the open pages.
+
+        Raises:
+            StoreError: the control store refused; the step is not kept, and not tried again.
+        """
+        self._control.save_incidents(incidents)
+        for incident in incidents:
+            self._incidents.pop(incident.incident_id, None)  # an older state that waited
+        self._told(incidents)
 
     def _keep_findings(self) -> None:
         findings = list(self._findings.values())
@@ -82,7 +98,8 @@ class OutcomeKeeper:
         self._incidents.clear()
         self._told(incidents)
 
-    def _told(self, incidents: list[Incident]) -> None:
+    def _told(self, incidents: Sequence[Incident]) -> None:
+        self.noticed(incidents)
         for incident in incidents:
             log.info(
                 "incident",

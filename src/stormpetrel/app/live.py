@@ -11,12 +11,21 @@ from stormpetrel.model.view import LiveMessage
 
 # Messages a slow page may be behind; beyond that it loses the oldest and still sees the newest state.
 _BACKLOG = 64
+# What has no message of its own (sources, counts, rates) is looked at anew this often; and a page that hears
+# nothing for three of them knows that it is stale.
+TICK_SECONDS = 15.0
+_TICK = LiveMessage("tick", "", "")
 
 
 class LiveHub:
-    """Publishes from any thread, delivers in each subscriber's event loop."""
+    """Publishes from any thread, delivers in each subscriber's event loop.
 
-    def __init__(self) -> None:
+    Args:
+        tick_seconds: after so long a subscriber is told that time has passed.
+    """
+
+    def __init__(self, tick_seconds: float = TICK_SECONDS) -> None:
+        self._tick_seconds = tick_seconds
         self._lock = threading.Lock()
         self._subscribers: dict[asyncio.Queue[LiveMessage], asyncio.AbstractEventLoop] = {}
 
@@ -30,13 +39,21 @@ class LiveHub:
                 loop.call_soon_threadsafe(_offer, queue, message)
 
     async def subscribe(self) -> AsyncIterator[LiveMessage]:
-        """Messages from now on, until the consumer closes the iterator."""
+        """Messages from now on, ticks among them, until the consumer closes the iterator."""
+        loop = asyncio.get_running_loop()
         queue: asyncio.Queue[LiveMessage] = asyncio.Queue(_BACKLOG)
         with self._lock:
-            self._subscribers[queue] = asyncio.get_running_loop()
+            self._subscribers[queue] = loop
+        due = loop.time() + self._tick_seconds
         try:
             while True:
-                yield await queue.get()
+                message = _TICK
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(due):
+                        message = await queue.get()
+                if message is _TICK:
+                    due = loop.time() + self._tick_seconds
+                yield message
         finally:
             with self._lock:
                 del self._subscribers[queue]

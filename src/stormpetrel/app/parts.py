@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stormpetrel.app.access import Access
+from stormpetrel.app.automation import AutomationDesk
+from stormpetrel.app.backup.desk import SnapshotDesk
+from stormpetrel.app.backup_reports import BackupReportDesk
+from stormpetrel.app.bonds import BondDesk
 from stormpetrel.app.calendar import CalendarDesk
 from stormpetrel.app.config import Config
 from stormpetrel.app.desks import Desks
+from stormpetrel.app.flight.desk import FlightDesk
 from stormpetrel.app.judge import Judge
 from stormpetrel.app.live import LiveHub
+from stormpetrel.app.notify.desk import NotifyDesk
+from stormpetrel.app.people import People
 from stormpetrel.app.pipeline import Pipeline
 from stormpetrel.app.quarantine import QuarantineDesk
 from stormpetrel.app.selfmon import OwnMetrics
@@ -41,9 +47,15 @@ class Parts:
     log_tail: LogTail
     desk: QuarantineDesk
     calendar: CalendarDesk
-    access: Access
+    access: People
     decoders: dict[str, Decoder]
     own_metrics: OwnMetrics
     started_unix_nano: int
     desks: Desks
     watched: WatchedVariables
+    bonds: BondDesk
+    automation: AutomationDesk
+    snapshots: SnapshotDesk
+    backups: BackupReportDesk
+    flights: FlightDesk
+    notices: NotifyDesk

@@ -45,11 +45,12 @@ class PatternFile:
         self._path = path
         self._period = from_seconds(period_seconds)
         self._next = 0
+        self._missing: Window | None = None  # stored, and not mined in this process
         self._writing: threading.Thread | None = None
         self.trouble = ""
 
-    def restore(self, book: PatternBook, store: TelemetryStore, now_unix_nano: int) -> None:
-        """Put the file back, then mine what was stored since; before anything new is mined.
+    def restore(self, book: PatternBook, now_unix_nano: int) -> None:
+        """Put the file back; before anything new is mined. What was stored since is left to `catch_up`.
 
         A file that cannot be read is put aside and told in the log: patterns are learnt again.
         """
@@ -65,13 +66,32 @@ class PatternFile:
                 aside = self._path.with_suffix(".unreadable")
                 self._path.replace(aside)
                 log.exception("patterns_learnt_anew", file=str(aside))
-        mined = 0
-        for batch in store.scan_logs(self._room(store, Window(since, now_unix_nano)), _CHUNK_SECONDS):
+        self._missing = Window(since, now_unix_nano)
+
+    def catch_up(self, book: PatternBook, store: TelemetryStore) -> None:
+        """Mine what was stored between the file and the start; before anything is judged, or all is news.
+
+        Takes some ten seconds at most, in which new records are stored and mined as ever: ids depend on no
+        order. Once it is done, or where it was not to be done, nothing happens; after a failure it goes on
+        where it was.
+
+        Raises:
+            StoreError: the store cannot be read now.
+        """
+        if self._missing is None:
+            return
+        begun, mined = self._missing, 0
+        window = self._room(store, begun)
+        for batch in store.scan_logs(window, _CHUNK_SECONDS):
             book.mine(batch)
             mined += len(batch)
+            reached = int(batch.records.column("time_unix_nano").to_numpy().max()) + 1
+            self._missing = Window(min(reached, begun.end_unix_nano), begun.end_unix_nano)
             if mined >= 2 * MAX_RECORDS:
                 break
-        log.info("patterns_restored", patterns=book.sizes().patterns, since=to_iso(since), mined=mined)
+        self._missing = None
+        since = to_iso(window.start_unix_nano)
+        log.info("patterns_restored", patterns=book.sizes().patterns, since=since, mined=mined)
 
     def _room(self, store: TelemetryStore, window: Window) -> Window:
         """The newest part of the window that holds no more than `MAX_RECORDS` records."""
@@ -85,6 +105,7 @@ class PatternFile:
 
     def tick(self, book: PatternBook, now_unix_nano: int) -> None:
         """Time has reached `now`: write when it is time and nothing is being written."""
+        self._missing = None  # judging has begun, with or without it
         if not self._period or now_unix_nano < self._next or self._busy():
             return
         if self._next:
@@ -94,10 +115,10 @@ class PatternFile:
         self._next = now_unix_nano + self._period
 
     def close(self, book: PatternBook, now_unix_nano: int) -> None:
-        """Write the last one; when nothing is mined any more."""
+        """Write the last one, when nothing is mined any more; half a past does not replace the old one."""
         if self._writing is not None:
             self._writing.join(60)
-        if self._period and not self._busy():
+        if self._period and not self._busy() and self._missing is None:
             self._write({"taken_unix_nano": now_unix_nano, **book.snapshot()})
 
     def _busy(self) -> bool:

@@ -29,8 +29,8 @@ def build_miner() -> LogMiner:
 class PatternBook:
     """Gives log records their patterns, and answers about them. Thread-safe: one caller at a time.
 
-    `mine` belongs to whoever stores records, in the order in which they are stored. What it costs is some
-    three microseconds a record.
+    `mine` belongs to whoever stores records, in the order in which they are stored. What it costs is less
+    than a microsecond a record, where most are of patterns that are known.
     """
 
     def __init__(self, miner: LogMiner | None = None) -> None:

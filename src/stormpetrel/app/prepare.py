@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stormpetrel.app.config import RedactConfig
 from stormpetrel.app.inserts import Signals
-from stormpetrel.ingest.redact import Redactor
+from stormpetrel.ingest.redact import Redactor, scan_batch
 from stormpetrel.ingest.redact_text import OwnPattern
 from stormpetrel.ingest.trace_ids import with_trace_ids
 from stormpetrel.model.columns import build_logs
@@ -35,9 +35,12 @@ class Prepare:
         """The batch as it is to be stored."""
         if isinstance(batch, MetricBatch):
             return batch
+        if self.redactor is None:
+            return with_trace_ids(batch) if isinstance(batch, LogBatch) else batch
+        found = scan_batch(batch)  # one look through the texts for both
         if isinstance(batch, LogBatch):
-            batch = with_trace_ids(batch)
-        return batch if self.redactor is None else self.redactor.batch(batch)
+            batch = with_trace_ids(batch, found)
+        return self.redactor.batch(batch, found)
 
     def text(self, text: str) -> str:
         """One text of this process itself, redacted."""

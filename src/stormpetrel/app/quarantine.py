@@ -28,7 +28,7 @@ RELEASABLE = frozenset(
         Quality.IMPLAUSIBLE,
     }
 )
-_LIMIT = 200_000  # samples looked at
+_LIMIT = 200_000  # samples looked at, at once
 _P_STRANGE = 1e-4  # below it a sample counts as strange in the preview
 _AHEAD = from_seconds(86_400.0)
 
@@ -116,15 +116,23 @@ class QuarantineDesk:
         Where a moment already has a value, that value stays. They are stored, not judged: time goes forward.
         What the sender now says of the series (kind, unit, size) is right from here on.
         """
-        apart = self._store.read_quarantine(self._window(), _LIMIT, series)
-        batch = self._releasable(series, apart)
-        now = self._clock.now_unix_nano()
+        token = f"release-{series}-{self._clock.now_unix_nano()}"
         self._pipeline.registry.release(series)
         self._pipeline.gate.release(series)
-        if len(batch):
-            self._store.insert_samples(batch, f"release-{series}-{now}")
-        self._store.drop_quarantine(self._window(), [series])
-        return len(batch)
+        let_in = 0
+        while True:
+            apart = self._store.read_quarantine(self._window(), _LIMIT, series)
+            times = apart.batch.time_unix_nano
+            if not len(times):
+                return let_in
+            batch = self._releasable(series, apart)
+            if len(batch):
+                self._store.insert_samples(batch, f"{token}-{let_in}")
+            let_in += len(batch)
+            # What was read and nothing else: there may be more than one look holds, or some that just came.
+            self._store.drop_quarantine(Window(int(times.min()), int(times.max()) + 1), [series])
+            if len(times) < _LIMIT:
+                return let_in
 
     def drop(self, series: int) -> int:
         """Delete what is kept apart of a series; how many samples that were."""

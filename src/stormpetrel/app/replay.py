@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
 
@@ -18,12 +18,14 @@ from stormpetrel.app.config import Config
 from stormpetrel.app.feedback import book_of, stored_feedback
 from stormpetrel.app.judge import TICK_SECONDS
 from stormpetrel.app.pipeline import Outcome, Pipeline
+from stormpetrel.app.replay_told import told_by_others
 from stormpetrel.app.warm import learn_relations
 from stormpetrel.detect.feedback import FeedbackBook
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.feedback import Feedback
 from stormpetrel.model.finding import Finding
 from stormpetrel.model.incident import Incident
+from stormpetrel.model.records import AlertBatch, ChangeBatch
 from stormpetrel.model.signal import LogBatch, MetricBatch
 from stormpetrel.model.time import Window, from_seconds
 from stormpetrel.ports.store import TelemetryStore
@@ -32,6 +34,9 @@ from stormpetrel.ports.store import TelemetryStore
 _CHUNK_SAMPLES = 2_000_000
 _PROBES = 4
 _PROBE_SECONDS = 60.0
+
+Recorded = MetricBatch | LogBatch | AlertBatch | ChangeBatch
+Ticked = Callable[[int, Sequence[Incident]], None]
 
 
 @dataclass(slots=True)
@@ -104,39 +109,78 @@ def replay_store(
     """`replay` over a store that is already open; opinions weigh as they did at the time."""
     pipeline = Pipeline(config, registry, stored=True)
     pipeline.feedback = feedback or FeedbackBook()
+    return play(pipeline, store, window, progress)
+
+
+def play(
+    pipeline: Pipeline,
+    store: TelemetryStore,
+    window: Window,
+    progress: Callable[[float], None] = lambda _share: None,
+    ticked: Ticked = lambda _now, _changed: None,
+) -> ReplayReport:
+    """Take what is stored of a window through a fresh pipeline, in the ticks of the judge.
+
+    Args:
+        progress: called with the share done, 0 to 1.
+        ticked: called at each tick with its time and the incidents that changed since the last one.
+    """
     learn_relations(pipeline, store, window)
-    report = ReplayReport(window)
-    tick = from_seconds(TICK_SECONDS)
-    next_tick = window.start_unix_nano // tick * tick + tick
+    playing = _Playing(pipeline, window, ticked)
     for start, batch in _recorded(store, window):
-        while next_tick <= start:
-            report.take(pipeline.advance(next_tick))
-            next_tick += tick
+        playing.until(start)
+        playing.judge(batch)
+        progress((start - window.start_unix_nano) / max(1, window.end_unix_nano - window.start_unix_nano))
+    playing.until(window.end_unix_nano)
+    progress(1.0)
+    return playing.report
+
+
+class _Playing:
+    """A replay under way: its clock and what it found."""
+
+    def __init__(self, pipeline: Pipeline, window: Window, ticked: Ticked) -> None:
+        self._pipeline, self.report, self._ticked = pipeline, ReplayReport(window), ticked
+        self._tick = from_seconds(TICK_SECONDS)
+        self._next = window.start_unix_nano // self._tick * self._tick + self._tick
+        self._changed: list[Incident] = []
+
+    def until(self, time_unix_nano: int) -> None:
+        """Every tick up to a moment."""
+        while self._next <= time_unix_nano:
+            self._take(self._pipeline.advance(self._next))
+            changed, self._changed = self._changed, []
+            self._ticked(self._next, changed)
+            self._next += self._tick
+
+    def judge(self, batch: Recorded) -> None:
+        """One batch, as it is judged live."""
+        pipeline, report = self._pipeline, self.report
         if isinstance(batch, MetricBatch):
             admission = pipeline.admit(batch, int(batch.time_unix_nano.max()))
             report.samples += len(batch)
             report.quarantined += len(admission.quarantined.batch)
-            report.take(pipeline.judge_metrics(admission.admitted))
-        else:
+            self._take(pipeline.judge_metrics(admission.admitted))
+        elif isinstance(batch, LogBatch):
             report.log_records += len(batch)
-            report.take(pipeline.judge_logs(pipeline.mine(batch)))
-        progress((start - window.start_unix_nano) / max(1, window.end_unix_nano - window.start_unix_nano))
-    while next_tick <= window.end_unix_nano:
-        report.take(pipeline.advance(next_tick))
-        next_tick += tick
-    progress(1.0)
-    return report
+            self._take(pipeline.judge_logs(pipeline.mine(batch)))
+        else:
+            self._take(pipeline.judge_records(batch))
+
+    def _take(self, outcome: Outcome) -> None:
+        self.report.take(outcome)
+        self._changed += outcome.incidents
 
 
-def _recorded(store: TelemetryStore, window: Window) -> Iterator[tuple[int, MetricBatch | LogBatch]]:
-    """Stored batches, each cut at the tick grid, in order of their first time; metrics before logs."""
+def _recorded(store: TelemetryStore, window: Window) -> Iterator[tuple[int, Recorded]]:
+    """Stored batches, each cut at the tick grid, in order of their first time; metrics before logs, and
+    what others told after both."""
     chunk = _chunk_seconds(store, window)
     metrics = ((_first(cut), 0, cut) for b in store.scan_samples(window, chunk) for cut in _cut_samples(b))
     logs = ((_first(cut), 1, cut) for b in store.scan_logs(window, min(chunk, 900.0)) for cut in _cut_logs(b))
-    both: Iterator[tuple[int, int, MetricBatch | LogBatch]] = merge(
-        metrics, logs, key=lambda entry: entry[:2]
-    )
-    for start, _, batch in both:
+    told = ((time, 2, one) for time, one in told_by_others(store, window))
+    every: Iterator[tuple[int, int, Recorded]] = merge(metrics, logs, told, key=lambda entry: entry[:2])
+    for start, _, batch in every:
         yield start, batch
 
 

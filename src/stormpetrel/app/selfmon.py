@@ -12,6 +12,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
 
 from stormpetrel import __version__
 from stormpetrel.app.derive import Deriver
@@ -58,6 +59,10 @@ class OwnMetrics:
         self._seen = observed
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
+
+    def also(self, collector: Collector) -> None:
+        """Metrics that another part collects itself."""
+        self._registry.register(collector)
 
     def text(self) -> bytes:
         """The Prometheus text format."""

@@ -8,13 +8,22 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
+from stormpetrel.app.service_automation import AutomationService
+from stormpetrel.app.service_backups import BackupService
 from stormpetrel.app.service_calendar import CalendarService
+from stormpetrel.app.service_flights import FlightService
+from stormpetrel.app.service_knowledge import KnowledgeService
+from stormpetrel.app.service_notify import NotifyService
+from stormpetrel.app.service_people import PeopleService
+from stormpetrel.app.service_shares import ShareService
 from stormpetrel.model.access import ApiToken, Caller, Role, Scope
 from stormpetrel.model.backtest import Backtest, Tunable
+from stormpetrel.model.bond import Bond
+from stormpetrel.model.cause import Diagnosis
 from stormpetrel.model.explanation import Explanation
 from stormpetrel.model.feedback import Feedback, FeedbackPage, Opinion
 from stormpetrel.model.finding import Finding
-from stormpetrel.model.incident import Incident, IncidentState
+from stormpetrel.model.incident import Incident, IncidentLine, IncidentState
 from stormpetrel.model.page_view import BudgetView, SloView
 from stormpetrel.model.pattern_view import Comparison, PatternList, PatternOrder, PatternPage
 from stormpetrel.model.push import PushRequest, Receipt
@@ -22,6 +31,7 @@ from stormpetrel.model.query import LogCounts, LogQuery
 from stormpetrel.model.records import Alert, Change, Flow
 from stormpetrel.model.signal import LogRecord, SeriesInfo
 from stormpetrel.model.time import Window
+from stormpetrel.model.topology import Topology
 from stormpetrel.model.view import (
     AboutView,
     LiveMessage,
@@ -39,7 +49,17 @@ from stormpetrel.model.view import (
 )
 
 
-class Service(CalendarService, Protocol):
+class Service(
+    AutomationService,
+    FlightService,
+    BackupService,
+    CalendarService,
+    KnowledgeService,
+    NotifyService,
+    PeopleService,
+    ShareService,
+    Protocol,
+):
     """What `web` and `cli` program against; `app.usecases.LiveService` is the one implementation.
 
     All methods are synchronous and may take as long as a query; web handlers call them in a thread.
@@ -56,6 +76,9 @@ class Service(CalendarService, Protocol):
     def list_incidents(
         self, states: Sequence[IncidentState] = (), text: str = "", limit: int = 100, offset: int = 0
     ) -> list[Incident]: ...
+    def list_incident_lines(
+        self, states: Sequence[IncidentState] = (), text: str = "", limit: int = 100, offset: int = 0
+    ) -> list[IncidentLine]: ...
     def incident(self, incident_id: str) -> Incident: ...  # NotFoundError
     def finding_series(self, finding: Finding, margin_seconds: float = 1800.0) -> SeriesView: ...
     def search_series(self, text: str, limit: int = 50, offset: int = 0) -> SeriesPage: ...
@@ -80,7 +103,10 @@ class Service(CalendarService, Protocol):
     def sources(self) -> list[SourceView]: ...
     def source(self, name: str) -> SourcePage: ...  # NotFoundError
     def explain_finding(self, finding: Finding) -> Explanation: ...  # OverloadedError
+    def diagnose(self, incident: Incident) -> Diagnosis: ...  # what caused it; OverloadedError
     def explain_point(self, series: int, time_unix_nano: int) -> Explanation: ...  # also NotFoundError
+    def topology(self, time_unix_nano: int) -> Topology: ...  # as it was at a moment
+    def bonds(self) -> list[Bond]: ...  # rules about what belongs together, newest first
     def feedback(self) -> FeedbackPage: ...
     def tunables(self) -> list[Tunable]: ...  # what a backtest may change
     def backtests(self) -> list[Backtest]: ...  # newest first
@@ -104,6 +130,13 @@ class Service(CalendarService, Protocol):
     def page_incident(
         self, incident_id: str, by: Caller, note: str = ""
     ) -> Incident: ...  # NotFoundError, StateError (paged already), AuthError
+    def merge_incidents(
+        self, into_id: str, other_id: str, by: Caller
+    ) -> Incident: ...  # NotFoundError, StateError, AuthError, OverloadedError
+    def split_incident(
+        self, incident_id: str, finding_ids: Sequence[str], by: Caller
+    ) -> Incident: ...  # the new one; NotFoundError, StateError, AuthError, OverloadedError
+    def delete_bond(self, bond_id: str, by: Caller) -> None: ...  # NotFoundError, AuthError
     def give_feedback(
         self, incident_id: str, finding_id: str, opinion: Opinion, by: Caller, note: str = ""
     ) -> Feedback: ...  # NotFoundError, AuthError, OverloadedError
@@ -123,7 +156,7 @@ class Service(CalendarService, Protocol):
     def setup_needed(self) -> bool: ...
     def create_admin(self, setup_secret: str, name: str, password: str) -> Caller: ...  # AuthError
     def sign_in(self, name: str, password: str, address: str) -> Caller: ...  # AuthError; slowed down
-    def caller_of_user(self, name: str) -> Caller | None: ...  # for a session cookie
+    def caller_of_session(self, name: str, mark: str) -> Caller | None: ...  # for a session cookie
     def caller_of_token(self, secret: str) -> Caller | None: ...  # for Authorization: Bearer
     def session_key(self) -> bytes: ...  # signs session cookies; kept in the control store
     def add_user(self, name: str, role: Role, password: str, by: Caller) -> None: ...

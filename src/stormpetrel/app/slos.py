@@ -18,6 +18,7 @@ from stormpetrel.detect.slo_count import ERRORS, GOOD, TOTAL
 from stormpetrel.detect.slo_objective import Objective
 from stormpetrel.detect.slo_select import Selector
 from stormpetrel.errors import StoreError
+from stormpetrel.ingest.derive_levels import METRICS
 from stormpetrel.ports.control import ControlStore
 
 log = structlog.get_logger(__name__)
@@ -44,6 +45,12 @@ def objective_of(one: SloConfig) -> Objective:
         page_burn=one.page_burn,
         least_failures=one.least_failures,
     )
+
+
+def counts_log_levels(config: Config) -> bool:
+    """Whether an objective is about records of entities by severity, which are only counted where one is."""
+    selectors = (selector for one in config.slo for selector in objective_of(one).selectors.values())
+    return any(selector.metric in METRICS for selector in selectors)
 
 
 class SloKeeper:

@@ -80,6 +80,27 @@ files = ["/var/log/syslog", "/srv/app/*.log"]"""
 _ZEEK = """curl -H "Authorization: Bearer $(cat {token_file})" \\
   --data-binary @conn.log {address}/flows/zeek"""
 
+_SURICATA = """curl -H "Authorization: Bearer $(cat {token_file})" \\
+  --data-binary @eve.json {address}/flows/suricata"""
+
+_FLOWS_CSV = """nfdump -r nfcapd.202605011200 -o csv |
+  curl -H "Authorization: Bearer $(cat {token_file})" --data-binary @- {address}/flows/csv"""
+
+_KUBERNETES_EVENTS = """kubectl get events --all-namespaces --output json |
+  curl -H "Authorization: Bearer $(cat {token_file})" -H 'Content-Type: application/json' \\
+  --data-binary @- {address}/hooks/kubernetes-events"""
+
+_GRAFANA = """contactPoints:
+  - orgId: 1
+    name: stormpetrel
+    receivers:
+      - uid: stormpetrel
+        type: webhook
+        settings:
+          url: {address}/hooks/grafana
+          authorization_scheme: Bearer
+          authorization_credentials: $STORMPETREL_TOKEN"""
+
 _NETFLOW = """[sources.flows]
 udp_port = 2055
 allow = ["10.0.0.0/8"]"""
@@ -100,8 +121,12 @@ SNIPPETS: tuple[Snippet, ...] = (
     Snippet("statsd", "StatsD", "toml", _STATSD, "connect/statsd"),
     Snippet("influx", "Telegraf", "toml", _INFLUX, "connect/influx"),
     Snippet("alertmanager", "Alertmanager", "yaml", _ALERTMANAGER, "connect/alerts"),
+    Snippet("grafana", "Grafana's alerts", "yaml", _GRAFANA, "connect/alerts"),
     Snippet("changes", "Deploys and other changes", "sh", _CHANGES, "connect/changes"),
-    Snippet("zeek", "Zeek and Suricata", "sh", _ZEEK, "connect/network"),
+    Snippet("kubernetes_events", "Kubernetes' events", "sh", _KUBERNETES_EVENTS, "connect/changes"),
+    Snippet("zeek", "Zeek", "sh", _ZEEK, "connect/network"),
+    Snippet("suricata", "Suricata", "sh", _SURICATA, "connect/network"),
+    Snippet("flows_csv", "Tables of flows", "sh", _FLOWS_CSV, "connect/network"),
     Snippet("netflow", "NetFlow and IPFIX", "toml", _NETFLOW, "connect/network"),
     Snippet("smart", "Disk health", "toml", _SMART, "connect/disks"),
 )

@@ -17,6 +17,7 @@ from stormpetrel.adapters.sources.statsd import StatsdSource
 from stormpetrel.adapters.sources.syslog import SyslogSource
 from stormpetrel.app.config import Config
 from stormpetrel.app.logging import RECENT
+from stormpetrel.app.own import OWN_ENTITY, OWN_SERVICE, OWN_SOURCE
 from stormpetrel.errors import ConfigError, OverloadedError, StoreError
 from stormpetrel.ingest.exposition import ExpositionParser
 from stormpetrel.ingest.netflow_flows import NetflowDecoder
@@ -34,10 +35,9 @@ from stormpetrel.ports.decode import Decoder
 from stormpetrel.ports.intake import Intake
 from stormpetrel.ports.source import Source
 
-OWN_SOURCE = "petrel"
 _OWN_INTERVAL_SECONDS = 15.0
 _OWN_LOG_INTERVAL_SECONDS = 3.0
-_OWN_LABELS = {"service_name": "storm-petrel"}
+_OWN_LABELS = {"service_name": OWN_SERVICE}
 
 
 class OwnSource:
@@ -79,7 +79,7 @@ class OwnLogSource:
                 [line.time_unix_nano for line in lines],
                 [line.body.encode(errors="replace").decode() for line in lines],
                 source=self.name,
-                entity=f"service:{_OWN_LABELS['service_name']}",
+                entity=OWN_ENTITY,
                 severity_number=[line.severity_number for line in lines],
             )
             try:

@@ -25,6 +25,8 @@ MAX_SOURCES = 500
 _BEATLESS = ("file", "journald", "netflow", "smart")
 # Nor of what is told only when something happens.
 _OCCASIONAL = ("alertmanager", "argocd", "changes", "github", "gitlab", "grafana", "kubernetes_events")
+# What is counted and passed over as it should be: no error of the sender, and nothing is lost.
+_PASSED_OVER = frozenset({"not_a_change", "text_field"})
 _QUIET_SECONDS = 20.0  # no source is called quiet sooner
 # Batches closer than this are one message in pieces, or waited together for one insert.
 _BURST_SECONDS = 0.5
@@ -108,11 +110,13 @@ class SourceTally:
             entry.lag_seconds = max(0.0, to_seconds(now - newest))
 
     def rejected(self, source: str, reason: str, rows: int, example: str) -> None:
-        """Rows (or whole requests) of a source were refused."""
+        """Rows (or whole requests) of a source were refused, or passed over, which is no failure."""
         said = f"{reason}: {self._shown(example)}" if example else reason
         with self._lock:
             entry = self._get(source)
             entry.rejected[reason] += rows
+            if reason in _PASSED_OVER:
+                return
             entry.last_error = said[:_SHOWN_CHARACTERS]
             entry.error_after_last = True
             now = entry.last

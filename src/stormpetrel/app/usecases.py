@@ -12,14 +12,23 @@ from stormpetrel import __version__
 from stormpetrel.app import access as rules
 from stormpetrel.app.points import MAX_BAND_SAMPLES, admit_alone, band_of, downsample, lead_in
 from stormpetrel.app.selfmon import cpu_seconds, memory_bytes
+from stormpetrel.app.usecases_automation import AutomationUseCases
+from stormpetrel.app.usecases_backups import BackupUseCases
+from stormpetrel.app.usecases_bonds import BondUseCases
 from stormpetrel.app.usecases_calendar import CalendarUseCases
+from stormpetrel.app.usecases_flights import FlightUseCases
+from stormpetrel.app.usecases_knowledge import KnowledgeUseCases
+from stormpetrel.app.usecases_notify import NotifyUseCases
 from stormpetrel.app.usecases_pages import PageUseCases
 from stormpetrel.app.usecases_patterns import PatternUseCases
+from stormpetrel.app.usecases_people import PeopleUseCases
+from stormpetrel.app.usecases_shares import ShareUseCases
+from stormpetrel.app.usecases_topology import TopologyUseCases
 from stormpetrel.app.warm import UNRESOLVED
 from stormpetrel.errors import DecodeError, NotFoundError
 from stormpetrel.model.access import ApiToken, Caller, Role, Scope
 from stormpetrel.model.finding import Finding
-from stormpetrel.model.incident import Incident, IncidentState
+from stormpetrel.model.incident import Incident, IncidentLine, IncidentState
 from stormpetrel.model.push import PushRequest, Receipt
 from stormpetrel.model.quality import Quality
 from stormpetrel.model.query import LogCounts, LogQuery
@@ -35,9 +44,24 @@ from stormpetrel.model.view import (
 )
 
 _DAY = from_seconds(86400)
+# Incidents on the first page, and those it chooses from.
+_SHOWN_OPEN, _MOST_OPEN = 50, 200
 
 
-class LiveService(PatternUseCases, PageUseCases, CalendarUseCases):
+class LiveService(
+    PatternUseCases,
+    PageUseCases,
+    CalendarUseCases,
+    TopologyUseCases,
+    BondUseCases,
+    KnowledgeUseCases,
+    ShareUseCases,
+    AutomationUseCases,
+    FlightUseCases,
+    BackupUseCases,
+    NotifyUseCases,
+    PeopleUseCases,
+):
     """See `app.service.Service`; methods are documented there."""
 
     def now_unix_nano(self) -> int:
@@ -73,6 +97,8 @@ class LiveService(PatternUseCases, PageUseCases, CalendarUseCases):
         if decoded.spans is not None:
             stored.append(self._is.writer.spans(decoded.spans, source))
         others = (decoded.flows, decoded.alerts, decoded.changes)
+        if decoded.backups:
+            self._is.backups.take(decoded.backups, source)
         stored += [self._is.writer.records(batch, source) for batch in others if batch is not None]
         return Receipt(decoded, stored)
 
@@ -91,7 +117,7 @@ class LiveService(PatternUseCases, PageUseCases, CalendarUseCases):
         gate = self._is.pipeline.gate
         return NowView(
             now_unix_nano=now,
-            open_incidents=self._is.control.list_incidents(UNRESOLVED, limit=50),
+            open_incidents=self._open_incidents(),
             resolved_today=self._is.control.count_incidents((IncidentState.RESOLVED,), now // _DAY * _DAY),
             sources=sources,
             series_total=len(self._is.pipeline.registry),
@@ -102,11 +128,22 @@ class LiveService(PatternUseCases, PageUseCases, CalendarUseCases):
             log_records_per_second=rates["logs"],
         )
 
+    def _open_incidents(self) -> list[IncidentLine]:
+        """What is not resolved, what should be looked at first first; of more than can be shown the first."""
+        found = self._is.control.list_incident_lines(UNRESOLVED, limit=_MOST_OPEN)
+        return sorted(found, key=lambda one: one.priority.level if one.priority else 5)[:_SHOWN_OPEN]
+
     def list_incidents(
         self, states: Sequence[IncidentState] = (), text: str = "", limit: int = 100, offset: int = 0
     ) -> list[Incident]:
         """Incidents, newest first."""
         return self._is.control.list_incidents(states, text, limit, offset)
+
+    def list_incident_lines(
+        self, states: Sequence[IncidentState] = (), text: str = "", limit: int = 100, offset: int = 0
+    ) -> list[IncidentLine]:
+        """The same as lines of a list."""
+        return self._is.control.list_incident_lines(states, text, limit, offset)
 
     def incident(self, incident_id: str) -> Incident:
         """One incident, whole."""
@@ -237,7 +274,7 @@ class LiveService(PatternUseCases, PageUseCases, CalendarUseCases):
         if not self._is.judge.warm.is_set():
             return False, "warming up: the stored past is being read"
         trouble = self._is.writer.trouble() or self._is.judge.trouble()
-        return not trouble, trouble or self._is.writer.degraded() or "ready"
+        return not trouble, trouble or self._is.writer.degraded() or self._is.notices.trouble() or "ready"
 
     # ---------------------------------------------------------------------------------------- acting
 
@@ -261,9 +298,9 @@ class LiveService(PatternUseCases, PageUseCases, CalendarUseCases):
         """Check a password."""
         return self._is.access.sign_in(name, password, address)
 
-    def caller_of_user(self, name: str) -> Caller | None:
+    def caller_of_session(self, name: str, mark: str) -> Caller | None:
         """The person of a session cookie."""
-        return self._is.access.caller_of_user(name)
+        return self._is.access.caller_of_session(name, mark)
 
     def caller_of_token(self, secret: str) -> Caller | None:
         """The machine of an API token."""

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from stormpetrel.app import access as rules
 from stormpetrel.app.usecases_sources import SourceUseCases
 from stormpetrel.errors import NotFoundError
-from stormpetrel.model.access import Caller, Role, Scope
+from stormpetrel.model.access import Caller
 from stormpetrel.model.backtest import Backtest, Tunable
+from stormpetrel.model.cause import Diagnosis
 from stormpetrel.model.explanation import Explanation
 from stormpetrel.model.feedback import Feedback, FeedbackPage, Opinion
 from stormpetrel.model.finding import Finding
+from stormpetrel.model.incident import Incident
 from stormpetrel.model.time import Window
 from stormpetrel.model.view import ModelStateView
 
@@ -25,6 +27,10 @@ class LearningUseCases(SourceUseCases):
         """Why a finding was told."""
         return self._is.desks.explain.finding(finding)
 
+    def diagnose(self, incident: Incident) -> Diagnosis:
+        """What caused an incident, as far as can be told now."""
+        return self._is.desks.diagnose.of(incident)
+
     def explain_point(self, series: int, time_unix_nano: int) -> Explanation:
         """Why a sample is strange, or is not."""
         self._known(series)
@@ -34,7 +40,7 @@ class LearningUseCases(SourceUseCases):
         self, incident_id: str, finding_id: str, opinion: Opinion, by: Caller, note: str = ""
     ) -> Feedback:
         """A responder says what a finding was worth."""
-        _may_act(by)
+        rules.require_responder(by)
         incident = self._is.control.incident(incident_id)
         found = incident.findings if incident is not None else ()
         finding = next((one for one in found if one.finding_id == finding_id), None)
@@ -44,7 +50,7 @@ class LearningUseCases(SourceUseCases):
 
     def undo_feedback(self, feedback_id: str, by: Caller) -> Feedback:
         """A responder takes an opinion back."""
-        _may_act(by)
+        rules.require_responder(by)
         return self._is.desks.feedback.undo(feedback_id, by.name)
 
     def feedback(self) -> FeedbackPage:
@@ -65,21 +71,14 @@ class LearningUseCases(SourceUseCases):
 
     def start_backtest(self, window: Window, settings: Mapping[str, float], by: Caller) -> Backtest:
         """A responder asks for a backtest."""
-        _may_act(by)
+        rules.require_responder(by)
         return self._is.desks.backtests.submit(window, settings, by.name)
 
     def cancel_backtest(self, backtest_id: str, by: Caller) -> Backtest:
         """A responder stops a backtest."""
-        _may_act(by)
+        rules.require_responder(by)
         return self._is.desks.backtests.cancel(backtest_id)
 
     def model_state(self) -> ModelStateView:
         """How what the models know is kept."""
         return self._is.desks.models.view()
-
-
-def _may_act(by: Caller) -> None:
-    """A person of role responder, or a token of scope respond."""
-    if by.role is None and Scope.RESPOND in by.scopes:
-        return
-    rules.require(by, Role.RESPONDER)

@@ -6,15 +6,20 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+import orjson
 import pyarrow as pa
 import structlog
 from numpy.typing import NDArray
 
 from stormpetrel.app.pipeline import Outcome, Pipeline
-from stormpetrel.correlate.group import REMEMBERED
+from stormpetrel.correlate.resolved import REMEMBERED
+from stormpetrel.detect import alerts
 from stormpetrel.ingest.admit import QualityGate
+from stormpetrel.model.columns import build_logs
 from stormpetrel.model.finding import Finding, FindingState
 from stormpetrel.model.incident import IncidentState
+from stormpetrel.model.query import LogQuery
+from stormpetrel.model.records import Alert, AlertState
 from stormpetrel.model.signal import LogBatch, MetricBatch
 from stormpetrel.model.time import NANOS_PER_SECOND, Window, from_seconds, to_iso, to_seconds
 from stormpetrel.ports.algorithms import KeepsState
@@ -27,18 +32,23 @@ UNRESOLVED = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.MITI
 # At about a million samples a second this bounds the warm start to some twenty seconds.
 MAX_SAMPLES = 20_000_000
 MAX_SPANS = 50_000
+MAX_ALERTS = 50_000
+MAX_RECORDS = 5_000
+OWNED_BY = "owned by"  # in the words of `ingest.kubernetes_objects`
 # Page decisions taken over: more than any four weeks can hold that the bar learns from.
 PAGES_REMEMBERED = 5000
-_PROBE, _HOUR, _PIECE = from_seconds(60), from_seconds(3600), from_seconds(10)
+_PROBE, _HOUR, _PIECE, _DAY = from_seconds(60), from_seconds(3600), from_seconds(10), from_seconds(86_400)
 _CHUNK_SAMPLES = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What of the stored past to read, where samples and logs begin at different times."""
+    """What of the stored past to read, where samples and logs begin at different times; and who belongs
+    together, of which a snapshot knows nothing, in a longer one."""
 
     samples: Window
     logs: Window
+    relations: Window | None = None
 
 
 def warm_start(
@@ -68,8 +78,9 @@ def warm_start(
     pipeline.grouping.restore([*control.list_incidents(UNRESOLVED, limit=1000), *reversed(resolved)])
     pipeline.budget.restore(control.list_pages(limit=PAGES_REMEMBERED))
     past = window if isinstance(window, Past) else Past(bounded(store, window), window)
-    learn_relations(pipeline, store, past.logs)
-    newest = {f.finding_id: f for f in open_findings(pipeline)}
+    learn_relations(pipeline, store, past.relations or past.logs)
+    told = resume_alerts(pipeline, store, past.samples.end_unix_nano)
+    newest = {f.finding_id: f for f in [*open_findings(pipeline), *told]}
     samples = records = 0
     for batch in _pieces(store.scan_samples(past.samples, _chunk_seconds(store, past.samples))):
         now = int(batch.time_unix_nano.max())
@@ -83,6 +94,7 @@ def warm_start(
         logs = _without(scanned, arrived, past.logs.end_unix_nano - _HOUR)
         if not len(logs):
             continue
+        pipeline.topology.learn_hosts(logs)
         now = int(logs.records.column("time_unix_nano").to_numpy().max())
         for detector in pipeline.log_detectors:
             found = pipeline.heard(detector, [*detector.update(logs), *detector.advance(now)])
@@ -98,7 +110,7 @@ def warm_start(
 def open_findings(pipeline: Pipeline) -> list[Finding]:
     """What policies and log detectors hold open now: after a snapshot was put back, as it was then."""
     found = [finding for policy in pipeline.policies for finding in policy.open_findings]
-    found += pipeline.groups.open_findings
+    found += pipeline.groups.open_findings + pipeline.alerts.open_findings
     for detector in pipeline.log_detectors:
         if isinstance(detector, KeepsState):
             found += pipeline.heard(detector, detector.open_findings())
@@ -114,9 +126,47 @@ def _without(logs: LogBatch, arrived: Callable[[], NDArray[np.uint64]], since_un
 
 
 def learn_relations(pipeline: Pipeline, store: TelemetryStore, window: Window) -> None:
-    """Who belongs together: from the labels of all series, and the newest `MAX_SPANS` spans of the window."""
+    """Who belongs together: from the labels of all series, the newest `MAX_SPANS` spans of the window, its
+    newest `MAX_RECORDS` log records, and as many of the last hour that tell of owners."""
     pipeline.learn_new_series()
     pipeline.judge_spans(store.read_spans(window, MAX_SPANS))
+    last = Window(max(window.start_unix_nano, window.end_unix_nano - _HOUR), window.end_unix_nano)
+    for query in (LogQuery(window, limit=MAX_RECORDS), LogQuery(last, text=OWNED_BY, limit=MAX_RECORDS)):
+        records = store.read_logs(query)
+        if records:
+            pipeline.topology.learn_hosts(
+                build_logs(
+                    [one.time_unix_nano for one in records],
+                    [one.body for one in records],
+                    source="",
+                    entity=[one.entity for one in records],
+                    attributes=[orjson.dumps(dict(one.attributes)).decode() for one in records],
+                )
+            )
+
+
+def resume_alerts(pipeline: Pipeline, store: TelemetryStore, now_unix_nano: int) -> list[Finding]:
+    """Go on with the alerts of unresolved incidents, and take what was told of others in the last hour.
+
+    An older one that fires and belongs to no incident was judged when it came: nobody knows whether it
+    still fires, and its sender will tell.
+    """
+    held = [
+        finding
+        for incident in pipeline.grouping.unresolved()
+        for finding in incident.findings
+        if finding.detector == alerts.NAME and finding.state is FindingState.OPEN
+    ]
+    pipeline.alerts.restore(held, now_unix_nano)
+    since = now_unix_nano - _HOUR
+
+    def is_news(alert: Alert) -> bool:
+        new = alert.state is AlertState.FIRING and alert.time_unix_nano >= since
+        return new or pipeline.alerts.holds(alert.source, alert.fingerprint)
+
+    stored = store.read_alerts(Window(max(0, now_unix_nano - _DAY), now_unix_nano), MAX_ALERTS)
+    changes = pipeline.alerts.update([one for one in reversed(stored) if is_news(one)])
+    return pipeline.context.over(changes, now_unix_nano)
 
 
 def _to_report(pipeline: Pipeline, newest: dict[str, Finding], now_unix_nano: int) -> list[Finding]:
@@ -132,8 +182,8 @@ def _to_report(pipeline: Pipeline, newest: dict[str, Finding], now_unix_nano: in
         and finding.finding_id not in newest
         and not pipeline.slos.take_over(finding)
     ]
-    # That a job is missing is told by time, not by samples: it goes on until the job is seen.
-    go_on = pipeline.context.resume(unseen, now_unix_nano)
+    # That a job or a backup is missing is told by time, not by samples: it goes on until one is seen.
+    go_on = pipeline.context.resume(unseen, now_unix_nano) | pipeline.backups.resume(unseen)
     unseen = [finding for finding in unseen if finding.finding_id not in go_on]
     why = "After a restart the stored past does not show it: closed as unknown, not as recovered."
     closed = [replace(f, state=FindingState.CLOSED, why=f"{f.why} {why}") for f in unseen]

@@ -48,7 +48,7 @@ def warm_up(
         gate.restore(restored.gate)
         since = min(max(restored.samples_from_unix_nano, 0), window.end_unix_nano)
         samples = warm.bounded(store, Window(since, window.end_unix_nano))
-    past = Past(samples, _logs(restored, window))
+    past = Past(samples, _logs(restored, window), window)
     return warm_start(pipeline, gate, store, control, past, lambda: store.recent_tokens(window.end_unix_nano))
 
 

@@ -80,6 +80,7 @@ class StoreWriter:
         self._kept = 0
         self._failing = 0
         self._last_failure = ""
+        self._turn = threading.Lock()  # of whoever changes the store or the spill
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
 
     # ------------------------------------------------------------------------------------- intake
@@ -134,6 +135,7 @@ class StoreWriter:
     def spill_to(self, spill: Spill, *, when_full: bool) -> None:
         """Keep what the store does not take there; before `start`. For `when_full` see `app.drain`."""
         self._drain = SpillDrain(spill, self._store, self._clock, when_full=when_full, stored=self._drained)
+        self._drain.turn = self._turn
 
     def start(self, recent_tokens: NDArray[np.uint64]) -> None:
         """Begin to write; `recent_tokens` are request tokens of what the store or the spill holds."""
@@ -148,6 +150,11 @@ class StoreWriter:
         self._thread.join()
         if self._drain is not None:
             self._drain.stop()
+
+    def within(self, ask: Callable[[], None]) -> None:
+        """Ask something while neither the store nor the spill is written to; it should be quick."""
+        with self._turn:
+            ask()
 
     def trouble(self) -> str:
         """Why nothing is taken; empty when all is well."""
@@ -166,10 +173,11 @@ class StoreWriter:
             group = self.queue.take()
             if not group:
                 return
-            for kind in KINDS:
-                members = [one for one in group if isinstance(one.batch, kind)]
-                if members:
-                    self._write_all(members)
+            with self._turn:
+                for kind in KINDS:
+                    members = [one for one in group if isinstance(one.batch, kind)]
+                    if members:
+                        self._write_all(members)
             self.queue.release(group)
             in_store, self._in_store = self._in_store, []
             for insert in in_store:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from stormpetrel.app.config import load_config
+from stormpetrel.app.config import Config, load_config
 from stormpetrel.cli.toml_text import commented_defaults, effective
+from stormpetrel.errors import ConfigError
 
 
 def check_config(
@@ -20,7 +21,8 @@ def check_config(
     """Check a configuration and print what is in force (file, then environment), secrets redacted.
 
     An unknown key is an error and the nearest known one is named. `--defaults` prints a commented
-    file to start from.
+    file to start from. What is allowed and most likely not meant, such as two actuators that offer the
+    same on one entity, is said on standard error.
 
     Examples:
 
@@ -33,4 +35,19 @@ def check_config(
     if defaults:
         typer.echo(commented_defaults(), nl=False)
         return
-    typer.echo(effective(load_config(file)), nl=False)
+    found = load_config(file)
+    typer.echo(effective(found), nl=False)
+    for said in _warnings(found):
+        typer.echo(f"warning: {said}", err=True)
+
+
+def _warnings(config: Config) -> list[str]:
+    """What deserves a look. A host that only checks may lack what the serving one has."""
+    if not config.actuators:
+        return []
+    from stormpetrel.app.actuators import warnings_of  # noqa: PLC0415 - slow to load
+
+    try:
+        return warnings_of(config)
+    except ConfigError as error:
+        return [f"{error}; actuators could not be compared on this host"]

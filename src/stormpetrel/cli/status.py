@@ -12,7 +12,7 @@ from rich.table import Table
 
 from stormpetrel.cli.console import err, out, plain
 from stormpetrel.cli.options import Json
-from stormpetrel.errors import ConfigError
+from stormpetrel.cli.remote import read_token
 
 EXIT_HEALTHY, EXIT_INCIDENTS, EXIT_UNREACHABLE = 0, 1, 2
 _SEVERITY = {1: "info", 2: "warning", 3: "error", 4: "critical"}
@@ -43,7 +43,7 @@ def status(
 
     Exit codes: 0 no open incident, 1 incidents are open, 2 not reachable, not ready or token refused.
     """
-    secret = token or _read_token(token_file)
+    secret = token or read_token(token_file)
     try:
         view = ask(url, secret)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
@@ -77,16 +77,6 @@ def ask(url: str, token: str) -> dict[str, Any]:
     if not isinstance(view, dict) or "open_incidents" not in view:
         raise ValueError("the answer is not that of a Storm Petrel")
     return view
-
-
-def _read_token(path: Path | None) -> str:
-    chosen = path or Path("data/read.token")
-    try:
-        return chosen.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        if path is None:
-            return ""
-        raise ConfigError(f"{path}: the token cannot be read: {error}") from error
 
 
 def _print(url: str, view: dict[str, Any]) -> None:

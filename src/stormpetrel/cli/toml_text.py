@@ -104,8 +104,11 @@ def toml_value(value: object) -> str:
         return repr(value)
     if isinstance(value, list | tuple):
         return "[" + ", ".join(toml_value(part) for part in value) + "]"
+    if isinstance(value, BaseModel):
+        value = {name: getattr(value, name) for name in type(value).model_fields}
     if isinstance(value, dict):
-        inner = ", ".join(f"{_text(str(key))} = {toml_value(part)}" for key, part in value.items())
+        said = [(key, part) for key, part in value.items() if part is not None]  # TOML has no null
+        inner = ", ".join(f"{_text(str(key))} = {toml_value(part)}" for key, part in said)
         return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, str | Path):
         return _text(redact(str(value)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from stormpetrel.model.calendar import CalendarEntry, Decided
 
@@ -47,3 +47,9 @@ class EntryBook:
         """The entries of one source."""
         with self._lock:
             return self._of.get(source, ())
+
+    def others(self, sources: Collection[str]) -> tuple[CalendarEntry, ...]:
+        """The entries of all sources but these, in order of source."""
+        with self._lock:
+            known = sorted(one for one in self._of if one not in sources)
+            return tuple(entry for source in known for entry in self._of[source])

@@ -44,8 +44,9 @@ def deploys_of(batch: ChangeBatch, for_nanos: int) -> list[Deployed]:
         start, entity = row["time_unix_nano"], row["entity"]
         by = f" by {row['actor']}" if row["actor"] else ""
         version = f" {row['version']}" if row["version"] and row["version"] not in row["title"] else ""
-        text = f"{row['kind']} {row['title']}{version}{by}"
+        kind = "" if row["title"].lower().startswith(row["kind"]) else f"{row['kind']} "
+        text = f"{kind}{row['title']}{version}{by}"
         span = (start, start + for_nanos)
         entry = deploy_entry(row["change_id"], text, entity, span, row["source"])
-        found.append(Deployed(start, span[1], entity, text, entry))
+        found.append(Deployed(start, span[1], entity, text, entry, row["kind"]))
     return found

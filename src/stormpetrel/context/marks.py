@@ -22,6 +22,7 @@ T = TypeVar("T")
 # Findings remembered of each sort, and changes; the oldest are forgotten beyond it.
 _REMEMBERED = 10_000
 _CHANGES = 500
+_DEPLOY = "deploy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +37,18 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """A change that findings soon after it may come from."""
+    """A change that findings soon after it may come from; `kind` as whoever told of it calls it."""
 
     time_unix_nano: int
     until_unix_nano: int
     entity: str
     text: str
     entry: CalendarEntry
+    kind: str = "deploy"
+
+    def about(self, entity: str) -> bool:
+        """Whether it concerns an entity; one that names nobody concerns all."""
+        return self.entity in ("", UNKNOWN_ENTITY) or root_of(self.entity) == root_of(entity)
 
 
 class Marks:
@@ -77,6 +83,14 @@ class Marks:
     def deploys(self) -> list[CalendarEntry]:
         """The changes remembered, as entries of the calendar."""
         return [change.entry for change in self._changes]
+
+    def deploying(self, entity: str, time_unix_nano: int) -> CalendarEntry | None:
+        """The newest deploy that concerns an entity and is kept in mind at a moment; None without one."""
+        for change in reversed(self._changes):
+            inside = change.time_unix_nano <= time_unix_nano < change.until_unix_nano
+            if inside and change.kind == _DEPLOY and change.about(entity):
+                return change.entry
+        return None
 
     def over(self, changes: list[Finding], now_unix_nano: int) -> list[Finding]:
         """The changes as they are to be told; those held back are left out."""
@@ -131,8 +145,7 @@ class Marks:
         start = finding.start_unix_nano
         for change in reversed(self._changes):
             near = change.time_unix_nano <= start < change.until_unix_nano
-            about = change.entity in ("", UNKNOWN_ENTITY) or root_of(change.entity) == root_of(finding.entity)
-            if near and about:
+            if near and change.about(finding.entity):
                 ago = to_seconds(start - change.time_unix_nano)
                 text = f"{change.text}, {ago:.0f} seconds before"
                 return replace(finding, attributes={**(finding.attributes or {}), "change": text})

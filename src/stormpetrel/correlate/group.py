@@ -1,41 +1,63 @@
 """Findings close in time and on related entities become one incident.
 
 Pure: state changes only by the values handed in, so that a replay opens the same incidents with the
-same ids. Two entities are related when they have the same root (a filesystem and its host), or when what
-is learnt of the estate (`correlate.relations`) says so.
+same ids. Two entities are related when they have the same root (a filesystem and its host), or when the
+topology (`correlate.topology`) has them as neighbours. The same alert on many entities at once is one
+trouble, related or not (`correlate.shared`). A finding that belongs to two incidents shows that they are one:
+they are merged, so that it does not matter which of the findings came first (`correlate.bridge`).
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterable
+import copy
+from collections.abc import Callable, Collection, Iterable
 
-from stormpetrel.correlate.sentence import sentence_of
+from stormpetrel.correlate import bridge
+from stormpetrel.correlate.bonds import Bonds
+from stormpetrel.correlate.by_hand import (
+    Before,
+    Pair,
+    left_over,
+    new_incident,
+    pair_together,
+    pairs_apart,
+    split_off,
+)
+from stormpetrel.correlate.draft import Draft, opened_by
+from stormpetrel.correlate.resolved import ResolvedIncidents
+from stormpetrel.correlate.shared import SharedNames, begun, name_of
 from stormpetrel.errors import NotFoundError, StateError
 from stormpetrel.model.finding import Finding, FindingState, Severity
-from stormpetrel.model.incident import TRANSITIONS, Incident, IncidentState, TimelineEntry
+from stormpetrel.model.incident import TRANSITIONS, Incident, IncidentState
 from stormpetrel.model.resource import root_of
 from stormpetrel.model.time import from_seconds
 
-# Resolved incidents remembered in order to name what a new one repeats.
-REMEMBERED = 200
-# Timeline entries kept in one incident; the first and the newest are the ones that matter.
-_TIMELINE_LIMIT = 1000
+# Windows for which an entity with an open finding is in the same trouble as before: an hour of five minutes.
+LASTING = 12
+
+
+def _nobody(_root: str) -> Iterable[str]:
+    """No entity is related to another."""
+    return ()
 
 
 class Grouping:
     """The correlator: see `ports.algorithms.Correlator`.
 
     Args:
-        window_seconds: a finding that starts within this of an incident's activity may join it, and at any
+        window_seconds: a finding that starts within this of an incident's activity may join it; within
+            `LASTING` times this one on a root entity of which another finding of it is still open; and at any
             time one that names a series which another finding of it, still open, is about, or the other way.
-        resolve_seconds: an incident whose findings have all been closed for this long resolves.
-        max_findings: findings kept whole in one incident; further ones are only counted.
-        related: whether two entities have to do with each other; the same root when left out.
+        resolve_seconds: an incident whose findings have all been closed for this long resolves; one with
+            findings that flap a little later, see `correlate.flapping`.
+        max_findings: findings kept whole in one incident; further ones are counted by their title.
+        neighbours: the other root entities that a root entity has to do with; none when left out.
+        shared_entities: alerts of one name on so many root entities within `window_seconds` are one trouble.
 
     A finding of severity INFO joins an incident and never opens one. A finding that is open keeps its
-    incident unresolved for as long as it stays open: silence of its series does not close it.
-    Cost: O(findings changed x unresolved incidents).
+    incident unresolved for as long as it stays open, also one that is only counted: silence of its series
+    does not close it.
+    Cost: O(neighbours) for each finding, and O(findings kept) for each incident that a call changes.
     """
 
     def __init__(
@@ -43,55 +65,63 @@ class Grouping:
         window_seconds: float = 300.0,
         resolve_seconds: float = 300.0,
         max_findings: int = 500,
-        related: Callable[[str, str], bool] = lambda left, right: root_of(left) == root_of(right),
+        neighbours: Callable[[str], Iterable[str]] = _nobody,
+        shared_entities: int = 5,
     ) -> None:
         self._window = from_seconds(window_seconds)
         self._resolve = from_seconds(resolve_seconds)
         self._max_findings = max_findings
-        self._related = related
-        self._open: dict[str, Incident] = {}
-        self._overflow: dict[str, int] = {}
+        self._neighbours = neighbours
+        self._shared = SharedNames(self._window, shared_entities)
+        self.bonds = Bonds()  # replaced whole by whoever takes what people say
+        self._open: dict[str, Draft] = {}
+        self._by_root: dict[str, dict[str, None]] = {}
         self._of_finding: dict[str, str] = {}
-        self._resolved: dict[str, Incident] = {}
+        self._resolved = ResolvedIncidents()
+        self._undo: Draft | None = None
+        self._new: set[str] = set()  # incidents that began in this call: nobody was told of them yet
+        self._changed: dict[str, None] = {}  # incidents that this call changes
+        self._merged: dict[str, Incident] = {}  # and those that go on in another one
 
     def restore(self, incidents: Iterable[Incident]) -> None:
         """Take over incidents after a restart; of the resolved ones the newest, oldest first."""
         for incident in incidents:
-            resolved = incident.state is IncidentState.RESOLVED
-            (self._resolved if resolved else self._open)[incident.incident_id] = incident
-            for finding in incident.findings:
-                if not resolved or finding.state is FindingState.OPEN:
-                    self._of_finding[finding.finding_id] = incident.incident_id
+            if incident.state is IncidentState.RESOLVED:
+                # A merged incident's findings go on in another one.
+                still = {
+                    f.finding_id
+                    for f in incident.findings
+                    if f.state is FindingState.OPEN and self._of_finding.get(f.finding_id) not in self._open
+                }
+                self._resolved.add(incident, still)
+            else:
+                self._take_up(Draft(incident, self._window))
 
     def knows(self, finding_id: str) -> bool:
         """Whether a finding belongs to an unresolved incident (or to one a person resolved early)."""
-        return finding_id in self._of_finding
+        return finding_id in self._of_finding or self._resolved.silences(finding_id)
 
     def unresolved(self) -> list[Incident]:
         """The incidents that are not resolved, oldest first."""
-        return sorted(self._open.values(), key=lambda i: (i.start_unix_nano, i.incident_id))
+        incidents = (draft.incident for draft in self._open.values())
+        return sorted(incidents, key=lambda i: (i.start_unix_nano, i.incident_id))
 
     def update(self, changes: list[Finding], now_unix_nano: int) -> list[Incident]:
         """Take finding changes; the incidents that changed, whole, in order of id."""
-        changed: dict[str, Incident] = {}
+        self._new, self._changed, self._merged = set(), {}, {}
         for finding in sorted(changes, key=lambda f: (f.start_unix_nano, f.finding_id)):
-            incident = self._place(finding, now_unix_nano)
-            if incident is not None:
-                changed[incident.incident_id] = incident
-        return [changed[key] for key in sorted(changed)]
+            draft = self._place(finding, now_unix_nano)
+            if draft is not None:
+                self._changed[draft.incident_id] = None
+        written = {key: self._open[key].write(now_unix_nano) for key in self._changed if key in self._open}
+        written.update(self._merged)
+        return [written[key] for key in sorted(written)]
 
     def advance(self, now_unix_nano: int) -> list[Incident]:
         """Resolve what has been quiet for long enough."""
-        quiet = [
-            incident
-            for incident in self.unresolved()
-            if all(f.state is FindingState.CLOSED for f in incident.findings)
-            and now_unix_nano - _last_activity(incident) >= self._resolve
-        ]
-        return [
-            self._resolve_incident(incident, now_unix_nano, "petrel", "all findings recovered")
-            for incident in quiet
-        ]
+        quiet = [one for one in self._open.values() if one.quiet(now_unix_nano, self._resolve)]
+        quiet.sort(key=lambda one: (one.incident.start_unix_nano, one.incident_id))
+        return [self._end(draft, now_unix_nano, "petrel", "all findings recovered") for draft in quiet]
 
     def move(
         self, incident_id: str, to: IncidentState, now_unix_nano: int, actor: str, note: str = ""
@@ -102,184 +132,250 @@ class Grouping:
             NotFoundError: there is no unresolved incident of this id.
             StateError: the state machine has no such step.
         """
-        incident = self._open.get(incident_id)
-        if incident is None:
-            raise NotFoundError(f"incident {incident_id} is not open: it was resolved or never existed")
-        if to not in TRANSITIONS[incident.state]:
-            raise StateError(f"incident {incident_id} is {incident.state}; it cannot become {to}")
+        draft = self._unresolved(incident_id)
+        if to not in TRANSITIONS[draft.incident.state]:
+            raise StateError(f"incident {incident_id} is {draft.incident.state}; it cannot become {to}")
         if to is IncidentState.RESOLVED:
-            return self._resolve_incident(incident, now_unix_nano, actor, note)
-        text = f"{to}" + (f": {note}" if note else "")
-        entry = TimelineEntry(now_unix_nano, "state", text, actor)
-        moved = dataclasses.replace(
-            incident, state=to, updated_unix_nano=now_unix_nano, timeline=_log(incident.timeline, entry)
-        )
-        self._open[incident_id] = moved
-        return moved
+            self._undo = draft
+            return self._end(draft, now_unix_nano, actor, note)
+        return draft.moved(to, now_unix_nano, actor, note)
+
+    def note(self, incident_id: str, text: str, now_unix_nano: int, actor: str) -> Incident:
+        """Write something into the timeline of an incident.
+
+        Raises:
+            NotFoundError: there is no unresolved incident of this id.
+        """
+        return self._unresolved(incident_id).noted(text, now_unix_nano, actor)
 
     def adopt(self, incidents: Iterable[Incident]) -> None:
         """A later stage added to these incidents: they go on with what it added."""
         for incident in incidents:
-            for held in (self._open, self._resolved):
-                if incident.incident_id in held:
-                    held[incident.incident_id] = incident
+            draft = self._open.get(incident.incident_id)
+            if draft is not None:
+                draft.incident = incident
+            else:
+                self._resolved.replace(incident)
 
     def put_back(self, incident: Incident) -> None:
         """Undo a person's step that could not be stored: the incident is as it was before."""
-        self._resolved.pop(incident.incident_id, None)
-        self.restore([incident])
+        draft = self._open.get(incident.incident_id)
+        if draft is None and self._undo is not None and self._undo.incident_id == incident.incident_id:
+            draft = self._undo
+        if draft is None:
+            draft = Draft(incident, self._window)
+        draft.incident = incident
+        self._resolved.forget(incident.incident_id)
+        self._take_up(draft)
+
+    # ------------------------------------------------------------------------------------ by hand
+
+    def merge(
+        self, into_id: str, other_id: str, now_unix_nano: int, actor: str
+    ) -> tuple[list[Incident], list[Pair]]:
+        """A person puts all of another incident into one; the other is resolved.
+
+        Returns:
+            The incident with everything, then the other; and the pairs of entities that belong together.
+
+        Raises:
+            NotFoundError: there is no unresolved incident of one of these ids.
+            StateError: they are one.
+        """
+        into, other = self._unresolved(into_id), self._unresolved(other_id)
+        if into is other:
+            raise StateError(f"incident {into_id} cannot be merged with itself")
+        pairs = pair_together(into, other)
+        self._let_go(other)
+        into.absorb(other, self._max_findings, now_unix_nano, actor)
+        merged = other.moved(IncidentState.RESOLVED, now_unix_nano, actor, f"merged into {into_id}")
+        self._resolved.add(merged)
+        self._take_up(into)
+        self._shared.moved(other_id, into_id)
+        return [into.write(now_unix_nano), merged], pairs
+
+    def split(
+        self, incident_id: str, finding_ids: Collection[str], now_unix_nano: int, actor: str
+    ) -> tuple[list[Incident], list[Pair]]:
+        """A person makes an incident of some findings of another.
+
+        Returns:
+            The incident with what is left, then the new one; and the pairs of entities that are apart.
+
+        Raises:
+            NotFoundError: there is no unresolved incident of this id.
+            StateError: no finding would go, or none would stay.
+        """
+        draft = self._unresolved(incident_id)
+        before = draft.incident
+        taken, rest = split_off(before, finding_ids)
+        new_id = self._new_id(taken[0])
+        self._let_go(draft)
+        made = Draft(new_incident(before, taken, new_id, now_unix_nano, actor), self._window)
+        left = Draft(left_over(before, rest, new_id, now_unix_nano, actor), self._window)
+        left.open |= draft.open - {one.finding_id for one in taken}
+        self._take_up(left)
+        self._take_up(made)
+        for name in self._shared.homes((incident_id,)):
+            last = max((one for one in before.findings if name_of(one) == name), key=begun, default=None)
+            if last is not None and last in taken:
+                self._shared.settle(name, new_id)
+        return [left.incident, made.incident], pairs_apart(rest, taken)
+
+    def remember(self, incident_ids: Collection[str]) -> Before:
+        """Copies of incidents before a step that may have to be undone."""
+        drafts = tuple(copy.deepcopy(self._open[one]) for one in incident_ids if one in self._open)
+        return Before(drafts, self._shared.homes(incident_ids))
+
+    def go_back(self, before: Before, changed: Iterable[Incident]) -> None:
+        """Undo a step: what it changed is gone, and what was before is there again."""
+        for incident in changed:
+            draft = self._open.get(incident.incident_id)
+            if draft is not None:
+                self._let_go(draft)
+            else:
+                self._resolved.forget(incident.incident_id)
+        for draft in before.drafts:
+            self._take_up(draft)
+        for name, home in before.homes.items():
+            self._shared.settle(name, home)
+
+    def _unresolved(self, incident_id: str) -> Draft:
+        draft = self._open.get(incident_id)
+        if draft is None:
+            raise NotFoundError(f"incident {incident_id} is not open: it was resolved or never existed")
+        return draft
+
+    def _let_go(self, draft: Draft) -> None:
+        """An incident is no longer among the open ones, nor any finding of it."""
+        del self._open[draft.incident_id]
+        for root in draft.roots:
+            there = self._by_root[root]
+            del there[draft.incident_id]
+            if not there:
+                del self._by_root[root]
+        for finding_id in draft.findings.keys() | draft.open:
+            self._of_finding.pop(finding_id, None)
+
+    def _new_id(self, finding: Finding) -> str:
+        incident_id = f"i{finding.finding_id}"
+        again = 1
+        while incident_id in self._open or incident_id in self._resolved:  # it came back under its own id
+            again += 1
+            incident_id = f"i{finding.finding_id}-{again}"
+        return incident_id
 
     # ------------------------------------------------------------------------------------ placing
 
-    def _place(self, finding: Finding, now: int) -> Incident | None:
+    def _place(self, finding: Finding, now: int) -> Draft | None:
         known = self._of_finding.get(finding.finding_id)
         if known is not None:
-            return self._refresh(self._open[known], finding, now) if known in self._open else None
-        host = self._candidate(finding)
-        if host is not None:
-            return self._join(host, finding, now)
-        if finding.severity < Severity.WARNING or finding.state is FindingState.CLOSED:
+            return self._refresh(self._open[known], finding)
+        if self._resolved.silences(finding.finding_id):
+            if finding.state is FindingState.CLOSED:
+                self._resolved.over(finding.finding_id)
             return None
-        return self._start(finding, now)
+        name = name_of(finding)
+        root = root_of(finding.entity)
+        shared = bool(name) and self._shared.note(name, root, finding.start_unix_nano)
+        draft, why = self._candidate(finding, root, now), ""
+        if draft is None and shared:
+            draft = self._home(name, finding)
+            why = f" (the same alert on {self._shared.least} entities at least)"
+        if draft is not None:
+            self._join(draft, finding, why)
+        elif finding.severity < Severity.WARNING or finding.state is FindingState.CLOSED:
+            return None
+        else:
+            draft = self._start(finding, now)
+        if name:
+            self._shared.settle(name, draft.incident_id)
+        return draft
 
-    def _candidate(self, finding: Finding) -> Incident | None:
-        fitting = [
-            incident
-            for incident in self._open.values()
-            if any(self._related(entity, finding.entity) for entity in incident.entities)
-            and incident.start_unix_nano - self._window <= finding.start_unix_nano
-            and (
-                finding.start_unix_nano <= _last_activity(incident) + self._window
-                or _tells_again(incident, finding)
-            )
-        ]
-        return max(fitting, key=lambda i: (_last_activity(i), i.incident_id), default=None)
+    def _refresh(self, draft: Draft, finding: Finding) -> Draft:
+        kept = draft.refresh(finding)
+        self._index(draft, finding)
+        if not kept and finding.state is FindingState.CLOSED:
+            # Counted and over: nothing more is to be heard of it under this id.
+            del self._of_finding[finding.finding_id]
+        return draft
 
-    def _start(self, finding: Finding, now: int) -> Incident:
-        incident_id = f"i{finding.finding_id}"
-        incident = Incident(
-            incident_id=incident_id,
-            sentence=sentence_of([finding]),
-            state=IncidentState.OPEN,
-            severity=finding.severity,
-            entities=(finding.entity,),
-            start_unix_nano=finding.start_unix_nano,
-            updated_unix_nano=max(now, finding.start_unix_nano),
-            resolved_unix_nano=0,
-            findings=(finding,),
-            timeline=(
-                TimelineEntry(
-                    finding.start_unix_nano, "opened", finding.title, finding_id=finding.finding_id
-                ),
-            ),
-            follows=self._repeats(finding),
-        )
-        self._open[incident_id] = incident
-        self._of_finding[finding.finding_id] = incident_id
-        return incident
+    def _candidate(self, finding: Finding, root: str, now: int) -> Draft | None:
+        """The newest incident that has to do with the finding's entity, at a time that fits; several such
+        become one first, as far as nobody said otherwise."""
+        found: dict[str, Draft] = {}
+        for near in dict.fromkeys((root, *self.bonds.near(root), *self._neighbours(root))):
+            for incident_id in self._by_root.get(near, ()):
+                draft = self._open[incident_id]
+                if incident_id not in found and self._fits(draft, finding, root):
+                    found[incident_id] = draft
+        tells = finding.state is FindingState.OPEN and finding.severity >= Severity.WARNING
+        if tells and len(found) > 1:
+            into = bridge.first_of(found.values())
+            others = bridge.absorbed_by(into, found.values(), self.bonds)
+            for other in others:
+                self._absorb(into, other, now)
+            if others:
+                self._take_up(into)
+                return into
+        return max(found.values(), key=lambda one: (one.last, one.incident_id), default=None)
 
-    def _repeats(self, finding: Finding) -> str:
-        same = [
-            old
-            for old in self._resolved.values()
-            if any(f.entity == finding.entity and f.detector == finding.detector for f in old.findings)
-        ]
-        newest = max(same, key=lambda old: (old.resolved_unix_nano, old.incident_id), default=None)
-        return newest.incident_id if newest else ""
+    def _absorb(self, into: Draft, other: Draft, now: int) -> None:
+        """Another incident goes on in this one, which is to be taken up again; it is told as merged unless it
+        began just now."""
+        self._let_go(other)
+        told = other.incident_id not in self._new
+        into.absorb(other, self._max_findings, now, "petrel", told)
+        if told:
+            ended = other.moved(IncidentState.RESOLVED, now, "petrel", f"merged into {into.incident_id}")
+            self._resolved.add(ended)
+            self._merged[other.incident_id] = ended
+        self._changed[into.incident_id] = None
+        self._shared.moved(other.incident_id, into.incident_id)
 
-    def _join(self, incident: Incident, finding: Finding, now: int) -> Incident:
-        self._of_finding[finding.finding_id] = incident.incident_id
-        if len(incident.findings) >= self._max_findings:
-            self._overflow[incident.incident_id] = self._overflow.get(incident.incident_id, 0) + 1
-            return self._rebuild(incident, incident.findings, [], now)
-        findings = tuple(
-            sorted((*incident.findings, finding), key=lambda f: (f.start_unix_nano, f.finding_id))
-        )
-        entry = TimelineEntry(
-            finding.start_unix_nano,
-            "finding",
-            f"{finding.entity}: {finding.title}",
-            finding_id=finding.finding_id,
-        )
-        return self._rebuild(incident, findings, [entry], now)
+    def _fits(self, draft: Draft, finding: Finding, root: str) -> bool:
+        """Whether a finding belongs to the time of an incident, and nobody said that it is apart."""
+        start = finding.start_unix_nano
+        if start < draft.start - self._window or self.bonds.parted(root, draft.roots):
+            return False
+        if start <= draft.last + self._window:
+            return True
+        lasts = start <= draft.last + LASTING * self._window and draft.holds_open(root)
+        return lasts or draft.tells_again(finding)
 
-    def _refresh(self, incident: Incident, finding: Finding, now: int) -> Incident:
-        old = next((f for f in incident.findings if f.finding_id == finding.finding_id), None)
-        findings = tuple(finding if f.finding_id == finding.finding_id else f for f in incident.findings)
-        entries = []
-        if old is not None and old.state is FindingState.OPEN and finding.state is FindingState.CLOSED:
-            text = f"{finding.entity}: recovered: {finding.title}"
-            entries.append(
-                TimelineEntry(finding.end_unix_nano, "recovered", text, finding_id=finding.finding_id)
-            )
-        return self._rebuild(incident, findings, entries, now)
+    def _home(self, name: str, finding: Finding) -> Draft | None:
+        draft = self._open.get(self._shared.home(name))
+        root = root_of(finding.entity)
+        return draft if draft is not None and self._fits(draft, finding, root) else None
 
-    def _rebuild(
-        self, incident: Incident, findings: tuple[Finding, ...], entries: list[TimelineEntry], now: int
-    ) -> Incident:
-        severity = max(incident.severity, *(f.severity for f in findings))
-        if severity > incident.severity:
-            text = f"severity {incident.severity.name.lower()} to {severity.name.lower()}"
-            entries = [*entries, TimelineEntry(now, "severity", text)]
-        changed = dataclasses.replace(
-            incident,
-            sentence=sentence_of(findings, self._overflow.get(incident.incident_id, 0)),
-            severity=severity,
-            entities=tuple(dict.fromkeys((*incident.entities, *(f.entity for f in findings)))),
-            start_unix_nano=min(incident.start_unix_nano, *(f.start_unix_nano for f in findings)),
-            updated_unix_nano=max(now, incident.updated_unix_nano),
-            findings=findings,
-            timeline=_log(incident.timeline, *entries),
-        )
-        self._open[incident.incident_id] = changed
-        return changed
+    def _start(self, finding: Finding, now: int) -> Draft:
+        follows = self._resolved.repeated_by(finding)
+        draft = Draft(opened_by(finding, self._new_id(finding), now, follows), self._window)
+        self._new.add(draft.incident_id)
+        self._take_up(draft)
+        return draft
 
-    def _resolve_incident(self, incident: Incident, now: int, actor: str, note: str) -> Incident:
-        entry = TimelineEntry(now, "state", "resolved" + (f": {note}" if note else ""), actor)
-        resolved = dataclasses.replace(
-            incident,
-            state=IncidentState.RESOLVED,
-            updated_unix_nano=now,
-            resolved_unix_nano=now,
-            timeline=_log(incident.timeline, entry),
-        )
-        del self._open[incident.incident_id]
-        self._overflow.pop(incident.incident_id, None)
-        self._of_finding = {f: i for f, i in self._of_finding.items() if i != incident.incident_id}
+    def _join(self, draft: Draft, finding: Finding, why: str) -> None:
+        kept = draft.add(finding, self._max_findings, why)
+        if kept or finding.state is FindingState.OPEN:
+            self._of_finding[finding.finding_id] = draft.incident_id
+        self._index(draft, finding)
+
+    # ------------------------------------------------------------------------------------ memory
+
+    def _take_up(self, draft: Draft) -> None:
+        self._open[draft.incident_id] = draft
+        for finding_id in draft.findings.keys() | draft.open:
+            self._of_finding[finding_id] = draft.incident_id
+        for root in draft.roots:
+            self._by_root.setdefault(root, {})[draft.incident_id] = None
+
+    def _index(self, draft: Draft, finding: Finding) -> None:
+        self._by_root.setdefault(root_of(finding.entity), {})[draft.incident_id] = None
+
+    def _end(self, draft: Draft, now: int, actor: str, note: str) -> Incident:
+        resolved = draft.moved(IncidentState.RESOLVED, now, actor, note)
+        self._let_go(draft)
         # A person may resolve while findings are still open: they must not come back as a new incident.
-        for finding in incident.findings:
-            if finding.state is FindingState.OPEN:
-                self._of_finding[finding.finding_id] = incident.incident_id
-        self._resolved[incident.incident_id] = resolved
-        while len(self._resolved) > REMEMBERED:
-            self._forget(next(iter(self._resolved)))
+        self._resolved.add(resolved, draft.open)
         return resolved
-
-    def _forget(self, incident_id: str) -> None:
-        old = self._resolved.pop(incident_id)
-        for finding in old.findings:
-            self._of_finding.pop(finding.finding_id, None)
-
-
-def _tells_again(incident: Incident, finding: Finding) -> bool:
-    """Whether a finding names a series that one of the incident, still open, is about, or the other way."""
-    own, named = finding.evidence.series, _named(finding)
-    still = [one for one in incident.findings if one.state is FindingState.OPEN]
-    return any(one.evidence.series in named or own in _named(one) for one in still)
-
-
-def _named(finding: Finding) -> set[int]:
-    """The series that a finding about several of them names."""
-    text = (finding.attributes or {}).get("series", "") if finding.evidence.series < 0 else ""
-    return {int(one) for one in text.split()}
-
-
-def _last_activity(incident: Incident) -> int:
-    return max(f.end_unix_nano for f in incident.findings)
-
-
-def _log(timeline: tuple[TimelineEntry, ...], *entries: TimelineEntry) -> tuple[TimelineEntry, ...]:
-    longer = sorted((*timeline, *entries), key=lambda e: e.time_unix_nano)
-    if len(longer) > _TIMELINE_LIMIT:
-        longer = [longer[0], *longer[-(_TIMELINE_LIMIT - 1) :]]
-    return tuple(longer)

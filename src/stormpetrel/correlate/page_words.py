@@ -25,10 +25,10 @@ def paged_why(strength: Strength, bar: float, rank: int, tier: Severity) -> str:
     >>> paged_why(Strength(9.44, 3, 1, 60.0), 6.0, 2, Severity.WARNING)
     'strength 9.4 (3 signals) reaches the bar of 6.0; number 2 of the last seven days'
     >>> paged_why(Strength(26.0, 9, 1, 60.0), 0.0, 1, Severity.CRITICAL)
-    'strength 26.0 (9 signals), critical: no bar is asked; number 1 of the last seven days'
+    'strength 26.0 (9 signals), ranked as critical: no bar is asked; number 1 of the last seven days'
     """
     asked = (
-        f", {tier.name.lower()}: no bar is asked"
+        f", ranked as {tier.name.lower()}: no bar is asked"
         if tier >= Severity.CRITICAL
         else f" reaches the bar of {bar:.1f}"
     )

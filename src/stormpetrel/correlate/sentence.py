@@ -33,8 +33,13 @@ def headline(findings: Sequence[Finding]) -> Finding:
     )
 
 
-def sentence_of(findings: Sequence[Finding], more: int = 0) -> str:
-    """One sentence for an incident of these findings; `more` counts findings not kept.
+def sentence_of(findings: Sequence[Finding], more: int = 0, over: bool = True) -> str:
+    """One sentence for an incident of these findings.
+
+    Args:
+        findings: those that are kept, at least one.
+        more: findings that are not kept; they are counted.
+        over: whether none of these is open.
 
     The time is that of the earliest finding, since that is when the trouble began.
     """
@@ -48,6 +53,6 @@ def sentence_of(findings: Sequence[Finding], more: int = 0) -> str:
         roots = sorted({root_of(f.entity) for f in findings} - {root_of(first.entity)})
         if roots:
             text += " on " + ", ".join(roots[:3]) + (" and others" if len(roots) > 3 else "")
-    if all(f.state is FindingState.CLOSED for f in findings):
+    if over and all(f.state is FindingState.CLOSED for f in findings):
         text += " (recovered)"
     return text

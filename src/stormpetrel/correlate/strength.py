@@ -29,6 +29,8 @@ _OF_RULE = {Severity.WARNING: 8.0, Severity.ERROR: 9.0, Severity.CRITICAL: MOST_
 # A probability of (2 / n)**2 that the tail is another one is what `detect.metrics.tail` grants n samples.
 _OF_LEARNT = 2.0
 _WHOLE = "group"  # the detector that judges entities as a whole
+# Last words of a metric's name that say how it is counted (OpenMetrics' suffixes and units), not what.
+_UNITS = frozenset({"total", "count", "sum", "ratio", "percent", "bytes", "seconds", "milliseconds", "rate"})
 # What lasts is real more often than what flashes by.
 _MOST_FOR_LASTING = 2.0
 
@@ -39,7 +41,7 @@ class Strength:
 
     Attributes:
         value: about -log10 of the chance that noise alone did this.
-        signals: how many different signals (entity and metric) speak.
+        signals: how many different signals (entity and what is measured, in whatever unit) speak.
         entities: how many root entities.
         lasting_seconds: how long its oldest open finding has lasted.
     """
@@ -58,7 +60,7 @@ def strength_of(findings: Iterable[Finding], now_unix_nano: int) -> Strength:
         if finding.severity < Severity.WARNING or finding.detector == "slo":
             continue
         evidence = finding.evidence
-        query = _WHOLE if finding.detector == _WHOLE else evidence.query.partition("{")[0]
+        query = _WHOLE if finding.detector == _WHOLE else quantity_of(evidence.query.partition("{")[0])
         key = (root_of(finding.entity), evidence.signal, query)
         best[key] = max(best.get(key, 0.0), _said_by(finding))
         if finding.state is FindingState.OPEN:
@@ -70,6 +72,21 @@ def strength_of(findings: Iterable[Finding], now_unix_nano: int) -> Strength:
     bonus = min(_MOST_FOR_LASTING, 0.5 * math.log2(1.0 + lasting / 60.0)) if best else 0.0
     roots = len({root for root, _, _ in best})
     return Strength(combined(list(best.values())) + bonus, len(best), roots, lasting)
+
+
+def quantity_of(metric: str) -> str:
+    """What a metric measures, without its unit: a count of files and the share of the limit that it is, reads
+    and bytes read, are one thing told twice.
+
+    >>> quantity_of("host_open_file_descriptors"), quantity_of("host_open_file_descriptors_ratio")
+    ('host_open_file_descriptor', 'host_open_file_descriptor')
+    >>> quantity_of("host_disk_read_bytes_total"), quantity_of("host_disk_reads_total"), quantity_of("bytes")
+    ('host_disk_read', 'host_disk_read', 'byte')
+    """
+    words = metric.split("_")
+    while len(words) > 1 and words[-1] in _UNITS:
+        words.pop()
+    return "_".join(words).removesuffix("s")
 
 
 def _said_by(finding: Finding) -> float:

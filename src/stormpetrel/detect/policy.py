@@ -55,10 +55,10 @@ class AlarmSettings:
             long it does: see `detect.discovery`.
     """
 
-    p_open: float = 3.5e-3
-    p_close: float = 5.5e-3
+    p_open: float = 7e-3
+    p_close: float = 1.1e-2
     hold_samples: int = 3
-    at_once_share: float = 0.25
+    at_once_share: float = 0.1
     p_severe: float = 1e-12
     close_seconds: float = 120.0
     refractory_seconds: float = 900.0

@@ -143,7 +143,8 @@ class TrialCounts:
 class Increments:
     """What counters grew by between two samples, series by series.
 
-    A counter's first sample, a reset and a gap (where the gate gives no rate) say nothing: unknown.
+    A counter's first sample, a reset and a gap (where the gate gives no rate) say nothing: unknown. A
+    count of its own interval (DELTA) always says what it says.
     """
 
     def __init__(self) -> None:
@@ -171,7 +172,9 @@ class Increments:
         last = np.append(first[1:], True)
         self._last[series[last]] = value[last]
         grown = np.where(counters[series], value - before, value)
-        says = np.isfinite(admitted.signal[rows]) & np.isfinite(grown) & (grown >= 0)
+        # A count of its own interval needs no sample before it.
+        whole = np.isfinite(admitted.signal[rows]) | ~counters[series]
+        says = whole & np.isfinite(grown) & (grown >= 0)
         return rows[says], grown[says]
 
     def _reserve(self, size: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +14,12 @@ from numpy.typing import NDArray
 from stormpetrel.detect import gate
 from stormpetrel.detect.metrics.group import GroupHead
 from stormpetrel.detect.metrics.robust import RobustBank
-from stormpetrel.detect.policy import AlarmPolicy
+from stormpetrel.detect.policy import AlarmOptions, AlarmPolicy
 from stormpetrel.evaluate import labelled, scoring, windows
 from stormpetrel.evaluate.labelled import Measured, SeriesFile
 from stormpetrel.evaluate.report import Cell, EvaluationReport
 from stormpetrel.evaluate.volume import dominant_period, volume_under_surface
+from stormpetrel.model.finding import Scores
 from stormpetrel.model.signal import AdmittedMetrics, MetricBatch, SeriesInfo
 from stormpetrel.model.time import NANOS_PER_SECOND
 
@@ -80,6 +82,13 @@ def judge(
     Several columns are the metrics of one entity, and judged as a group. `bank`: a fresh one, by default
     with default settings.
     """
+    bank = bank or RobustBank()
+    batch, scores = scored_rows(measured, bank)
+    return scores.rank, scores.alarm, alarms(bank, batch, scores)
+
+
+def scored_rows(measured: Measured, bank: RobustBank) -> tuple[MetricBatch, Scores]:
+    """What a fresh bank says of each row; several columns are judged as a group, whose rows are returned."""
     columns, n = measured.values.shape
     times = measured.time_unix_nano
     batch = MetricBatch(
@@ -90,14 +99,19 @@ def judge(
     steps = np.diff(times, prepend=times[:1])
     usual = float(np.median(steps[1:65])) if n > 1 else 0.0
     resumed = np.repeat(steps > GAP_FACTOR * max(usual, 1.0), columns)
-    bank = bank or RobustBank()
     scores = bank.update(AdmittedMetrics(batch, batch.value, resumed))
     if columns > 1:
         together = GroupHead().update(np.zeros(len(batch), np.uint32), batch, scores)
         batch = MetricBatch(np.zeros(n, np.uint32), times, measured.values[0])
         scores = replace(scores, rank=together.rank, alarm=together.alarm)
-    verdict = AlarmPolicy(bank, _describe).verdicts(batch, scores).verdict
-    return scores.rank, scores.alarm, while_open(verdict)
+    return batch, scores
+
+
+def alarms(
+    bank: RobustBank, batch: MetricBatch, scores: Scores, **settings: Unpack[AlarmOptions]
+) -> NDArray[np.bool_]:
+    """Whether a finding is open, row by row, under a fresh policy; `settings` differ from the default."""
+    return while_open(AlarmPolicy(bank, _describe, **settings).verdicts(batch, scores).verdict)
 
 
 def while_open(verdict: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -117,8 +131,22 @@ def _scored(file: SeriesFile, out: Path) -> scoring.SeriesScore | None:
     if label is None:
         return None
     written = pa.parquet.read_table(prediction_path(file, out))
-    rank, alarm = written["rank"].to_numpy(), written["alarm"].to_numpy()
-    measured = labelled.measurements(file)
+    answer = written["rank"].to_numpy(), written["alarm"].to_numpy()
+    return scored(file, labelled.measurements(file), label, answer)
+
+
+def scored(
+    file: SeriesFile,
+    measured: Measured,
+    label: NDArray[np.bool_],
+    answer: tuple[NDArray[np.float64], NDArray[np.bool_]],
+    volume: bool = True,
+) -> scoring.SeriesScore:
+    """The score of any detector's answer to a file: rank and alarm, row by row.
+
+    `volume`: whether VUS-PR, by far the dearest figure, is computed as well.
+    """
+    rank, alarm = answer
     seconds, values = measured.time_unix_nano / NANOS_PER_SECOND, measured.values[0]
     begin, test_only = labelled.judged_from(file, len(label))
     if test_only:
@@ -126,13 +154,15 @@ def _scored(file: SeriesFile, out: Path) -> scoring.SeriesScore | None:
         seconds, values, begin = seconds[begin:], values[begin:], 0
     known = windows.read_windows(file.path.parent)
     mine = known.get(file.name, ())
-    return replace(
+    score = replace(
         scoring.score(label, rank, alarm, seconds, begin),
-        vus_pr=volume_under_surface(label, rank, dominant_period(values)),
         gained=windows.gained(scoring.onsets(alarm, seconds), len(label), mine) if known else float("nan"),
         windows=len(mine),
         outside_mean=test_only,
     )
+    if not volume:
+        return score
+    return replace(score, vus_pr=volume_under_surface(label, rank, dominant_period(values)))
 
 
 def _nab(scores: list[scoring.SeriesScore]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 from collections.abc import Mapping
@@ -84,17 +85,20 @@ def areas() -> list[str]:
     return sorted(point.name for point in entry_points(group=GROUP))
 
 
-def run(area: str, data: Path, out: Path, text: str | None = None) -> EvaluationReport:
+def run(
+    area: str, data: Path, out: Path, text: str | None = None, **options: float | bool
+) -> EvaluationReport:
     """Evaluate one area, as `petrel evaluate AREA --data DIR --out OUT` does.
 
     Args:
         area: the name of an entry point.
         data, out: folders, see `Evaluation`.
         text: one of the `texts` of an area that has any; None is the area's own choice.
+        options: what else the area's constructor takes.
 
     Raises:
-        ConfigError: the area is unknown, knows no such text, or `data` is not a directory or holds nothing to
-            evaluate.
+        ConfigError: the area is unknown, knows no such text or option, or `data` is not a directory or holds
+            nothing to evaluate.
     """
     points = entry_points(group=GROUP, name=area)
     if not points:
@@ -105,5 +109,9 @@ def run(area: str, data: Path, out: Path, text: str | None = None) -> Evaluation
     if text is not None and text not in getattr(make, "texts", ()):
         known = ", ".join(getattr(make, "texts", ())) or "none"
         raise ConfigError(f"evaluation {area!r} has no --text {text!r}; known: {known}")
-    evaluation: Evaluation = make() if text is None else make(text)
+    taken = inspect.signature(make).parameters
+    for name in options:
+        if name not in taken:
+            raise ConfigError(f"evaluation {area!r} has no option {name.replace('_', '-')}")
+    evaluation: Evaluation = make(**options) if text is None else make(text, **options)
     return evaluation.run(data, out)

@@ -15,13 +15,18 @@ _CHUNK = 1 << 20
 # Joining empty gzip members costs a copy of the rest each; honest senders write one.
 _MAX_MEMBERS = 100
 
+# Snappy's framed format: how it begins, and its chunks that hold something.
+_STREAM_IDENTIFIER = b"\xff\x06\x00\x00sNaPpY"
+_COMPRESSED, _UNCOMPRESSED, _CHECKSUM_BYTES = 0, 1, 4
+
 
 def unpack(body: bytes, content_encoding: str, limit: int) -> bytes:
     """The body as it was before the sender compressed it.
 
-    Knows identity (or empty), gzip, deflate (zlib or raw), zstd and snappy in its block format, which is
-    what Prometheus sends. At most `limit` bytes, plus one chunk of 1 MiB, are ever held: snappy says its
-    length first, the others are unpacked as streams and dropped where they pass the limit.
+    Knows identity (or empty), gzip, deflate (zlib or raw), zstd and snappy: the block format, which is what
+    Prometheus sends, and the framed one, which collectors of OpenTelemetry send by either name. At most
+    `limit` bytes, plus one chunk of 1 MiB, are ever held: snappy says its lengths first, the others are
+    unpacked as streams and dropped where they pass the limit.
 
     Args:
         body: as it came over the wire.
@@ -104,6 +109,8 @@ def _zstd(body: bytes, limit: int) -> bytes:
 
 
 def _snappy(body: bytes, limit: int) -> bytes:
+    if body.startswith(_STREAM_IDENTIFIER):  # no block begins so: its first copy would reach behind its start
+        return _framed_snappy(body, limit)
     try:
         length = cramjam.snappy.decompress_raw_len(body)
         if length > limit:
@@ -113,9 +120,39 @@ def _snappy(body: bytes, limit: int) -> bytes:
         raise DecodeError(f"the body is not snappy in block format: {error}") from None
 
 
+def _framed_snappy(body: bytes, limit: int) -> bytes:
+    """Chunks with a header of four bytes each; see framing_format.txt of snappy."""
+    if not body:
+        raise DecodeError("the snappy body is empty: the request was cut off")
+    try:
+        if _framed_length(body) > limit:
+            raise _too_large(limit, "snappy")
+        return bytes(cramjam.snappy.decompress(body))
+    except cramjam.DecompressionError as error:
+        raise DecodeError(f"the body is not snappy in its framed format: {error}") from None
+
+
+def _framed_length(body: bytes) -> int:
+    """What all chunks say they unpack to."""
+    at, length = 0, 0
+    while at < len(body):
+        kind, size = body[at], int.from_bytes(body[at + 1 : at + 4], "little")
+        start, at = at + 4, at + 4 + size
+        if at > len(body):
+            raise DecodeError("the snappy body ends too early: the request was cut off")
+        if kind == _COMPRESSED:
+            length += cramjam.snappy.decompress_raw_len(body[start + _CHECKSUM_BYTES : at])
+        elif kind == _UNCOMPRESSED:
+            length += max(0, size - _CHECKSUM_BYTES)
+    return length
+
+
 _UNPACKERS: dict[str, Callable[[bytes, int], bytes]] = {
     "gzip": _gzip,
+    "x-gzip": _gzip,  # RFC 9110, 8.4.1.3: the same
     "deflate": _deflate,
+    "zlib": _deflate,  # as collectors of OpenTelemetry call it
     "zstd": _zstd,
     "snappy": _snappy,
+    "x-snappy-framed": _framed_snappy,
 }

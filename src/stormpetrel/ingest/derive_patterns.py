@@ -23,6 +23,7 @@ from stormpetrel.ports.source import SeriesInterner
 
 # What makes a pattern frequent: this many records, in this many windows.
 RECORDS, WINDOWS = 30, 5
+PATTERN_METRIC = "log_pattern_records"
 _FORGET_NANOS = 24 * 3600 * NANOS_PER_SECOND
 _TEXT = 100
 Key = tuple[int, str]
@@ -40,6 +41,14 @@ class _Followed:
     series: int = -1
     last_cell: int = 0
     open: dict[int, int] = field(default_factory=dict)  # window: records
+
+    def absorb(self, other: _Followed) -> None:
+        """Count what another one counted."""
+        self.records += other.records
+        self.windows = max(self.windows, other.windows)
+        self.last_cell = max(self.last_cell, other.last_cell)
+        for cell, many in other.open.items():
+            self.open[cell] = self.open.get(cell, 0) + many
 
 
 class PatternSeries:
@@ -70,6 +79,7 @@ class PatternSeries:
         self._followed: dict[Key, _Followed] = {}
         self._held: dict[str, int] = {}
         self._heard: dict[int, set[tuple[str, str]]] = {}  # open window: who spoke
+        self._ended: list[int] = []  # series to be told as ended
         self.late = 0
 
     def __len__(self) -> int:
@@ -99,21 +109,41 @@ class PatternSeries:
 
     def _one(self, stored: int, entity: str) -> _Followed | None:
         name = self._names.get((stored, entity))
-        if name is None:
-            pattern = self._find(stored)
-            if pattern is None:
-                return None
-            name = (pattern.id, entity)
-            for old in pattern.merged:  # it goes on as what it became, under the series it has
-                if (old, entity) in self._followed and name not in self._followed:
-                    name = (old, entity)
-            if len(self._names) >= _MOST_KNOWN or len(self._followed) >= _MOST_FOLLOWED:
-                # Whoever invents patterns for ever fills this: what is a series stays, the others begin anew.
-                self._names.clear()
-                self._followed = {key: one for key, one in self._followed.items() if one.series >= 0}
-            self._names[stored, entity] = name
-            self._followed.setdefault(name, _Followed(pattern, entity))
-        return self._followed.get(name)
+        known = self._followed.get(name) if name is not None else None
+        return self._led(stored, entity) if known is None else known
+
+    def _led(self, stored: int, entity: str) -> _Followed | None:
+        """What the records of an id count for that was not met, or whose pattern is another or was let go.
+
+        Patterns that became one are one from now on. Where one of them is a series, it goes on; where several
+        are, those end, for none of them is what all are together.
+        """
+        pattern = self._find(stored)
+        if pattern is None:
+            return None
+        if len(self._names) >= _MOST_KNOWN or len(self._followed) >= _MOST_FOLLOWED:
+            # Whoever invents patterns for ever fills this: what is a series stays, the others begin anew.
+            self._names.clear()
+            self._followed = {key: one for key, one in self._followed.items() if one.series >= 0}
+        name = (pattern.id, entity)
+        ids = dict.fromkeys((pattern.id, *pattern.merged))
+        before = [key for one in ids if (key := (one, entity)) in self._followed]
+        series = [key for key in before if self._followed[key].series >= 0]
+        kept = series[0] if len(series) == 1 else name
+        one = self._followed.setdefault(kept, _Followed(pattern, entity))
+        for key in before:
+            if key != kept:
+                gone = self._followed.pop(key)
+                one.absorb(gone)
+                self._end(gone)
+        self._names[stored, entity] = kept
+        return one
+
+    def _end(self, one: _Followed) -> None:
+        """It is no series any more, which is told with the next windows."""
+        if one.series >= 0:
+            self._held[one.pattern.source] -= 1
+            self._ended.append(one.series)
 
     def advance(self, now_unix_nano: int) -> MetricBatch:
         """Time has reached `now`: the samples of all windows that are complete."""
@@ -126,7 +156,10 @@ class PatternSeries:
                 self._tell(samples, one, cell, heard)
         self._closed = last
         if cells:
-            self._forget(samples, last)
+            for series in self._ended:  # of these nothing was told with these windows
+                samples.add(series, self._grid.end(last), STALE)
+            self._ended.clear()
+            self._forget(last)
         return samples.batch()
 
     def _tell(self, samples: Samples, one: _Followed, cell: int, heard: set[tuple[str, str]]) -> None:
@@ -151,15 +184,10 @@ class PatternSeries:
             ("pattern", f"{one.pattern.id:016x}"),
             ("template", one.pattern.template[:_TEXT]),
         )
-        return self._registry.intern(
-            "log_pattern_records", labels, DERIVED_SOURCE, MetricKind.DELTA, "", one.entity
-        )
+        return self._registry.intern(PATTERN_METRIC, labels, DERIVED_SOURCE, MetricKind.DELTA, "", one.entity)
 
-    def _forget(self, samples: Samples, last: int) -> None:
-        """Let go patterns of which nothing came for a day, and say that their series ended."""
+    def _forget(self, last: int) -> None:
+        """Let go patterns of which nothing came for a day."""
         old = last - _FORGET_NANOS // self._grid.step_nanos
         for name in [name for name, one in self._followed.items() if one.last_cell < old and not one.open]:
-            one = self._followed.pop(name)
-            if one.series >= 0:
-                self._held[one.pattern.source] -= 1
-                samples.add(one.series, self._grid.end(last), STALE)
+            self._end(self._followed.pop(name))

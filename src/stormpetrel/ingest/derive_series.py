@@ -2,8 +2,7 @@
 
 Per window of the grid and key: `PREFIX_requests` and `PREFIX_errors` are DELTA counts, so that their sums are
 exact and detectors read them as rates; `PREFIX_error_ratio` and `PREFIX_duration_seconds{quantile=…}` are
-gauges. The ratio is drawn towards the key's usual one by as many requests as `_DRAWN_BY`: one failure of
-one request moves it by two hundredths, fifty of fifty by a half. A known key of
+gauges. The ratio is drawn towards the key's usual one, see `derive_ratio`. A known key of
 which nothing came has zero requests while its source spoke in that window, else nothing is said: unknown is
 not zero. A quantile that stops for want of requests is marked as ended, not as missing.
 """
@@ -17,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from stormpetrel.ingest.derive_ratio import UsualRatio
 from stormpetrel.ingest.derive_windows import QUANTILES, Counted, CountWindows, Rows, WindowGrid
 from stormpetrel.ingest.series import REFUSED_SERIES
 from stormpetrel.model.signal import STALE_MARKER_BITS, MetricBatch, MetricKind
@@ -27,9 +27,6 @@ DERIVED_SOURCE = "derived"
 STALE = float(np.array([STALE_MARKER_BITS], np.uint64).view(np.float64)[0])
 # A key of which nothing came for this long gives its place to another.
 _FORGET_NANOS = 3600 * NANOS_PER_SECOND
-# Requests that a key's usual ratio counts for, and requests after which half of that is forgotten.
-_DRAWN_BY, _USUAL_REQUESTS = 50.0, 5000.0
-_UNSURE_REQUESTS = 20.0  # without a failure, as if they had been before the first one
 _QUANTILE_TEXTS = tuple(str(q) for q in QUANTILES)
 
 Labels = tuple[tuple[str, str], ...]
@@ -71,17 +68,7 @@ class _Key:
     quantiles: tuple[int, ...]
     given: list[bool] = field(default_factory=lambda: [False] * len(QUANTILES))
     ratio_given: bool = False
-    usual_requests: float = 0.0  # of late, and how many of them failed
-    usual_errors: float = 0.0
-
-    def drawn_ratio(self, requests: int, failures: int) -> float:
-        """The error ratio of a window, drawn towards the usual one; the window counts as usual afterwards."""
-        usual = self.usual_errors / (self.usual_requests + _UNSURE_REQUESTS)
-        ratio = (failures + _DRAWN_BY * usual) / (requests + _DRAWN_BY)
-        keep: float = 0.5 ** (requests / _USUAL_REQUESTS)
-        self.usual_requests = self.usual_requests * keep + requests
-        self.usual_errors = self.usual_errors * keep + failures
-        return ratio
+    usual: UsualRatio = field(default_factory=UsualRatio)
 
 
 class KeyedSeries:
@@ -192,7 +179,7 @@ class KeyedSeries:
             samples.add(row.requests, time, float(requests))
             samples.add(row.errors, time, float(failures))
             if requests or row.ratio_given:
-                samples.add(row.ratio, time, row.drawn_ratio(requests, failures) if requests else STALE)
+                samples.add(row.ratio, time, row.usual.drawn(requests, failures) if requests else STALE)
             row.ratio_given = requests > 0
             for place, series in enumerate(row.quantiles):
                 value = counted.quantiles[number, place] if counted is not None and known else np.nan

@@ -22,7 +22,7 @@ from stormpetrel.model.columns import build_logs
 from stormpetrel.model.push import Decoded, PushRequest, Rejected
 from stormpetrel.model.signal import LogBatch
 
-_PREFIX = "/elastic/"
+_PREFIX = "/elastic"
 _JSON = "application/json"
 
 # Official clients speak to nobody who does not say this.

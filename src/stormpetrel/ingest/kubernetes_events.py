@@ -1,4 +1,4 @@
-"""Kubernetes' events, as its API server writes them, to log records; some are changes, too.
+"""Kubernetes' events and objects, as its API server writes them, to log records; some are changes, too.
 
 Specification: the kinds Event of core/v1 and of events.k8s.io/v1,
 https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/. Attribute names are those
@@ -13,6 +13,7 @@ from typing import Any
 from stormpetrel.ingest.changes_rows import change_batch
 from stormpetrel.ingest.kubernetes_events_change import change_row
 from stormpetrel.ingest.kubernetes_events_object import KubernetesEvent, read_event
+from stormpetrel.ingest.kubernetes_objects import KINDS, is_object, read_object
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.ingest.tally import RejectTally
 from stormpetrel.ingest.webhook import Webhook, accepted, check_records, each, read_webhook, token_of
@@ -28,6 +29,9 @@ _SILENT = ("DELETED", "BOOKMARK")
 class KubernetesEventsDecoder:
     """Decodes Event objects: one, a List of them, a watch's `{"type", "object"}`, or a JSON list of any.
 
+    Objects that own one another (see `kubernetes_objects.KINDS`) are taken in the same wrappings, and tell
+    who owns them.
+
     With the content type application/x-ndjson each line is one of these. A record's time is when the event
     was last observed, its entity the object it is about (a pod, node or service is spelled as in other
     signals), its severity 9 for Normal and 13 for Warning, its body the message. An event that comes again
@@ -35,7 +39,7 @@ class KubernetesEventsDecoder:
 
     Events with the reason of a rollout, of scaling, of a job's end or of a certificate are changes as well;
     see `kubernetes_events_change.REASONS`. Reasons for refusing one alone: `not_an_event`, `bad_time`,
-    `time_in_future`, `watch_error`.
+    `time_in_future`, `watch_error`, `no_name`.
 
     Args:
         registry: not used by logs; every decoder is constructed alike.
@@ -63,7 +67,7 @@ class KubernetesEventsDecoder:
         tally = RejectTally()
         watched = each(trees, _watched, tally)
         events = each(
-            [tree for tree in watched if tree is not None], lambda tree: read_event(tree, webhook), tally
+            [tree for tree in watched if tree is not None], lambda tree: _read(tree, webhook), tally
         )
         once = {_identity(told, place): told for place, told in enumerate(events)}
         decoded = _decoded(list(once.values()), webhook)
@@ -71,13 +75,24 @@ class KubernetesEventsDecoder:
 
 
 def _objects(tree: Any) -> Iterator[Any]:
-    """Every object that is an Event or is wrapped around one; lists are opened, one in another not."""
+    """Every object, or what is wrapped around one; lists are opened, one in another not.
+
+    What a `PodList` holds says only there what it is.
+    """
     for one in tree if isinstance(tree, list) else [tree]:
-        inner = dig(one, "items")
+        inner, kind = dig(one, "items"), dig(one, "kind")
         if isinstance(inner, list):
-            yield from inner
+            listed = kind.removesuffix("List") if isinstance(kind, str) else ""
+            bare = listed in KINDS
+            yield from (
+                {"kind": listed, **entry} if bare and isinstance(entry, dict) else entry for entry in inner
+            )
         else:
             yield one
+
+
+def _read(tree: Any, webhook: Webhook) -> KubernetesEvent:
+    return read_object(tree, webhook) if is_object(tree) else read_event(tree, webhook)
 
 
 def _watched(tree: Any) -> Any:

@@ -70,7 +70,7 @@ class LokiDecoder:
                 f"this is {request.content_type[:60]!r}"
             )
         token = request_token(body, request.source, tenant)
-        logs = build_batch(read, request.source, token, 2 * self._limit)
+        logs = build_batch(read, request.source, token, 2 * self._limit, request.received_unix_nano)
         if not tally.rows:
             return Decoded(logs=logs, status=204)
         text = f"{tally.rows} lines were refused, the others are stored: {tally.text()}\n"

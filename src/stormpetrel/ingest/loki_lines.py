@@ -49,7 +49,9 @@ class LokiLines:
     metadata: dict[int, dict[str, str]] = field(default_factory=dict)
 
 
-def build_batch(read: LokiLines, source: str, token: int, limit: int) -> LogBatch | None:
+def build_batch(
+    read: LokiLines, source: str, token: int, limit: int, received_unix_nano: int
+) -> LogBatch | None:
     """The lines as log records; None when none is left.
 
     What streams say is repeated as whole columns; only lines with structured metadata are looked at one by
@@ -69,6 +71,7 @@ def build_batch(read: LokiLines, source: str, token: int, limit: int) -> LogBatc
         read.time_unix_nano,
         read.line,
         source=source,
+        observed_unix_nano=received_unix_nano,
         entity=repeat_text([one.entity for one in known], counts, limit),
         severity_number=severity,
         attributes=_replaced(repeat_text([one.attributes for one in known], counts, limit), extras, 0),

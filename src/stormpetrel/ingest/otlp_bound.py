@@ -19,6 +19,10 @@ from stormpetrel.ingest.protobuf_wire import varint
 # A log record with ten attributes is 21 messages; senders' batches hold some thousand records.
 MAX_MESSAGES = 5_000_000
 
+# In JSON an object of eight bytes takes some 240 in memory, a text of five bytes sixty: half a gigabyte each.
+MAX_JSON_OBJECTS = 2_000_000
+MAX_VALUES = 5_000_000
+
 _MAX_DEPTH = 100
 _MAX_FIELD = 64
 
@@ -26,7 +30,8 @@ _MAX_FIELD = 64
 def check_size(body: bytes, descriptor: Any, json: bool) -> None:
     """Refuse a body of more than `MAX_MESSAGES` messages. O(bytes), about 1 GB/s.
 
-    Of JSON the opening brackets are counted, wherever they stand: never too few.
+    Of JSON the opening brackets are counted, of which there may be `MAX_JSON_OBJECTS`, and the commas, of
+    which there may be `MAX_VALUES`, wherever they stand: never too few.
 
     Raises:
         TooLargeError: naming the limit.
@@ -35,8 +40,11 @@ def check_size(body: bytes, descriptor: Any, json: bool) -> None:
         count = body.count(b"{") + body.count(b"[")
     else:
         count = int(_count(np.frombuffer(body, np.uint8), _children(descriptor), MAX_MESSAGES))
-    if count > MAX_MESSAGES:
-        raise TooLargeError(f"the request holds more than {MAX_MESSAGES} objects: send smaller requests")
+    if json and body.count(b",") > MAX_VALUES:
+        raise TooLargeError(f"the request holds more than {MAX_VALUES} values: send smaller requests")
+    most = min(MAX_MESSAGES, MAX_JSON_OBJECTS) if json else MAX_MESSAGES
+    if count > most:
+        raise TooLargeError(f"the request holds more than {most} objects: send smaller requests")
 
 
 @functools.cache

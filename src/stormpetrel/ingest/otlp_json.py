@@ -13,11 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from stormpetrel.errors import DecodeError
+from stormpetrel.ingest.json_body import parse_json
 
 # The protobuf library stops at the same depth of messages.
 MAX_DEPTH = 100
@@ -49,15 +49,12 @@ def fill_json(message: Message, body: bytes) -> None:
 
 
 def load_tree(body: bytes) -> Any:
-    """JSON text as dictionaries and lists.
+    """JSON text as dictionaries and lists; text that is no Unicode is replaced, as in protobuf.
 
     Raises:
         DecodeError: not JSON.
     """
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise DecodeError(f"the body is not JSON: {error}") from None
+    return parse_json(body)
 
 
 def fill_tree(message: Message, tree: Any, depth: int) -> Any:

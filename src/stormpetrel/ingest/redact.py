@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from stormpetrel.ingest.redact_json import JsonRedactor
 from stormpetrel.ingest.redact_kinds import BIT_OF
 from stormpetrel.ingest.redact_pem import KeyLines
+from stormpetrel.ingest.redact_scan import scan_kinds
 from stormpetrel.ingest.redact_text import OwnPattern, TextRedactor
+from stormpetrel.ingest.text_columns import over_distinct
+from stormpetrel.ingest.trace_ids import Scanned
 from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
 from stormpetrel.model.signal import LogBatch, SpanBatch
 
@@ -30,6 +35,13 @@ JSONS: Mapping[type[Records], tuple[str, ...]] = {
     AlertBatch: ("labels", "annotations"),
     ChangeBatch: ("attributes",),
 }
+
+
+def scan_batch(batch: Records) -> Scanned:
+    """What each text of a batch may hold, by column; see `redact_scan.scan_kinds`."""
+    kind: type[Records] = type(batch)
+    names = (*TEXTS[kind], *JSONS[kind])
+    return {name: over_distinct(batch.records.column(name), scan_kinds) for name in names}
 
 
 class Redactor:
@@ -54,15 +66,16 @@ class Redactor:
         self._jsons = JsonRedactor(self._texts)
         self._keys = KeyLines()
 
-    def batch(self, batch: Records) -> Records:
-        """The batch, redacted; the very same one when nothing was found."""
+    def batch(self, batch: Records, found: Scanned | None = None) -> Records:
+        """The batch, redacted; the very same one when nothing was found. `found`: of `scan_batch`."""
         kind: type[Records] = type(batch)
+        found = scan_batch(batch) if found is None else found
         before = {name: batch.records.column(name) for name in batch.records.schema.names}
         after = dict(before)
         for name in TEXTS[kind]:
-            after[name] = self._text_column(batch, before[name])
+            after[name] = self._text_column(batch, before[name], found[name])
         for name in JSONS[kind]:
-            after[name] = self._jsons.column(before[name])
+            after[name] = self._jsons.column(before[name], found[name])
         if all(after[name] is column for name, column in before.items()):
             return batch
         return kind(pa.RecordBatch.from_arrays(list(after.values()), schema=batch.records.schema))
@@ -75,8 +88,8 @@ class Redactor:
         """Texts by what was taken out of them, since the start."""
         return self._texts.counts()
 
-    def _text_column(self, batch: Records, column: pa.Array) -> pa.Array:
-        found = self._texts.scan(column)
+    def _text_column(self, batch: Records, column: pa.Array, found: NDArray[np.uint32]) -> pa.Array:
+        found = found & np.uint32(self._texts.wanted)
         key = BIT_OF["private_key"]
         if not isinstance(batch, LogBatch) or not self._texts.wanted & key:
             return self._texts.column_where(column, found)

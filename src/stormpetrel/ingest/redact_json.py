@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from stormpetrel.ingest.redact_kinds import AUTHORIZATION_NAMES, BIT_OF, SECRET_NAMES
 from stormpetrel.ingest.redact_scan import ESCAPED, scan_kinds
 from stormpetrel.ingest.redact_text import TextRedactor, replaced
-from stormpetrel.ingest.text_columns import distinct_texts
+from stormpetrel.ingest.text_columns import over_distinct
 
 # What is nested deeper is replaced whole: no sender's attributes are, and neither stack nor time may grow.
 MOST_DEPTH = 60
@@ -59,14 +59,11 @@ class JsonRedactor:
     def __init__(self, texts: TextRedactor) -> None:
         self._texts = texts
 
-    def column(self, column: pa.Array) -> pa.Array:
-        """The JSON texts, redacted; the very same array when nothing was found."""
-        few = distinct_texts(column)
-        rows = self._candidates(few)
+    def column(self, column: pa.Array, found: NDArray[np.uint32] | None = None) -> pa.Array:
+        """The JSON texts, redacted; the very same array when nothing was found. `found`: of `scan_kinds`."""
+        rows = self._candidates(column, over_distinct(column, scan_kinds) if found is None else found)
         if not len(rows):
             return column
-        if few is not column:
-            rows = self._candidates(column)
         trees: list[Any] = []
         for text in column.take(pa.array(rows)).to_pylist():
             try:
@@ -75,10 +72,10 @@ class JsonRedactor:
                 trees.append(None)
         return self._rebuilt(self._plain(column, rows, trees), rows, trees)
 
-    def _candidates(self, column: pa.Array) -> NDArray[np.int64]:
+    def _candidates(self, column: pa.Array, found: NDArray[np.uint32]) -> NDArray[np.int64]:
         """Rows that may hold something."""
         wanted = np.uint32(self._texts.wanted | ESCAPED)
-        return np.flatnonzero((scan_kinds(column) & wanted != 0) | self._texts.matches_own(column))
+        return np.flatnonzero((found & wanted != 0) | self._texts.matches_own(column))
 
     def _plain(self, column: pa.Array, rows: NDArray[np.int64], trees: list[Any]) -> pa.Array:
         """The column with those candidates redacted as text that are no JSON."""

@@ -2,6 +2,7 @@
 
 The answer for a row is a bit for each kind of `redact_kinds.KINDS`. For kinds with rules a bit means
 "perhaps": the rules decide. For mail addresses, cards and accounts it is certain, and `spans` says where.
+The same pass says where the names of trace ids stand, for `trace_ids`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from stormpetrel.ingest.native import Number
 from stormpetrel.ingest.redact_kinds import BIT_OF, KINDS
 from stormpetrel.ingest.redact_mail import has_credentials, mail_span
 from stormpetrel.ingest.redact_numbers import card_end, digits_end, iban_end, is_digit
+from stormpetrel.ingest.trace_ids import TRACE_LITERALS
 
 # Set where a JSON text writes characters as \u escapes: what it says is known only once it is parsed.
 ESCAPED = 1 << 31
@@ -39,7 +41,7 @@ def _with_signs(table: LiteralTable) -> LiteralTable:
 _TABLE = _with_signs(
     literal_table(
         [Literal(one.text, one.fold, one.assigned, BIT_OF[kind.name]) for kind in KINDS for one in kind.marks]
-        + [Literal("\\u", False, False, ESCAPED)]
+        + [Literal("\\u", False, False, ESCAPED), *TRACE_LITERALS]
     )
 )
 
@@ -90,7 +92,7 @@ def _scan(
 
 
 def scan_kinds(column: pa.Array) -> NDArray[np.uint32]:
-    """uint32[n]: a bit for each kind that the text may hold, and `ESCAPED`.
+    """uint32[n]: a bit for each kind that the text may hold, `ESCAPED`, and the bits of `TRACE_LITERALS`.
 
     Works on any valid UTF-8. Cost: about a nanosecond a byte and core, without the interpreter's lock.
     """

@@ -25,6 +25,7 @@ from stormpetrel.errors import ConfigError
 from stormpetrel.ingest.redact_kinds import BIT_OF, KIND_NAMES, KINDS
 from stormpetrel.ingest.redact_rules import compiled
 from stormpetrel.ingest.redact_scan import scan_kinds, spans
+from stormpetrel.ingest.text_columns import over_distinct
 
 _SPANNED = BIT_OF["mail"] | BIT_OF["card"] | BIT_OF["iban"]
 # What one pass leaves is nearly always final; a text that changes more often keeps what it then is.
@@ -110,6 +111,11 @@ class TextRedactor:
 
     def matches_own(self, texts: pa.Array) -> NDArray[np.bool_]:
         """Rows that one of the user's patterns matches."""
+        if not self._prefilters:
+            return np.zeros(len(texts), np.bool_)
+        return over_distinct(texts, self._matched)
+
+    def _matched(self, texts: pa.Array) -> NDArray[np.bool_]:
         mask = np.zeros(len(texts), np.bool_)
         for prefilter in self._prefilters:
             hit = pc.match_substring_regex(texts, pattern=prefilter)

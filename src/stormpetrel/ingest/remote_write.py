@@ -22,7 +22,8 @@ class RemoteWriteDecoder:
 
     Fails (DecodeError) on another content type, on what is not protobuf, and beyond stated limits; a
     series with bad labels, or a bad histogram, is refused alone. The success answer is 204 without a body;
-    2.0 asks for 400 when a part was refused, and for a count of what was written.
+    where a sample was refused it is 400 with the reasons, and the others are stored. 2.0 also asks for a
+    count of what was written.
 
     Args:
         registry: gives the series their ids.

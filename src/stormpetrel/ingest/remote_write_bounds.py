@@ -1,9 +1,10 @@
-"""What a remote write request may hold, 1.0 and 2.0."""
+"""What a remote write request may hold, 1.0 and 2.0, and what is told of the part that was refused."""
 
 from __future__ import annotations
 
 from stormpetrel.errors import TooLargeError
 from stormpetrel.ingest.remote_write_histograms import MAX_HISTOGRAMS
+from stormpetrel.ingest.tally import RejectTally
 
 MAX_SERIES = 500_000
 MAX_SAMPLES = 5_000_000
@@ -42,3 +43,9 @@ def check_unusual(body: bytes) -> None:
             "the request is not encoded as Prometheus does it, and such a one may have at most "
             f"{MAX_UNUSUAL_BYTES} bytes: send smaller requests"
         )
+
+
+def partly_refused(tally: RejectTally) -> bytes:
+    """What the answer 400 says, which both versions ask for where a sample was refused."""
+    text = f"the rest was written; refused: {tally.text() or 'series beyond the limit of the source'}\n"
+    return text.encode(errors="replace")

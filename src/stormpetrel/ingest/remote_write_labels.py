@@ -23,8 +23,9 @@ LabelPairs = list[tuple[str, str]]
 def check_labels(labels: Labels) -> tuple[str, LabelPairs] | str:
     """Metric name and remaining labels, or the reason why the series is refused.
 
-    Remote write 1.0 asks for label names that are sorted, distinct and not empty, and for a
-    `__name__`. A label with an empty value is the same as no label. Any UTF-8 is a name (Prometheus 3).
+    Remote write asks for label names that are sorted, distinct and not empty, and for a `__name__`. In what
+    order they come is not minded, as little as by Prometheus itself: vmagent does not sort them unless it is
+    told to. A label with an empty value is the same as no label. Any UTF-8 is a name (Prometheus 3).
     """
     fault = _fault(labels)
     if fault:
@@ -48,9 +49,7 @@ def _fault(labels: Labels) -> str:
         return "labels_too_long"
     if b"" in names:
         return "empty_label_name"
-    if len(set(names)) != len(names):
-        return "duplicate_label"
-    return "" if sorted(names) == names else "unsorted_labels"
+    return "duplicate_label" if len(set(names)) != len(names) else ""
 
 
 def show(labels: Labels) -> str:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stormpetrel.ingest import remote_write_wire as wire
 from stormpetrel.ingest.native_histograms import HistogramError
-from stormpetrel.ingest.remote_write_bounds import check_counts, check_unusual
+from stormpetrel.ingest.remote_write_bounds import check_counts, check_unusual, partly_refused
 from stormpetrel.ingest.remote_write_histograms import MAX_MILLIS, HistogramRows, HistogramSeries, Sent
 from stormpetrel.ingest.remote_write_labels import MetricFamilies, check_labels, show
 from stormpetrel.ingest.remote_write_proto import (
@@ -81,11 +81,14 @@ class RemoteWriteV1:
         keep = (read.millis >= -MAX_MILLIS) & (read.millis <= MAX_MILLIS)
         tally.add("time_out_of_range", len(keep) - int(keep.sum()))
         rows = HistogramRows()
+        histograms = 0
         if read.metadata or read.labels or read.histograms:
             with self._lock:
                 self._learn(read.metadata, source, tally)
                 self._intern(read, source, keep, tally)
-                self._flatten(read, source, rows, tally)
+                histograms = self._flatten(read, source, rows, tally)
+        samples = int((keep & (read.series != UNKNOWN_ID)).sum())
+        refused = len(keep) - samples + len(read.histograms) - histograms
         batch = MetricBatch(read.series, read.millis * NANOS_PER_MILLISECOND, read.value)
         if not keep.all():
             batch = batch.take(keep)
@@ -93,7 +96,15 @@ class RemoteWriteV1:
             series, millis, values, _ = rows.columns()
             flat = MetricBatch(series, millis * NANOS_PER_MILLISECOND, values)
             batch = MetricBatch.concat([batch, flat])
-        return Decoded(metrics=batch, rejected=tally.rejected(), status=204)
+        if not refused:  # metadata may be: Prometheus sends what contradicts itself, and no sample is lost
+            return Decoded(metrics=batch, rejected=tally.rejected(), status=204)
+        return Decoded(
+            metrics=batch,
+            rejected=tally.rejected(),
+            status=400,
+            answer=partly_refused(tally),
+            answer_type="text/plain; charset=utf-8",
+        )
 
     def _learn(self, metadata: list[Any], source: str, tally: RejectTally) -> None:
         entries = [
@@ -121,7 +132,9 @@ class RemoteWriteV1:
         if read.keys is not None and len(ids):
             self._table.insert(read.keys, ids)
 
-    def _flatten(self, read: _Request, source: str, rows: HistogramRows, tally: RejectTally) -> None:
+    def _flatten(self, read: _Request, source: str, rows: HistogramRows, tally: RejectTally) -> int:
+        """Rows of the histograms; how many of them had room for all their series."""
+        written = 0
         for labels, message in read.histograms:
             checked = check_labels(labels)
             if isinstance(checked, str):
@@ -130,9 +143,10 @@ class RemoteWriteV1:
             metric, pairs = checked
             unit = self._families.kind_of(source, f"{metric}_sum")[1]
             try:
-                self._histograms.add(Sent(metric, pairs, message, unit), source, rows)
+                written += self._histograms.add(Sent(metric, pairs, message, unit), source, rows)
             except HistogramError as error:
                 tally.add(str(error), 1, show(labels))
+        return written
 
 
 def _read_usual(body: bytes, table: LabelTable) -> _Request | None:

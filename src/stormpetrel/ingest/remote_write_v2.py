@@ -19,7 +19,7 @@ from stormpetrel.ingest import remote_write_v2_wire as wire
 from stormpetrel.ingest.counter_starts import CounterStarts
 from stormpetrel.ingest.families import FamilyType, families_of, read_as
 from stormpetrel.ingest.native_histograms import HistogramError
-from stormpetrel.ingest.remote_write_bounds import check_counts, check_unusual
+from stormpetrel.ingest.remote_write_bounds import check_counts, check_unusual, partly_refused
 from stormpetrel.ingest.remote_write_histograms import MAX_MILLIS, HistogramRows, HistogramSeries, Sent
 from stormpetrel.ingest.remote_write_labels import check_labels, show
 from stormpetrel.ingest.remote_write_proto import parse
@@ -187,11 +187,10 @@ def _answered(batch: MetricBatch, tally: RejectTally, written: tuple[int, int], 
     headers = tuple((_HEADER.format(name), str(count)) for name, count in counts)
     if not tally.rows and not refused:
         return Decoded(metrics=batch, status=204, answer_headers=headers)
-    text = f"the rest was written; refused: {tally.text() or 'series beyond the limit of the source'}\n"
     return Decoded(
         metrics=batch,
         rejected=tally.rejected(),
-        answer=text.encode(errors="replace"),
+        answer=partly_refused(tally),
         answer_type="text/plain; charset=utf-8",
         status=400,
         answer_headers=headers,

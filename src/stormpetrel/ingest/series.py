@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from array import array
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
@@ -57,6 +58,7 @@ class SeriesRegistry:
         self._lock = threading.RLock()
         self._ids: dict[Key, int] = {}
         self._infos: list[SeriesInfo] = []
+        self._of_metric: dict[str, array[int]] = {}
         self._fresh: dict[int, SeriesInfo] = {}
         self._guessed: set[int] = set()
         self._claims: dict[int, tuple[MetricKind, str]] = {}
@@ -122,6 +124,7 @@ class SeriesRegistry:
         key = (info.metric, info.labels)
         self._ids[key] = info.series
         self._infos.append(info)
+        self._of_metric.setdefault(info.metric, array("I")).append(info.series)
         text = _text_bytes(key)
         self._text += text
         self._text_of[info.source] = self._text_of.get(info.source, 0) + text
@@ -234,6 +237,12 @@ class SeriesRegistry:
         """How many series each source has."""
         with self._lock:
             return dict(self._per_source)
+
+    def of_metric(self, metric: str, start: int = 0) -> list[int]:
+        """The ids of all series of a metric, in order of id, from the `start`th on; O(what is returned)."""
+        with self._lock:
+            found = self._of_metric.get(metric)
+            return found[start:].tolist() if found is not None else []
 
     def search(self, text: str, limit: int, offset: int = 0) -> tuple[list[SeriesInfo], int]:
         """Series whose selector text holds every word of `text` (case-insensitive), and how many there are.

@@ -117,7 +117,7 @@ def _line(buf: NDArray[np.uint8], start: Number, end: Number) -> Number:
     value_at, kernel_end = np.int64(-1), np.int64(-2)
     before = (start, np.int64(-1))  # the last word
     while at < end:
-        if _CLASS[buf[at]] == 0:
+        if _CLASS[buf[np.uintp(at)]] == 0:
             at += 1
             continue
         first = at
@@ -148,20 +148,20 @@ def _line(buf: NDArray[np.uint8], start: Number, end: Number) -> Number:
 @compiled
 def _word(buf: NDArray[np.uint8], at: Number, end: Number) -> tuple[Number, Number, bool]:
     """The word at a place: its end, its slot in the table or -1, whether it is all capitals."""
-    following = _CLASS[buf[at + 1]] if at + 1 < end else np.uint8(0)
-    if not _LIKELY[np.int64(_CLASS[buf[at]] & 31) << 5 | np.int64(following & 31)]:
-        while at < end and _CLASS[buf[at]]:
+    following = _CLASS[buf[np.uintp(at + 1)]] if at + 1 < end else np.uint8(0)
+    if not _LIKELY[np.int64(_CLASS[buf[np.uintp(at)]] & 31) << 5 | np.int64(following & 31)]:
+        while at < end and _CLASS[buf[np.uintp(at)]]:
             at += 1
         return at, np.int64(-1), False
     number = np.uint64(0)
     first = at
     letters, capitals = True, True
     while at < end:
-        kind = _CLASS[buf[at]]
+        kind = _CLASS[buf[np.uintp(at)]]
         if kind == 0:
             break
         letters = letters and kind != 1
-        capitals = capitals and buf[at] != kind
+        capitals = capitals and buf[np.uintp(at)] != kind
         number = number * np.uint64(0x100000001B3) ^ np.uint64(kind)
         at += 1
     if not letters or at - first < 3 or at - first > 13:

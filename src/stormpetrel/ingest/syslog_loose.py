@@ -10,11 +10,12 @@ import re
 from datetime import tzinfo
 from typing import NamedTuple
 
-from stormpetrel.ingest.syslog_fields import MAX_PRIORITY, Fields
+from stormpetrel.ingest.syslog_fields import MAX_PRIORITY, STRUCTURED_DATA, Fields
 from stormpetrel.ingest.timestamps import find_timestamp
 
 _PRIORITY = re.compile(rb"<(\d{1,3})>")
 _VERSION_1 = re.compile(rb"1 (\S++) (\S++) (\S++) (\S++) (\S++)(?: ++(.*+))?$", re.DOTALL)
+_STRUCTURED = re.compile(rb"(" + STRUCTURED_DATA + rb")(?: |$)")
 _TAG = re.compile(rb"([^\s:\[\]<>]{1,128})(?:\[([^\]\s]{1,128})\])?:(?: |$)")
 _HOST = re.compile(rb"([\w.:%\x80-\xff-]{0,254}[\w.%\x80-\xff-])(?: ++|$)")
 
@@ -39,7 +40,8 @@ class Loose(NamedTuple):
 def read_loosely(message: bytes, zone: tzinfo, received_unix_nano: int) -> Loose:
     """What a message says, as far as it can be told; takes anything. Some 5 microseconds.
 
-    - RFC 5424 whose time or structured data is none: the header counts, the rest is the text.
+    - RFC 5424 whose time or structured data is none: the header counts, the rest is the text. It may leave
+      its time out (`-`, RFC 5424, 6.2.3), and still have structured data.
     - Cisco: facility as process, `FACILITY-SEVERITY-MNEMONIC` as message id, sequence number, origin; the
       text begins at the `%`. A time with `*` before it comes from a clock that was not set, and does not
       count (Cisco IOS, "service timestamps").
@@ -67,10 +69,14 @@ def _version_1(match: re.Match[bytes], priority: int, zone: tzinfo, received: in
     stamp, host, process, pid, msgid, rest = match.groups()
     found = find_timestamp(stamp, zone, received)
     body = rest or b""
-    if body == b"-" or body.startswith(b"- "):
+    structured = _STRUCTURED.match(body)
+    if structured is not None:
+        body = body[structured.end() :]
+    elif body == b"-" or body.startswith(b"- "):
         body = body[2:]
     time = found[0] if found is not None and found[1] == len(stamp) else None
-    return Loose(Fields(priority, host, process, pid, msgid), time, body)
+    said = structured[1] if structured is not None else b""
+    return Loose(Fields(priority, host, process, pid, msgid, said), time, body)
 
 
 def _after_time(rest: bytes, priority: int, time: int) -> Loose:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +13,8 @@ from numpy.typing import NDArray
 
 from stormpetrel.errors import TooLargeError
 from stormpetrel.ingest.native import Number, compiled
+
+Answer = TypeVar("Answer", np.uint32, np.bool_)
 
 # Arrow's text columns count bytes in 32 bits.
 MAX_TEXT_BYTES = (1 << 31) - 1
@@ -31,7 +35,9 @@ def _gather(
     for i in range(len(starts)):
         length = ends[i] - starts[i]
         offsets[i] = at
-        out[at : at + length] = buf[starts[i] : ends[i]]
+        start = np.uintp(starts[i])
+        for k in range(length):
+            out[np.uintp(at + k)] = buf[start + np.uintp(k)]
         at += length
     offsets[len(starts)] = at
     return at
@@ -94,11 +100,15 @@ def repeat_text(texts: list[str], counts: NDArray[np.int64], limit: int) -> pa.A
     return column.take(pa.array(np.repeat(np.arange(len(texts)), counts)))
 
 
-def distinct_texts(texts: pa.Array) -> pa.Array:
-    """Each text once, where a look at the first ones says that they repeat; else the very same array.
+def over_distinct(texts: pa.Array, ask: Callable[[pa.Array], NDArray[Answer]]) -> NDArray[Answer]:
+    """What `ask` says of each text, asked only once of each where a look at the first ones says that they
+    repeat. `ask` answers a column of texts with as many values. O(rows), a hash of each.
 
-    Whoever only asks whether any text holds something asks fewer. O(rows), a hash of each.
+    >>> over_distinct(pa.array(["b", "a", "b"] * 100), lambda few: np.full(len(few), len(few), np.uint32))[0]
+    np.uint32(2)
     """
     if len(texts) < _WORTH_IT or pc.count_distinct(texts.slice(0, _LOOKED_AT)).as_py() > _REPEATED:
-        return texts
-    return pc.unique(texts)
+        return ask(texts)
+    coded = texts.dictionary_encode(null_encoding="encode")
+    said: NDArray[Answer] = ask(coded.dictionary)[coded.indices.to_numpy()]
+    return said

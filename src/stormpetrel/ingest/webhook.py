@@ -11,6 +11,7 @@ import xxhash
 
 from stormpetrel.errors import DecodeError, TooLargeError, UnsupportedError
 from stormpetrel.ingest.body import unpack
+from stormpetrel.ingest.json_body import parse_json
 from stormpetrel.ingest.tally import RejectTally
 from stormpetrel.ingest.timestamps import parse_rfc3339
 from stormpetrel.ingest.webhook_values import RowRefusedError, shown
@@ -101,7 +102,7 @@ def _parse_lines(body: bytes) -> list[Any]:
 
 
 def parse(body: bytes) -> Any:
-    """JSON text as a tree. Bytes that are not UTF-8 are replaced; nesting ends at orjson's 1,024 levels.
+    """JSON text as a tree. What is no Unicode is replaced; nesting ends at orjson's 1,024 levels.
 
     Raises:
         TooLargeError: more than `MAX_OBJECTS` objects and lists.
@@ -109,16 +110,7 @@ def parse(body: bytes) -> Any:
     """
     if body.count(b"{") + body.count(b"[") > MAX_OBJECTS:
         raise TooLargeError(f"the body holds more than {MAX_OBJECTS} objects: send smaller requests")
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        text = body.decode("utf-8", "replace")
-        if "\ufffd" not in text:
-            raise DecodeError(f"the body is not JSON: {error}") from None
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise DecodeError(f"the body is not JSON: {error}") from None
+    return parse_json(body)
 
 
 def token_of(source: str, body: bytes, *said: str) -> int:
@@ -170,6 +162,7 @@ def answered(decoded: Decoded, tally: RejectTally, rows: int) -> Decoded:
         logs=decoded.logs,
         alerts=decoded.alerts,
         changes=decoded.changes,
+        backups=decoded.backups,
         rejected=rejected,
         answer=orjson.dumps(said),
         answer_type="application/json",

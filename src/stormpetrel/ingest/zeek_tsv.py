@@ -36,9 +36,10 @@ class ZeekHeader:
         """
         text = line.decode("utf-8", "replace")
         if text.startswith("#separator "):
-            self._separator = _unescape(text[len("#separator ") :])
-            if not self._separator:
+            separator = _unescape(text[len("#separator ") :])
+            if not separator:  # the one before stays: nothing can be split at nothing
                 raise RowRefusedError("bad_header", "#separator is empty")
+            self._separator = separator
             return
         name, *values = text[1:].split(self._separator)
         if len(values) > MAX_NAMES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -21,11 +21,13 @@ class Scope(StrEnum):
     READ = "read"
     CALENDAR = "calendar"  # change the calendar
     RESPOND = "respond"  # give feedback and run backtests over the API
+    APPROVE = "approve"  # answer plans of automation, in the name of the person who made the token
+    BACKUP = "backup"  # hold a moment still for a backup on the same host
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person. `password_hash` is an argon2id encoded hash and is never shown or logged."""
+    """A person. `password_hash` is an argon2id encoded hash and is never shown or logged; "" for nobody's."""
 
     name: str
     role: Role
@@ -49,8 +51,16 @@ class ApiToken:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is behind a request, once authenticated."""
+    """Who is behind a request, once authenticated.
+
+    Attributes:
+        role: None for a token.
+        person: who made the token; "" for a person.
+        mark: of the password that a person signed in with: sessions end when it is another; "" for a token.
+    """
 
     name: str
-    role: Role | None  # None for a token
+    role: Role | None
     scopes: frozenset[Scope] = frozenset()
+    person: str = ""
+    mark: str = field(default="", compare=False, repr=False)

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
-
-class BacktestState(StrEnum):
-    """Queued and running ones can be cancelled; the others are final."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+from stormpetrel.model.job import JobState
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +48,7 @@ class Backtest:
     """
 
     backtest_id: str
-    state: BacktestState
+    state: JobState
     actor: str
     created_unix_nano: int
     start_unix_nano: int
@@ -82,7 +73,7 @@ class Backtest:
     @property
     def open(self) -> bool:
         """Whether it still has something to do."""
-        return self.state in (BacktestState.QUEUED, BacktestState.RUNNING)
+        return self.state.open
 
 
 @dataclass(frozen=True, slots=True)

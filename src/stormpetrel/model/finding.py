@@ -79,6 +79,8 @@ class Evidence:
 
 # Attribute of a finding: how many samples the model that made it had learnt from.
 MODEL_SAMPLES = "model_samples"
+# Attribute of a finding: the name of the alert of another system that it tells of.
+ALERT_NAME = "alert_name"
 
 
 @dataclass(frozen=True, slots=True)

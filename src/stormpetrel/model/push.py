@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from stormpetrel.model.backup import BackupReport
 from stormpetrel.model.records import AlertBatch, ChangeBatch, FlowBatch
 from stormpetrel.model.signal import LogBatch, MetricBatch, SpanBatch
 
@@ -57,6 +58,7 @@ class Decoded:
     flows: FlowBatch | None = None
     alerts: AlertBatch | None = None
     changes: ChangeBatch | None = None
+    backups: tuple[BackupReport, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     answer: bytes = b""
     answer_type: str = ""

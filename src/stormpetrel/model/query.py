@@ -90,3 +90,60 @@ class TableSize:
     table: str
     rows: int
     bytes_on_disk: int
+
+
+@dataclass(frozen=True, slots=True)
+class GridSamples:
+    """All samples of many series in a window, by equal steps of time; one row for each series and step.
+
+    Attributes:
+        series: uint32[n].
+        step: int64[n], which step of the window, from 0.
+        mean, high: float64[n], of the samples in that step.
+    """
+
+    series: NDArray[np.uint32]
+    step: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class PatternTally:
+    """Log records of a window by step, entity and pattern.
+
+    Attributes:
+        step, pattern, count: int64[n]; patterns are ids as records were stored with.
+        severity: uint8[n], the highest.
+        entity: text[n].
+    """
+
+    step: NDArray[np.int64]
+    entity: list[str]
+    pattern: NDArray[np.int64]
+    count: NDArray[np.int64]
+    severity: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class CallTally:
+    """Spans of a window by step, who called, who was called, what, and whether it failed.
+
+    Attributes:
+        step, count: int64[n].
+        caller: text[n], entity of the parent span, "" where there is none or it is not in the window.
+        entity, name: text[n], of the span.
+        failing: bool[n], its status was an error.
+        own_seconds: float64[n], 95th percentile of the time not spent in child spans.
+        toward: text[n], of a client's span the entity of its child spans, "" where there is none, where
+            there are several, and for any other span.
+    """
+
+    step: NDArray[np.int64]
+    caller: list[str]
+    entity: list[str]
+    name: list[str]
+    failing: NDArray[np.bool_]
+    count: NDArray[np.int64]
+    own_seconds: NDArray[np.float64]
+    toward: list[str]

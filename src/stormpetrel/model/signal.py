@@ -178,6 +178,18 @@ class LogBatch:
     def __len__(self) -> int:
         return int(self.records.num_rows)
 
+    def observed_by(self, now_unix_nano: int) -> LogBatch:
+        """The batch in which no record was observed later than now, whatever its sender says of that.
+
+        For whatever believes the time of observation more than that of the event.
+        """
+        observed = self.records.column("observed_unix_nano").to_numpy()
+        if not len(observed) or observed.max() <= now_unix_nano:
+            return self
+        capped = pa.array(np.minimum(observed, now_unix_nano), pa.int64())
+        place = LOG_SCHEMA.get_field_index("observed_unix_nano")
+        return LogBatch(self.records.set_column(place, LOG_SCHEMA.field(place), capped))
+
     def believed_unix_nano(self) -> NDArray[np.int64]:
         """int64[n]: event times; where a sender's clock is a week off or more, when the record was observed.
 

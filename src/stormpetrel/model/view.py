@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormpetrel.model.finding import Finding
-from stormpetrel.model.incident import Incident
+from stormpetrel.model.incident import IncidentLine
 from stormpetrel.model.quality import Quality, QualityCount
 from stormpetrel.model.signal import LogRecord, MetricBatch, SeriesInfo, SeriesPoints
 
@@ -112,7 +112,7 @@ class NowView:
     """The first page: what is wrong, and whether this system can see at all."""
 
     now_unix_nano: int
-    open_incidents: list[Incident]
+    open_incidents: list[IncidentLine]
     resolved_today: int
     sources: list[SourceView]
     series_total: int
@@ -205,7 +205,7 @@ class ModelStateView:
 
 @dataclass(frozen=True, slots=True)
 class LiveMessage:
-    """One message of the live stream. `topic`: "incident" | "finding" | "sources" | "tick"."""
+    """One message of the live stream. `topic`: "incident" | "finding" | "tick" (time has passed)."""
 
     topic: str
     key: str

@@ -51,6 +51,8 @@ _LOOSE = 2  # words that a single line may have more than usual before an anchor
 MOST = 0.9  # of the lines; what fewer have is no part of the layout
 COLUMNS, WORDS = 16, 4  # looked at; between two anchors
 TIMED = 0.3  # of the lines begin with a time: then it is these that have the header
+# Skeletons come again and again: what was read of the newest short ones is remembered, some 10 MB at most.
+REMEMBERED, LONGEST = 4096, 400  # skeletons; characters of each
 FEW_LETTERS = 0.5  # of the messages without a word: then the header was cut too far
 
 
@@ -63,6 +65,9 @@ class Column:
     end: int
     gap: str
     words: int
+
+
+Columns = tuple[Column, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +110,13 @@ def _quick(kinds: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("\\s*" + "".join(parts))
 
 
-def columns(skeleton: str, most: int = COLUMNS) -> list[Column]:
+def columns(skeleton: str, most: int = COLUMNS) -> tuple[Column, ...]:
     """The columns at the start of a skeleton, at most `most`."""
+    return _columns(skeleton, most) if len(skeleton) <= LONGEST else _columns.__wrapped__(skeleton, most)
+
+
+@lru_cache(REMEMBERED)
+def _columns(skeleton: str, most: int) -> tuple[Column, ...]:
     out: list[Column] = []
     at = len(skeleton) - len(skeleton.lstrip())
     while len(out) < most and (match := _COLUMN.match(skeleton, at)):
@@ -117,10 +127,10 @@ def columns(skeleton: str, most: int = COLUMNS) -> list[Column]:
         if not gap:
             break
         at = gap.end()
-    return out
+    return tuple(out)
 
 
-def _walk(kinds: tuple[str, ...], found: list[Column]) -> int:
+def _walk(kinds: tuple[str, ...], found: Columns) -> int:
     """Where the message begins: each anchor of the layout is looked for a few words beyond its place."""
     end = at = between = 0
     started = False
@@ -140,7 +150,7 @@ def _walk(kinds: tuple[str, ...], found: list[Column]) -> int:
     return end
 
 
-def _place(kind: str, found: list[Column], at: int, between: int) -> int:
+def _place(kind: str, found: Columns, at: int, between: int) -> int:
     """The column of an anchor: at its usual place, else a few words beside it; -1 if not there."""
     wanted = "number" if kind == "epoch" else kind
     if at + between < len(found) and found[at + between].kind == wanted:
@@ -172,7 +182,7 @@ def learn(lines: list[tuple[str, str]]) -> Layout:
     return layout
 
 
-def _epoch_columns(line: str, found: list[Column]) -> set[int]:
+def _epoch_columns(line: str, found: Columns) -> set[int]:
     """Which columns count seconds (or less) since 1970; the line tells, the skeleton does not."""
     words = line.split()
     at, out = 0, set()
@@ -186,7 +196,7 @@ def _epoch_columns(line: str, found: list[Column]) -> set[int]:
 class _Reading:
     """All lines read side by side, from anchor to anchor."""
 
-    def __init__(self, found: list[list[Column]], epochs: list[set[int]]) -> None:
+    def __init__(self, found: list[Columns], epochs: list[set[int]]) -> None:
         self._kinds = [
             ["epoch" if k in own else column.kind for k, column in enumerate(there)]
             for there, own in zip(found, epochs, strict=True)

@@ -6,6 +6,8 @@ no difference: fifty hosts with one daemon have one set of patterns, and the hos
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import orjson
 import pyarrow as pa
@@ -55,10 +57,10 @@ class LineSources:
         whence, sources = _coded(records.column("source"))
         said, attributes = _coded(records.column("attributes"))
         combined = (entity * len(sources) + whence) * len(attributes) + said
-        distinct, inverse = np.unique(combined, return_inverse=True)
+        inverse, distinct = _coded(pa.array(combined))
         names: dict[str, int] = {}
         places = np.empty(len(distinct), np.int32)
-        for k, one in enumerate(distinct.tolist()):
+        for k, one in enumerate(distinct):
             rest, what = divmod(one, len(attributes))
             who, where = divmod(rest, len(sources))
             name = self.name(entities[who], sources[where], attributes[what])
@@ -92,7 +94,7 @@ def _name(entity: str, source: str, attributes: str) -> str:
     return f"{way}/{root.partition(':')[0]}"[:_LONGEST_NAME]
 
 
-def _coded(column: pa.Array) -> tuple[NDArray[np.int64], list[str]]:
+def _coded(column: pa.Array) -> tuple[NDArray[np.int64], list[Any]]:
     """A number for each row, and what the numbers stand for."""
     coded = column.dictionary_encode()
     return coded.indices.to_numpy(zero_copy_only=False).astype(np.int64), coded.dictionary.to_pylist()

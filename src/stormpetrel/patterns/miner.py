@@ -16,7 +16,7 @@ from stormpetrel.patterns.identity import AliasLog
 from stormpetrel.patterns.rows import Rows
 from stormpetrel.patterns.skeleton import MAX_BYTES, MISS
 from stormpetrel.patterns.skeleton import skeleton as write_skeleton
-from stormpetrel.patterns.stream import Stream
+from stormpetrel.patterns.stream import Stream, read
 from stormpetrel.patterns.values import values_of
 
 MAX_SOURCES = 512
@@ -140,10 +140,9 @@ class TemplateMiner:
     def _skeleton(self, line: str) -> str:
         """The skeleton of a line kept as text."""
         data = line.encode("utf-8", "replace")
-        out = np.zeros(MAX_BYTES, np.uint8)
         content = np.frombuffer(data or b" ", np.uint8)
-        length, _ = write_skeleton(content, 0, len(data), 0, out)
-        return out[:length].tobytes().decode("utf-8", "replace")
+        length, _ = write_skeleton(content, 0, len(data), 0, self._out)
+        return self._out[:length].tobytes().decode("utf-8", "replace")
 
     def _look(self, index: int, line: str, origin: str) -> None:
         """Look at a line whose turn it is, whether its skeleton was known or not; then do what is due."""
@@ -218,7 +217,7 @@ class TemplateMiner:
         if known is None:
             return []
         group = root(known)
-        words = len(stream.layout.message(self._skeleton(line)).split())
+        _, _, words = read(stream.layout, self._skeleton(line))
         return values_of(line, group.key, words)
 
     def texts(self) -> dict[int, str]:

@@ -30,10 +30,11 @@ def _classes() -> NDArray[np.uint8]:
 _KIND = _classes()
 _FIRST_HASH, _PRIME, _MIX = (
     np.uint64(14695981039346656037),
-    np.uint64(1099511628211),
+    np.uint64(0x9E3779B97F4A7C15),
     np.uint64(0xFF51AFD7ED558CCD),
 )
-_SHIFT = np.uint64(33)
+_SHIFT, _HALF = np.uint64(33), np.uint64(32)
+_ONE = np.uintp(1)
 _ZERO = np.uint8(48)
 
 
@@ -76,38 +77,44 @@ def skeleton(
         text: uint8[m]; bytes from 128 on count as letters.
         start, end: the line; at most MAX_BYTES are read, spaces and line ends behind it are not.
         seed: the source; the same line of another source has another hash.
-        out: uint8[at least MAX_BYTES].
+        out: uint8[MAX_BYTES], or more, a multiple of eight.
     """
     end = min(end, start + MAX_BYTES)
     while end > start and (text[end - 1] == 32 or text[end - 1] == 10 or text[end - 1] == 13):
         end -= 1
-    k, n, before = start, 0, 0
-    while k < end:
-        if _KIND[text[k]] == _PLAIN:
+    # Unsigned places spare the test for negative ones, which costs as much as the rest.
+    k, stop, n, before = np.uintp(start), np.uintp(end), np.uintp(0), 0
+    while k < stop:
+        kind = _KIND[text[k]]
+        if kind == _PLAIN:
             out[n] = text[k]
-            n += 1
-            k += 1
+            n += _ONE
+            k += _ONE
             continue
-        first, digits, runs, other, last_kind = k, 0, 0, 0, 0
-        while k < end and _KIND[text[k]] != _PLAIN:
-            kind = _KIND[text[k]]
+        first, word, digits, runs, other, last_kind = k, n, 0, 0, 0, np.uint8(0)
+        while kind != _PLAIN:
+            out[n] = text[k]  # most words stay as they are
             if kind == _DIGIT:
                 digits += 1
                 runs += last_kind != _DIGIT
             elif kind == _LETTER:
                 other += 1
             last_kind = kind
-            k += 1
+            n += _ONE
+            k += _ONE
+            kind = _KIND[text[k]] if k < stop else np.uint8(_PLAIN)
         if (digits > 0 or (other == 0 and before == 1)) and _is_number(
-            text, first, k, end, (digits, runs, other, before)
+            text, int(np.int64(first)), int(np.int64(k)), end, (digits, runs, other, before)
         ):
-            out[n] = _ZERO
-            n += 1
+            out[word] = _ZERO
+            n = word + _ONE
             before = 1
             continue
         before = 0
-        n = _write(text, first, k, out, n)
-    return n, _hashed(out, n, seed)
+        if digits > 0:
+            n = np.uintp(_write(text, int(np.int64(first)), int(np.int64(k)), out, int(np.int64(word))))
+    length = int(np.int64(n))
+    return length, _hashed(out, length, seed)
 
 
 @njit(cache=True, nogil=True)
@@ -132,10 +139,14 @@ def _write(text: NDArray[np.uint8], first: int, last: int, out: NDArray[np.uint8
 
 @njit(cache=True, nogil=True)
 def _hashed(out: NDArray[np.uint8], n: int, seed: int) -> int:
-    h = _FIRST_HASH ^ (np.uint64(seed + 1) * _MIX)
-    for k in range(n):
-        h = (h ^ np.uint64(out[k])) * _PRIME
-    h ^= h >> _SHIFT
+    """The hash of `out[:n]`, eight bytes at a time; zeros are written behind them, up to the next eighth."""
+    whole = (n + 7) // 8
+    out[n : 8 * whole] = 0
+    words = out.view(np.uint64)
+    h = (_FIRST_HASH ^ np.uint64(n)) ^ (np.uint64(seed + 1) * _MIX)
+    for k in range(whole):
+        h = (h ^ words[k]) * _PRIME
+        h ^= h >> _HALF
     h *= _MIX
     h ^= h >> _SHIFT
     return int(np.int64(h | np.uint64(1)))  # 0 marks a free place of the table

@@ -8,10 +8,13 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from stormpetrel.model.action import Plan
+from stormpetrel.model.facts import Facts
 from stormpetrel.model.finding import Finding, Scores
 from stormpetrel.model.incident import Incident
 from stormpetrel.model.pattern import Alias, LogLines, Mined, MinerSizes, Pattern
 from stormpetrel.model.signal import AdmittedMetrics, LogBatch
+from stormpetrel.model.verdict import Verdict
 
 Snapshot = Mapping[str, NDArray[np.generic]]
 
@@ -99,6 +102,16 @@ class AsksPatterns(Protocol):
     ) -> None:
         """From now on `find` tells of a pattern by its id, None of one that was let go; `births` of all
         patterns of a source, see `LogMiner.births`."""
+        ...
+
+
+@runtime_checkable
+class ReadsValues(Protocol):
+    """A log detector that wants to know the values of the variables in a line."""
+
+    def read(self, values: Callable[[int, str], Sequence[tuple[str, str]]]) -> None:
+        """From now on `values` tells names and values of a line by the id of its pattern; see
+        `LogMiner.values`. It costs some 30 microseconds: ask it of few lines."""
         ...
 
 
@@ -195,4 +208,27 @@ class Correlator(Protocol):
 
     def advance(self, now_unix_nano: int) -> list[Incident]:
         """Time has reached `now`: resolve what has been quiet for long enough."""
+        ...
+
+
+class Guardrail(Protocol):
+    """Says of a plan, from a snapshot of facts, whether it may go on, a person must agree, or it must not be.
+
+    Contract (run by `stormpetrel.testing.check_guardrail`): pure and deterministic; never raises; answers
+    every plan; a fact that it needs and that is None is a refusal; making a fact unknown never makes its
+    answer milder; a reason of one bounded sentence; only the built-in number 14 may make a plan smaller.
+    """
+
+    @property
+    def number(self) -> int:
+        """Its place in the order; 1 to 20 are the built-in ones."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """In the ledger and on the page."""
+        ...
+
+    def judge(self, plan: Plan, facts: Facts) -> Verdict:
+        """Its verdict on a plan."""
         ...

@@ -7,13 +7,28 @@ from typing import Any, Protocol
 
 from stormpetrel.model.access import ApiToken, User
 from stormpetrel.model.feedback import Feedback
-from stormpetrel.model.incident import Incident, IncidentState
+from stormpetrel.model.incident import Incident, IncidentLine, IncidentState
 from stormpetrel.model.page import PageDecision
 from stormpetrel.model.page_view import PageRecord
+from stormpetrel.ports.automation import AutomationStore
+from stormpetrel.ports.backup import BackupStore
 from stormpetrel.ports.calendar import CalendarStore
+from stormpetrel.ports.knowledge import KnowledgeStore
+from stormpetrel.ports.notices import NoticeStore
+from stormpetrel.ports.people import PeopleStore
+from stormpetrel.ports.share import ShareStore
 
 
-class ControlStore(CalendarStore, Protocol):
+class ControlStore(
+    BackupStore,
+    CalendarStore,
+    KnowledgeStore,
+    ShareStore,
+    AutomationStore,
+    NoticeStore,
+    PeopleStore,
+    Protocol,
+):
     """Small, relational, transactional. Every method is one transaction and safe from any thread."""
 
     # incidents -------------------------------------------------------------------------------------
@@ -29,6 +44,12 @@ class ControlStore(CalendarStore, Protocol):
         self, states: Sequence[IncidentState] = (), text: str = "", limit: int = 100, offset: int = 0
     ) -> list[Incident]:
         """Newest start first; `text` is a case-insensitive substring of sentence or entities."""
+        ...
+
+    def list_incident_lines(
+        self, states: Sequence[IncidentState] = (), text: str = "", limit: int = 100, offset: int = 0
+    ) -> list[IncidentLine]:
+        """The same incidents in the same order, without their findings and timelines: for lists."""
         ...
 
     def count_incidents(self, states: Sequence[IncidentState] = (), since_unix_nano: int = 0) -> int:

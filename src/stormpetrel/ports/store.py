@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from stormpetrel.model.finding import Finding
 from stormpetrel.model.quality import Quarantined
 from stormpetrel.model.query import (
+    CallTally,
+    GridSamples,
     LastSamples,
     LogCounts,
     LogQuery,
     PatternRows,
+    PatternTally,
     SampleSpans,
     TableSize,
 )
@@ -30,7 +33,35 @@ from stormpetrel.model.signal import (
 from stormpetrel.model.time import Window
 
 
-class TelemetryStore(Protocol):
+class StoredPast(Protocol):
+    """What a diagnosis and a verification read of a store; a flight hands them one that ends at its own time.
+
+    Contract: as of `TelemetryStore`, which every store is.
+    """
+
+    def read_points(self, series: int, window: Window, max_points: int) -> SeriesPoints:
+        """One series, down-sampled in the store to at most `max_points` (raw when fewer)."""
+        ...
+
+    def grid_samples(self, window: Window, step_seconds: float, limit: int) -> GridSamples:
+        """Mean and highest sample of each series and step, by series; of the `limit` first series there."""
+        ...
+
+    def tally_patterns(self, window: Window, step_seconds: float, limit: int) -> PatternTally:
+        """Log records by step, entity and pattern; the `limit` rows with the most records."""
+        ...
+
+    def tally_calls(self, window: Window, step_seconds: float, spans: int, limit: int) -> CallTally:
+        """Calls by step, caller, callee, name and whether they failed, from the `spans` newest spans; the
+        `limit` rows with the most calls."""
+        ...
+
+    def read_changes(self, window: Window, limit: int = 500) -> list[Change]:
+        """The newest message about each change of the window, newest first."""
+        ...
+
+
+class TelemetryStore(StoredPast, Protocol):
     """Keeps samples, series, logs, spans, findings and the quarantine.
 
     Contract (run by `stormpetrel.testing.check_store`):
@@ -77,10 +108,6 @@ class TelemetryStore(Protocol):
 
     def last_samples(self, since_unix_nano: int) -> LastSamples:
         """The newest sample of each series that has one since then."""
-        ...
-
-    def read_points(self, series: int, window: Window, max_points: int) -> SeriesPoints:
-        """One series, down-sampled in the store to at most `max_points` (raw when fewer)."""
         ...
 
     def scan_samples(self, window: Window, chunk_seconds: float = 900.0) -> Iterator[MetricBatch]:
@@ -136,10 +163,6 @@ class TelemetryStore(Protocol):
 
     def read_alerts(self, window: Window, limit: int = 500) -> list[Alert]:
         """The newest state of each alert that was told of in the window, newest first."""
-        ...
-
-    def read_changes(self, window: Window, limit: int = 500) -> list[Change]:
-        """The newest message about each change of the window, newest first."""
         ...
 
     def read_flows(self, window: Window, limit: int = 500, address: str = "") -> list[Flow]:

@@ -15,6 +15,7 @@ DATABASE_HOST, QUEUE_HOST, BATCH_HOST = "db-1", "queue-1", "batch-1"
 BACKGROUND_HOSTS = ("app-1", "app-2", "app-3", "app-4", "app-5")
 HOSTS = (*WEB_HOSTS, DATABASE_HOST, QUEUE_HOST, BATCH_HOST, *BACKGROUND_HOSTS)
 BATCH_HOUR_UTC = 2.0
+ARCHIVE_HOUR_UTC = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Conditions:
         slowdown: factor on the checkout service's own work.
         database_slowdown: factor on the time of one query.
         batch: 0 to 1, how much of the nightly job is running.
+        since_archive: seconds since old orders were last archived, every night at 03:00 UTC.
         consumers: 0 to 1, share of the queue's consumers that work.
         cpu_ratio, memory_bytes, disk_bytes, loss_ratio: by host, on top of the normal.
     """
@@ -59,6 +61,7 @@ class Conditions:
     slowdown: Floats
     database_slowdown: Floats
     batch: Floats
+    since_archive: Floats
     consumers: Floats
     cpu_ratio: dict[str, Floats] = field(default_factory=dict)
     memory_bytes: dict[str, Floats] = field(default_factory=dict)
@@ -97,6 +100,7 @@ def normal_conditions(ticks: Ticks, noise: Noise) -> Conditions:
         slowdown=ones.copy(),
         database_slowdown=ones.copy(),
         batch=batch_activity(seconds, noise),
+        since_archive=(seconds - ARCHIVE_HOUR_UTC * 3600.0) % DAY_SECONDS,
         consumers=ones.copy(),
         cpu_ratio={host: value.copy() for host, value in zeros.items()},
         memory_bytes={host: value.copy() for host, value in zeros.items()},

@@ -33,7 +33,7 @@ class Estate:
         start_unix_nano: first moment; rounded up to the sampling grid. Counters start at 0 there.
         step_seconds: sampling interval of every series, in whole milliseconds.
         faults: what goes wrong, in any order; they may overlap.
-        nightly: whether the nightly job runs; over a past of less than some days it is unusual.
+        nightly: whether the nightly job and the archiving run; over less than some days they are unusual.
 
     Example:
         >>> estate = Estate(seed=7, start_unix_nano=0)
@@ -57,6 +57,7 @@ class Estate:
         self._nightly = nightly
         self._step_nanos = step_nanos
         self._next = -(-start_unix_nano // step_nanos)
+        self._start_seconds = self._next * step_nanos / NANOS_PER_SECOND
         self._noise = Noise(seed)
         self._works = Works(self._noise)
         self._tracer = Tracer(self._noise)
@@ -89,6 +90,7 @@ class Estate:
         conditions = normal_conditions(ticks, self._noise)
         if not self._nightly:
             conditions.batch[:] = 0.0
+            conditions.since_archive = ticks.seconds - self._start_seconds
         for fault in self.faults:
             fault.apply(conditions)
         operation = self._works.run(conditions)

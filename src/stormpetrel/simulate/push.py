@@ -9,11 +9,13 @@ from typing import Self
 import httpx
 
 from stormpetrel.errors import AuthError, DecodeError, OverloadedError
+from stormpetrel.simulate.deploys import CHANGES_HEADERS, deploys_request
 from stormpetrel.simulate.encode import REMOTE_WRITE_HEADERS, write_metadata, write_request
 from stormpetrel.simulate.otlp import OTLP_HEADERS, logs_request, spans_request
 from stormpetrel.simulate.signals import Signals
 
 REMOTE_WRITE_PATH, LOGS_PATH, TRACES_PATH = "/api/v1/write", "/v1/logs", "/v1/traces"
+CHANGES_PATH = "/hooks/changes"
 MAX_WAIT_SECONDS = 10.0
 
 
@@ -30,7 +32,8 @@ class Sent:
 
 
 class Pusher:
-    """Sends signals by Prometheus remote write 1.0 (metrics) and OTLP/HTTP (logs and traces).
+    """Sends signals by Prometheus remote write 1.0 (metrics) and OTLP/HTTP (logs and traces), and deploys
+    as changes.
 
     A request is repeated, unchanged, on 429, 503 and a broken connection: after what `Retry-After` says
     (bounded by ten seconds) or else after a doubling wait, at most `attempts` times. Other 4xx answers
@@ -71,7 +74,7 @@ class Pusher:
         self._client.close()
 
     def push(self, signals: Signals) -> None:
-        """Send one step: metrics, then logs, then spans; returns when all are acknowledged.
+        """Send one step: metrics, then logs, spans and deploys; returns when all are acknowledged.
 
         Raises:
             AuthError: the receiver does not accept the token.
@@ -91,6 +94,9 @@ class Pusher:
         if len(spans):
             self._post(TRACES_PATH, spans_request(spans), OTLP_HEADERS)
             self.sent.spans += len(spans)
+        deploys = deploys_request(logs)
+        if deploys:
+            self._post(CHANGES_PATH, deploys, CHANGES_HEADERS)
 
     def _post(self, path: str, body: bytes, headers: dict[str, str]) -> None:
         wait, last = 0.25, ""

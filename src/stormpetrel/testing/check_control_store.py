@@ -16,12 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from stormpetrel.errors import NotFoundError, StateError, StoreError
 from stormpetrel.model.access import ApiToken, Role, Scope, User
+from stormpetrel.model.cause_verdict import HelpedNote
 from stormpetrel.model.feedback import Feedback, Opinion
 from stormpetrel.model.finding import Severity
-from stormpetrel.model.incident import Incident, IncidentState, TimelineEntry
+from stormpetrel.model.incident import Incident, IncidentState, Priority, TimelineEntry, line_of
 from stormpetrel.model.page import Page, PageAccount, PageDecision
 from stormpetrel.ports.control import ControlStore
-from stormpetrel.testing.require import equal, require
+from stormpetrel.testing.require import equal, refused, require
 from stormpetrel.testing.store_samples import NOW, ODD_TEXT, SECOND, finding
 
 MakeControlStore = Callable[[], ControlStore]
@@ -37,6 +38,7 @@ def sample_incident(number: int, state: IncidentState = IncidentState.OPEN) -> I
     return Incident(
         f"i{number}", f"Disk {number} of Web-1 is FULL", state, Severity.ERROR, ("host:Web-1", "service:x"),
         NOW + number * SECOND, NOW + number * SECOND + 5, 0, findings, timeline, "i-before",
+        priority=Priority(2, 3, 2, ODD_TEXT.replace("\x00", "")), more=(("disk full", 12), ("slow", 1)),
     )  # fmt: skip
 
 
@@ -66,7 +68,10 @@ def incidents_are_listed(make_store: MakeControlStore) -> None:
     store.save_incidents([sample_incident(number, states[number % 4]) for number in range(8)])
 
     def ids(states: tuple[IncidentState, ...] = (), text: str = "", limit: int = 100, offset: int = 0) -> str:
-        return " ".join(one.incident_id for one in store.list_incidents(states, text, limit, offset))
+        found = store.list_incidents(states, text, limit, offset)
+        lines = store.list_incident_lines(states, text, limit, offset)
+        equal(lines, [line_of(one) for one in found])
+        return " ".join(one.incident_id for one in found)
 
     equal(ids(), "i7 i6 i5 i4 i3 i2 i1 i0")
     equal(ids((IncidentState.OPEN, IncidentState.RESOLVED)), "i7 i4 i3 i0")
@@ -123,7 +128,7 @@ def users_are_unique(make_store: MakeControlStore) -> None:
     equal(store.count_users(), 0)
     jo = User("jo", Role.ADMIN, "$argon2id$x", NOW)
     store.add_user(jo)
-    _refused(lambda: store.add_user(dataclasses.replace(jo, role=Role.VIEWER)), StateError)
+    refused(lambda: store.add_user(dataclasses.replace(jo, role=Role.VIEWER)), StateError)
     equal(store.user("jo"), jo)
     equal(store.user("Jo"), None)
     equal(store.count_users(), 1)
@@ -144,7 +149,7 @@ def tokens_can_be_revoked(make_store: MakeControlStore) -> None:
     store.revoke_token("t1")
     equal(store.token_by_hash("hash-1"), None)
     equal(store.list_tokens(), [new, dataclasses.replace(old, revoked=True)])
-    _refused(lambda: store.revoke_token("t3"), NotFoundError)
+    refused(lambda: store.revoke_token("t3"), NotFoundError)
     store.close()
 
 
@@ -185,13 +190,30 @@ def threads_may_share(make_store: MakeControlStore) -> None:
     store.close()
 
 
+def writers_take_turns(make_store: MakeControlStore) -> None:
+    """Who reads before it writes is not refused because somebody else wrote meanwhile."""
+    store = make_store()
+    store.save_incidents([sample_incident(n) for n in range(4)])
+
+    def step(number: int) -> None:
+        for n in range(25):
+            store.save_helped(HelpedNote(f"i{number}", f"did {n}", "ann", NOW + n))
+            store.save_backtest(f"b{number}", n, {"n": n})
+
+    with ThreadPoolExecutor(4) as people:
+        for done in [people.submit(step, number) for number in range(4)]:
+            done.result()
+    equal({note.text for note in store.helped([f"i{n}" for n in range(4)]).values()}, {"did 24"})
+    store.close()
+
+
 def closed_is_closed(make_store: MakeControlStore) -> None:
     """After `close`, which may be called twice, calls raise StoreError."""
     store = make_store()
     store.close()
     store.close()
-    _refused(lambda: store.put("key", "value"), StoreError)
-    _refused(store.list_incidents, StoreError)
+    refused(lambda: store.put("key", "value"), StoreError)
+    refused(store.list_incidents, StoreError)
 
 
 def opinions_are_kept_and_taken_back(make_store: MakeControlStore) -> None:
@@ -211,8 +233,8 @@ def opinions_are_kept_and_taken_back(make_store: MakeControlStore) -> None:
     undone = store.undo_feedback("o1", NOW + 9, "al")
     equal(undone, dataclasses.replace(given[1], undone_unix_nano=NOW + 9, undone_by="al"))
     equal(store.list_feedback()[1], undone)
-    _refused(lambda: store.undo_feedback("o1", NOW + 10, "al"), StateError)
-    _refused(lambda: store.undo_feedback("o9", NOW + 10, "al"), NotFoundError)
+    refused(lambda: store.undo_feedback("o1", NOW + 10, "al"), StateError)
+    refused(lambda: store.undo_feedback("o9", NOW + 10, "al"), NotFoundError)
     store.close()
 
 
@@ -241,6 +263,7 @@ CONTROL_CHECKS: tuple[Callable[[MakeControlStore], None], ...] = (
     opinions_are_kept_and_taken_back,
     backtests_are_kept,
     threads_may_share,
+    writers_take_turns,
     closed_is_closed,
 )
 
@@ -262,14 +285,6 @@ def check_after_kill(store: ControlStore, acknowledged: int) -> None:
     require(store.count_incidents() in (acknowledged + 1, acknowledged + 2), "every incident is there once")
     for number in range(acknowledged + 1):
         require(_same(store.incident(f"i{number}"), sample_incident(number)), f"incident {number} is whole")
-
-
-def _refused(call: Callable[[], object], error: type[Exception]) -> None:
-    try:
-        call()
-    except error:
-        return
-    raise AssertionError(f"{error.__name__} was not raised")
 
 
 def _same(found: Incident | None, wanted: Incident) -> bool:

@@ -60,7 +60,7 @@ def _require(holds: bool, message: str) -> None:
 def rows_of(decoded: Decoded) -> int:
     """How many signals a request gave."""
     parts = (decoded.metrics, *_records(decoded))
-    return sum(len(part) for part in parts if part is not None)
+    return sum(len(part) for part in parts if part is not None) + len(decoded.backups)
 
 
 def _records(
@@ -81,6 +81,7 @@ def _comparable(decoded: Decoded) -> tuple[object, ...]:
         if metrics is None
         else (metrics.series.tolist(), metrics.time_unix_nano.tolist(), metrics.value.tobytes()),
         *(part and part.records.to_pylist() for part in _records(decoded)),
+        decoded.backups,
         decoded.rejected,
         (decoded.answer, decoded.answer_type, decoded.status),
     )

@@ -31,6 +31,7 @@ from stormpetrel.ports.store import TelemetryStore
 from stormpetrel.testing.check_store_logs import LOG_CHECKS
 from stormpetrel.testing.check_store_metrics import EVER, METRIC_CHECKS, MakeStore
 from stormpetrel.testing.check_store_records import RECORD_CHECKS
+from stormpetrel.testing.check_store_situation import SITUATION_CHECKS
 from stormpetrel.testing.require import equal, require
 from stormpetrel.testing.store_records import alert_batch, change_batch, flow_batch
 from stormpetrel.testing.store_samples import (
@@ -160,6 +161,7 @@ STORE_CHECKS: tuple[Callable[[MakeStore], None], ...] = (
     *METRIC_CHECKS,
     *LOG_CHECKS,
     *RECORD_CHECKS,
+    *SITUATION_CHECKS,
     tokens_count_once,
     threads_may_share,
     everything_is_there_again,

@@ -13,12 +13,14 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Depends, Request
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
 from starlette.routing import BaseRoute
 
 from stormpetrel.model.access import Caller, Role, Scope
 from stormpetrel.web.errors import ForbiddenError, SignInNeededError
 from stormpetrel.web.guard import host_name
 from stormpetrel.web.site import Site, Visit, site_of
+from stormpetrel.web.written import written_in
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_SECRET = 512
@@ -37,7 +39,10 @@ class Access(StrEnum):
     HEARTBEAT = "heartbeat"  # a token with scope ingest or calendar
     VIEWER = "viewer"  # a signed-in person
     RESPONDER = "responder"
+    BACKUP = "backup"  # a token with scope backup
     RESPOND = "respond"  # a token with scope respond: never a cookie, so there is no form to forge
+    APPROVE = "approve"  # a token with scope approve: it speaks for the person who made it
+    PLAN = "plan"  # as READ, or a token with scope approve: who answers has to see
     ADMIN = "admin"
 
 
@@ -47,6 +52,52 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/incidents/{incident_id}"): Access.VIEWER,
     ("POST", "/incidents/{incident_id}/state"): Access.RESPONDER,
     ("POST", "/incidents/{incident_id}/page"): Access.RESPONDER,
+    ("POST", "/incidents/{incident_id}/merge"): Access.RESPONDER,
+    ("POST", "/incidents/{incident_id}/split"): Access.RESPONDER,
+    ("POST", "/incidents/{incident_id}/verdict"): Access.RESPONDER,
+    ("POST", "/incidents/{incident_id}/verdict/take-back"): Access.RESPONDER,
+    ("POST", "/incidents/{incident_id}/helped"): Access.RESPONDER,
+    ("GET", "/incidents/{incident_id}/similar"): Access.VIEWER,
+    ("GET", "/scoreboard"): Access.VIEWER,
+    ("GET", "/api/v1/incidents/{incident_id}/verdict"): Access.READ,
+    ("PUT", "/api/v1/incidents/{incident_id}/verdict"): Access.RESPOND,
+    ("DELETE", "/api/v1/incidents/{incident_id}/verdict"): Access.RESPOND,
+    ("PUT", "/api/v1/incidents/{incident_id}/helped"): Access.RESPOND,
+    ("DELETE", "/api/v1/incidents/{incident_id}/helped"): Access.RESPOND,
+    ("GET", "/api/v1/incidents/{incident_id}/similar"): Access.READ,
+    ("GET", "/api/v1/scoreboard"): Access.READ,
+    ("GET", "/api/v1/scoreboard/incidents"): Access.READ,
+    ("GET", "/automation"): Access.VIEWER,
+    ("GET", "/automation/ledger"): Access.VIEWER,
+    ("GET", "/automation/runs/{run_id}"): Access.VIEWER,
+    ("GET", "/automation/runbooks/{name}"): Access.VIEWER,
+    ("GET", "/automation/runbooks/{name}/flight"): Access.VIEWER,
+    ("POST", "/automation/flights"): Access.RESPONDER,
+    ("POST", "/automation/flights/{flight_id}/cancel"): Access.RESPONDER,
+    ("POST", "/automation/runs/{run_id}/answer"): Access.RESPONDER,
+    ("POST", "/automation/runs/{run_id}/decide"): Access.RESPONDER,
+    ("POST", "/automation/runs/{run_id}/opinion"): Access.RESPONDER,
+    ("POST", "/automation/switch/engage"): Access.RESPONDER,
+    ("POST", "/automation/switch/release"): Access.RESPONDER,
+    ("POST", "/automation/breaker/close"): Access.RESPONDER,
+    ("POST", "/automation/runbooks/{name}/sign"): Access.ADMIN,
+    ("POST", "/automation/runbooks/{name}/autonomy"): Access.RESPONDER,
+    ("POST", "/incidents/{incident_id}/propose"): Access.RESPONDER,
+    ("GET", "/api/v1/automation"): Access.PLAN,
+    ("GET", "/api/v1/automation/runs/{run_id}"): Access.PLAN,
+    ("GET", "/api/v1/automation/ledger"): Access.READ,
+    ("GET", "/api/v1/automation/flights"): Access.READ,
+    ("POST", "/api/v1/automation/flights"): Access.RESPOND,
+    ("GET", "/api/v1/automation/flights/{flight_id}"): Access.READ,
+    ("POST", "/api/v1/automation/flights/{flight_id}/cancel"): Access.RESPOND,
+    ("PUT", "/api/v1/automation/runs/{run_id}/answer"): Access.APPROVE,
+    ("PUT", "/api/v1/automation/switches/{scope:path}"): Access.RESPOND,
+    ("GET", "/consent/{text}"): Access.RESPONDER,  # signed in: the link alone lets nobody agree
+    ("POST", "/consent/{text}"): Access.RESPONDER,
+    ("GET", "/settings/notifications"): Access.VIEWER,
+    ("POST", "/settings/notifications/{route}/test"): Access.ADMIN,
+    ("GET", "/rules"): Access.VIEWER,
+    ("POST", "/rules/{bond_id}/delete"): Access.RESPONDER,
     ("GET", "/pages"): Access.VIEWER,
     ("GET", "/explore"): Access.VIEWER,
     ("GET", "/logs"): Access.VIEWER,
@@ -72,6 +123,15 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/settings/tokens"): Access.ADMIN,
     ("POST", "/settings/tokens"): Access.ADMIN,
     ("POST", "/settings/tokens/{token_id}/revoke"): Access.ADMIN,
+    ("GET", "/settings/people"): Access.ADMIN,
+    ("POST", "/settings/people"): Access.ADMIN,
+    ("POST", "/settings/people/link"): Access.ADMIN,
+    ("POST", "/settings/people/role"): Access.ADMIN,
+    ("POST", "/settings/people/remove"): Access.ADMIN,
+    ("GET", "/settings/account"): Access.VIEWER,
+    ("POST", "/settings/account"): Access.VIEWER,
+    ("GET", "/invited"): Access.PUBLIC,  # the secret is the key, to one account
+    ("POST", "/invited"): Access.PUBLIC,
     ("GET", "/sign-in"): Access.PUBLIC,
     ("POST", "/sign-in"): Access.PUBLIC,
     ("POST", "/sign-out"): Access.VIEWER,
@@ -95,6 +155,11 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/api/v1/patterns"): Access.READ,
     ("GET", "/api/v1/patterns/compare"): Access.READ,
     ("GET", "/api/v1/patterns/{pattern_id}"): Access.READ,
+    ("GET", "/api/v1/topology"): Access.READ,
+    ("GET", "/api/v1/rules"): Access.READ,
+    ("DELETE", "/api/v1/rules/{bond_id}"): Access.RESPOND,
+    ("POST", "/api/v1/incidents/{incident_id}/merge"): Access.RESPOND,
+    ("POST", "/api/v1/incidents/{incident_id}/split"): Access.RESPOND,
     ("GET", "/api/v1/quality"): Access.READ,
     ("GET", "/api/v1/about"): Access.READ,
     ("GET", "/api/v1/sources"): Access.READ,
@@ -109,6 +174,18 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("DELETE", "/api/v1/calendar/entries/{entry_id}"): Access.CALENDAR,
     ("POST", "/api/v1/calendar/proposals/{proposal_id}"): Access.CALENDAR,
     ("POST", "/api/v1/jobs/{name}/{signal}"): Access.HEARTBEAT,
+    ("GET", "/map"): Access.VIEWER,
+    ("GET", "/incidents/{incident_id}/causes"): Access.VIEWER,
+    ("GET", "/incidents/{incident_id}/report.{written}"): Access.VIEWER,
+    ("GET", "/api/v1/incidents/{incident_id}/report"): Access.READ,
+    ("GET", "/shared/{secret:path}"): Access.PUBLIC,  # the secret is the key, to one report
+    ("GET", "/incidents/{incident_id}/shares"): Access.RESPONDER,
+    ("POST", "/incidents/{incident_id}/shares"): Access.RESPONDER,
+    ("POST", "/incidents/{incident_id}/shares/{share_id}/revoke"): Access.RESPONDER,
+    ("GET", "/api/v1/incidents/{incident_id}/shares"): Access.RESPOND,
+    ("POST", "/api/v1/incidents/{incident_id}/shares"): Access.RESPOND,
+    ("DELETE", "/api/v1/incidents/{incident_id}/shares/{share_id}"): Access.RESPOND,
+    ("GET", "/api/v1/incidents/{incident_id}/causes"): Access.READ,
     ("GET", "/incidents/{incident_id}/findings/{finding_id}/why"): Access.VIEWER,
     ("POST", "/incidents/{incident_id}/findings/{finding_id}/feedback"): Access.RESPONDER,
     ("GET", "/explain"): Access.VIEWER,
@@ -127,6 +204,11 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("POST", "/api/v1/backtests"): Access.RESPOND,
     ("GET", "/api/v1/backtests/{backtest_id}"): Access.READ,
     ("POST", "/api/v1/backtests/{backtest_id}/cancel"): Access.RESPOND,
+    ("GET", "/backups"): Access.VIEWER,
+    ("GET", "/api/v1/backups"): Access.READ,
+    ("GET", "/api/v1/backups/reports"): Access.READ,
+    ("POST", "/api/v1/snapshots"): Access.BACKUP,
+    ("DELETE", "/api/v1/snapshots/{snapshot_id}"): Access.BACKUP,
     ("GET", "/{path:path}"): Access.READ,  # everything else: nothing is there
 }
 
@@ -134,6 +216,8 @@ _BY_TOKEN = {
     Access.CALENDAR: frozenset({Scope.CALENDAR}),
     Access.HEARTBEAT: frozenset({Scope.INGEST, Scope.CALENDAR}),
     Access.RESPOND: frozenset({Scope.RESPOND}),
+    Access.APPROVE: frozenset({Scope.APPROVE}),
+    Access.BACKUP: frozenset({Scope.BACKUP}),
 }
 _ROLE = {Access.VIEWER: Role.VIEWER, Access.RESPONDER: Role.RESPONDER, Access.ADMIN: Role.ADMIN}
 
@@ -141,6 +225,13 @@ _ROLE = {Access.VIEWER: Role.VIEWER, Access.RESPONDER: Role.RESPONDER, Access.AD
 def guarded_router() -> APIRouter:
     """A router whose routes all pass the gate."""
     return APIRouter(dependencies=[Depends(gate)])
+
+
+def known_caller(visit: Visit) -> Caller:
+    """Who asks, where a route does something in their name; ForbiddenError when nobody is known."""
+    if visit.caller is None:
+        raise ForbiddenError("sign in, or send a token")
+    return visit.caller
 
 
 def undecided(routes: Iterable[BaseRoute]) -> list[str]:
@@ -169,9 +260,14 @@ async def gate(request: Request) -> None:
     request.state.visit = visit
     if access is None:
         raise ForbiddenError(f"nobody may ask for {request.method} {path}")
-    _admit(access, visit, _local(site, request))
+    form = None
     if request.method not in _SAFE and access not in _BY_TOKEN:
-        await _check_form(site, request, visit)
+        form = await request.form(max_files=0, max_fields=50)
+        # Whoever is refused now gets back what they wrote; not so what another site wrote for them.
+        request.state.written = () if _foreign(site, request) else written_in(form)
+    _admit(access, visit, _local(site, request))
+    if form is not None:
+        _check_form(site, request, visit, form)
 
 
 def secret_of(authorization: str) -> str:
@@ -190,7 +286,7 @@ async def _visit(site: Site, request: Request) -> Visit:
     session = site.sessions.read(cookie, site.service.now_unix_nano())
     if session is None or not session.name:
         return Visit(None, session)
-    caller = await run_in_threadpool(site.service.caller_of_user, session.name)
+    caller = await run_in_threadpool(site.service.caller_of_session, session.name, session.mark)
     return Visit(caller, session)
 
 
@@ -202,6 +298,9 @@ def _admit(access: Access, visit: Visit, local: bool) -> None:
         raise SignInNeededError("sign in, or send `Authorization: Bearer` with an API token")
     if access in (Access.READ, Access.LOCAL):
         _admit_reader(caller)
+    elif access is Access.PLAN:
+        if Scope.APPROVE not in caller.scopes:
+            _admit_reader(caller)
     elif access in _BY_TOKEN:
         _admit_token(caller, _BY_TOKEN[access])
     elif not visit.may(_ROLE[access]):
@@ -245,18 +344,21 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-async def _check_form(site: Site, request: Request, visit: Visit) -> None:
+def _check_form(site: Site, request: Request, visit: Visit, form: FormData) -> None:
     """Unsafe requests come from our own pages: fetch metadata, origin, and the session's form token."""
     if visit.session is None:
         raise ForbiddenError("the form has no session; open the page again, with cookies allowed")
-    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+    if _foreign(site, request):
         raise ForbiddenError("the form was sent by another site")
-    origin = request.headers.get("origin")
-    if origin is not None:
-        ours = {request.headers.get("host", "").lower(), urlsplit(site.settings.public_url).netloc.lower()}
-        if urlsplit(origin).netloc.lower() not in ours - {""}:
-            raise ForbiddenError("the form was sent by another site")
-    form = await request.form(max_files=0, max_fields=50)
     token = form.get("csrf") or ""
     if not isinstance(token, str) or not site.sessions.csrf_valid(visit.session, token):
         raise ForbiddenError("the form is from another session; go back, load the page anew, try again")
+
+
+def _foreign(site: Site, request: Request) -> bool:
+    """Was a form sent by another site, as browsers tell?"""
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        return True
+    origin = request.headers.get("origin")
+    ours = {request.headers.get("host", "").lower(), urlsplit(site.settings.public_url).netloc.lower()}
+    return origin is not None and urlsplit(origin).netloc.lower() not in ours - {""}

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from stormpetrel.errors import NotFoundError
 from stormpetrel.model.finding import Finding
-from stormpetrel.model.incident import Incident, IncidentState
+from stormpetrel.model.incident import Incident, IncidentLine, IncidentState
 from stormpetrel.model.signal import SeriesInfo
 from stormpetrel.web.access import guarded_router
 from stormpetrel.web.columns import fields_of, finding_json, json_response, page_json, series_columns
@@ -29,9 +29,12 @@ Offset = Annotated[int, Query(ge=0, le=10_000_000)]
 
 @router.get("/api/v1/now")
 def now(site: SiteOf) -> Response:
-    """Open incidents, sources, and how much is known."""
+    """Open incidents without their findings, sources, and how much is known."""
     view = site.service.now()
-    body = {**fields_of(view), "open_incidents": [_incident(incident) for incident in view.open_incidents]}
+    body = {
+        **fields_of(view),
+        "open_incidents": [line_json(incident) for incident in view.open_incidents],
+    }
     return json_response(body)
 
 
@@ -42,17 +45,24 @@ def incidents(
     text: Text = "",
     limit: Limit = 100,
     offset: Offset = 0,
+    brief: bool = False,
 ) -> Response:
-    """Incidents, newest start first; `next_offset` is null on the last page."""
-    found = site.service.list_incidents(state or (), text, limit + 1, offset)
+    """Incidents, newest start first, with `brief` without findings and timelines; `next_offset` is null on
+    the last page."""
+    asked = (state or (), text, limit + 1, offset)
+    found: list[dict[str, Any]]
+    if brief:
+        found = [line_json(one) for one in site.service.list_incident_lines(*asked)]
+    else:
+        found = [incident_json(one) for one in site.service.list_incidents(*asked)]
     more = offset + limit if len(found) > limit else None
-    return json_response({"incidents": [_incident(one) for one in found[:limit]], "next_offset": more})
+    return json_response({"incidents": found[:limit], "next_offset": more})
 
 
 @router.get("/api/v1/incidents/{incident_id}")
 def incident(site: SiteOf, incident_id: str) -> Response:
     """One incident, whole."""
-    return json_response(_incident(site.service.incident(incident_id)))
+    return json_response(incident_json(site.service.incident(incident_id)))
 
 
 @router.get("/api/v1/incidents/{incident_id}/findings/{finding_id}/points")
@@ -147,13 +157,19 @@ def finding_of(incident_: Incident, finding_id: str) -> Finding:
     raise NotFoundError(f"incident {incident_.incident_id} has no finding {finding_id}")
 
 
-def _incident(one: Incident) -> dict[str, Any]:
+def incident_json(one: Incident) -> dict[str, Any]:
+    """An incident whole, severities as words."""
     return {
         **fields_of(one),
         "severity": severity_word(one.severity),
         "findings": [finding_json(f) for f in one.findings],
         "page": page_json(one.page),
     }
+
+
+def line_json(one: IncidentLine) -> dict[str, Any]:
+    """An incident as a list tells it, severities as words."""
+    return {**fields_of(one), "severity": severity_word(one.severity), "page": page_json(one.page)}
 
 
 def _series(info: SeriesInfo) -> dict[str, Any]:

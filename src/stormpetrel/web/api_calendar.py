@@ -8,7 +8,6 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from stormpetrel.model.access import Caller
 from stormpetrel.model.calendar import (
     OPEN_END,
     CalendarEntry,
@@ -24,11 +23,11 @@ from stormpetrel.model.calendar import (
     Proposal,
     Watch,
 )
-from stormpetrel.web.access import guarded_router
+from stormpetrel.web.access import guarded_router, known_caller
 from stormpetrel.web.calendar_shape import moment_of
 from stormpetrel.web.columns import fields_of, json_response
-from stormpetrel.web.errors import BadRequestError, ForbiddenError
-from stormpetrel.web.site import SiteOf, Visit, VisitOf
+from stormpetrel.web.errors import BadRequestError
+from stormpetrel.web.site import SiteOf, VisitOf
 
 router = guarded_router()
 
@@ -92,27 +91,27 @@ def calendar(site: SiteOf) -> Response:
 def add_entry(site: SiteOf, visit: VisitOf, body: EntryBody) -> Response:
     """Make an entry; the answer holds its id."""
     draft = body.draft(site.service.now_unix_nano())
-    return json_response(_entry(site.service.add_entry(draft, "api", _caller(visit))), 201)
+    return json_response(_entry(site.service.add_entry(draft, "api", known_caller(visit))), 201)
 
 
 @router.put("/api/v1/calendar/entries/{entry_id}")
 def change_entry(site: SiteOf, visit: VisitOf, entry_id: EntryId, body: EntryBody) -> Response:
     """Change an entry that was made here."""
     draft = body.draft(site.service.now_unix_nano())
-    return json_response(_entry(site.service.change_entry(entry_id, draft, _caller(visit))))
+    return json_response(_entry(site.service.change_entry(entry_id, draft, known_caller(visit))))
 
 
 @router.delete("/api/v1/calendar/entries/{entry_id}")
 def end_entry(site: SiteOf, visit: VisitOf, entry_id: EntryId) -> Response:
     """End a window that is under way, or take an entry out."""
-    site.service.end_entry(entry_id, _caller(visit))
+    site.service.end_entry(entry_id, known_caller(visit))
     return json_response({"ended": entry_id})
 
 
 @router.post("/api/v1/calendar/proposals/{proposal_id}")
 def decide(site: SiteOf, visit: VisitOf, proposal_id: EntryId, body: DecisionBody) -> Response:
     """Accept or reject a learned slot."""
-    site.service.decide_proposal(proposal_id, body.decision, _caller(visit))
+    site.service.decide_proposal(proposal_id, body.decision, known_caller(visit))
     return json_response({"decided": proposal_id, "decision": body.decision})
 
 
@@ -121,14 +120,8 @@ def tell_job(
     site: SiteOf, visit: VisitOf, name: JobName, signal: Literal["start", "finish", "fail"]
 ) -> Response:
     """A heartbeat: a job starts, finishes, or fails; stored when it is answered."""
-    site.service.tell_job(name, JobSignal(signal), _caller(visit))
+    site.service.tell_job(name, JobSignal(signal), known_caller(visit))
     return json_response({"job": name, "signal": signal}, 202)
-
-
-def _caller(visit: Visit) -> Caller:
-    if visit.caller is None:
-        raise ForbiddenError("sign in, or send a token")
-    return visit.caller
 
 
 def _view(view: CalendarView) -> dict[str, Any]:

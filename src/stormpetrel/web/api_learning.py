@@ -9,10 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from stormpetrel.model.feedback import Opinion
-from stormpetrel.web.access import guarded_router
+from stormpetrel.web.access import guarded_router, known_caller
 from stormpetrel.web.api import finding_of
 from stormpetrel.web.columns import json_response
-from stormpetrel.web.errors import ForbiddenError
 from stormpetrel.web.site import SiteOf, VisitOf
 from stormpetrel.web.windows import moment, span
 
@@ -58,9 +57,8 @@ def give_feedback(
     site: SiteOf, visit: VisitOf, incident_id: str, finding_id: str, body: GivenFeedback
 ) -> Response:
     """Say what a finding was worth: useful, not_useful or expected."""
-    if visit.caller is None:
-        raise ForbiddenError("send a token of scope respond")
-    given = site.service.give_feedback(incident_id, finding_id, body.opinion, visit.caller, body.note)
+    caller = known_caller(visit)
+    given = site.service.give_feedback(incident_id, finding_id, body.opinion, caller, body.note)
     return json_response(given, 201)
 
 
@@ -73,9 +71,8 @@ def feedback(site: SiteOf) -> Response:
 @router.post("/api/v1/feedback/{feedback_id}/undo")
 def undo_feedback(site: SiteOf, visit: VisitOf, feedback_id: str) -> Response:
     """Take an opinion back."""
-    if visit.caller is None:
-        raise ForbiddenError("send a token of scope respond")
-    return json_response(site.service.undo_feedback(feedback_id, visit.caller))
+    caller = known_caller(visit)
+    return json_response(site.service.undo_feedback(feedback_id, caller))
 
 
 @router.get("/api/v1/backtests")
@@ -87,10 +84,9 @@ def backtests(site: SiteOf) -> Response:
 @router.post("/api/v1/backtests")
 def start_backtest(site: SiteOf, visit: VisitOf, body: AskedBacktest) -> Response:
     """Queue a backtest."""
-    if visit.caller is None:
-        raise ForbiddenError("send a token of scope respond")
+    caller = known_caller(visit)
     window = span(body.start, body.to, site.service.now_unix_nano()).window
-    return json_response(site.service.start_backtest(window, body.settings, visit.caller), 202)
+    return json_response(site.service.start_backtest(window, body.settings, caller), 202)
 
 
 @router.get("/api/v1/backtests/{backtest_id}")
@@ -102,6 +98,5 @@ def backtest(site: SiteOf, backtest_id: str) -> Response:
 @router.post("/api/v1/backtests/{backtest_id}/cancel")
 def cancel_backtest(site: SiteOf, visit: VisitOf, backtest_id: str) -> Response:
     """Stop a backtest."""
-    if visit.caller is None:
-        raise ForbiddenError("send a token of scope respond")
-    return json_response(site.service.cancel_backtest(backtest_id, visit.caller))
+    caller = known_caller(visit)
+    return json_response(site.service.cancel_backtest(backtest_id, caller))

@@ -8,11 +8,17 @@ from starlette.staticfiles import StaticFiles
 from stormpetrel.app.service import Service
 from stormpetrel.web import (
     api,
+    api_automation,
+    api_backups,
+    api_bonds,
     api_calendar,
+    api_knowledge,
     api_learning,
     api_pages,
     api_patterns,
+    api_shares,
     api_sources,
+    api_topology,
     errors,
     live,
     ops,
@@ -21,17 +27,30 @@ from stormpetrel.web.access import undecided
 from stormpetrel.web.guard import Guard
 from stormpetrel.web.pages import (
     account,
+    automation,
     backtest,
+    backups,
     budget,
     calendar,
+    causes,
+    consent,
     explain,
     explore,
+    flights,
     incidents,
+    knowledge,
     logs,
     lost,
+    notifications,
     now,
     patterns,
+    people,
     quarantine,
+    report,
+    rules,
+    scoreboard,
+    service_map,
+    shared,
     sources,
     system,
     tail,
@@ -42,10 +61,11 @@ from stormpetrel.web.settings import WebSettings
 from stormpetrel.web.site import STATIC, Site
 
 _ROUTERS = (
-    now, incidents, explore, explain, backtest, logs, patterns, tail, calendar, sources, quarantine, told,
-    budget,
-    system, account, api, api_sources, api_calendar, api_learning, api_pages,
-    api_patterns, live, ops,
+    now, incidents, causes, knowledge, scoreboard, report, shared, service_map, explore, explain, backtest,
+    logs, patterns, tail, calendar, sources, quarantine, told, budget, rules, automation, flights, consent,
+    backups, notifications, system, account, people, api, api_sources, api_calendar, api_learning, api_pages,
+    api_patterns, api_topology, api_bonds, api_knowledge, api_shares, api_automation, api_backups,
+    live, ops,
 )  # fmt: skip
 
 

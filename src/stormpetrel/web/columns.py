@@ -71,7 +71,8 @@ def mark_of(finding: Finding, newest_unix_nano: int) -> dict[str, Any]:
         "id": finding.finding_id,
         "title": visible(finding.title),
         "severity": severity_word(finding.severity),
-        "odds": p_text(finding.evidence.p_value),
+        # A rule that holds or does not has no odds: "about 1 in 1" would say nothing.
+        "odds": p_text(finding.evidence.p_value) if finding.evidence.p_value < 1 else "",
         "start": finding.start_unix_nano / NANOS_PER_SECOND,
         "end": max(finding.end_unix_nano, open_until) / NANOS_PER_SECOND,
         "state": finding.state.value,

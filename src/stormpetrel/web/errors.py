@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 
 import orjson
@@ -11,10 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from stormpetrel.errors import StormPetrelError
+from stormpetrel.web.private import private_headers
 from stormpetrel.web.show import visible
 from stormpetrel.web.site import Site, site_of
+from stormpetrel.web.written import came_from, written_before
 
 RETRY_SECONDS = 5
+_PLAN = re.compile(r" ?\((/automation/runs/[0-9A-Za-z_-]{1,80})\)")
 
 
 class BadRequestError(StormPetrelError):
@@ -39,6 +43,7 @@ class SignInNeededError(StormPetrelError):
 STATUS: dict[str, int] = {
     "auth": 403,
     "bad_request": 400,
+    "busy": 503,
     "config": 400,
     "forbidden": 403,
     "malformed": 400,
@@ -75,7 +80,8 @@ def wants_json(request: Request) -> bool:
 
 def error_response(request: Request, status: int, reason: str, message: str, retryable: bool) -> Response:
     """An error as JSON or as a page, whichever the caller reads."""
-    headers = {"Cache-Control": "no-store"}
+    # A fault is answered outside of the guard, which adds these to everything else.
+    headers = {"Cache-Control": "no-store", **private_headers(request.url.path)}
     if retryable:
         headers["Retry-After"] = str(RETRY_SECONDS)
     if status == HTTPStatus.UNAUTHORIZED:
@@ -85,7 +91,12 @@ def error_response(request: Request, status: int, reason: str, message: str, ret
         return Response(body, status, headers, media_type="application/json")
     site: Site = site_of(request)
     context = {"status": status, "phrase": HTTPStatus(status).phrase, "message": message, "reason": reason}
-    context["retryable"] = retryable
+    context |= {"retryable": retryable, "written": written_before(request)}
+    plan = _PLAN.search(message)
+    if plan:  # where messages lead elsewhere they name a path; on a page that is a link
+        context["message"] = message[: plan.start()] + message[plan.end() :]
+    context["plan"] = plan[1] if plan else ""
+    context["back"] = "" if request.method in ("GET", "HEAD") else came_from(request)
     return site.page(request, "error.html", context, status=status, headers=headers)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stormpetrel.web.errors import error_body
+from stormpetrel.web.private import private_headers
 from stormpetrel.web.settings import WebSettings
 
 MAX_FORM_BYTES = 64 << 10
@@ -68,7 +70,7 @@ class Guard:
                 "this server does not go by that name; use its address, or set server.public_url "
                 "to the address people use"
             )
-            await _refuse(send, 421, "foreign_host", message)
+            await _refuse(send, 421, "foreign_host", message, scope["path"])
             return
         for_ever = scope["path"].startswith("/static/") and scope["query_string"].startswith(b"v=")
         started = False
@@ -77,8 +79,8 @@ class Guard:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                extra = [*_HEADERS, _KEEP_FOR_EVER] if for_ever and message["status"] == 200 else _HEADERS
-                message["headers"] = [*message.get("headers", ()), *extra]
+                extra = (_KEEP_FOR_EVER,) if for_ever and message["status"] == 200 else ()
+                message["headers"] = _dressed(message.get("headers", ()), scope["path"], extra)
             await send(message)
 
         try:
@@ -86,7 +88,8 @@ class Guard:
         except BodyTooLargeError:
             if started:
                 raise
-            await _refuse(send, 413, "too_large", f"a form may have at most {MAX_FORM_BYTES} bytes")
+            message = f"a form may have at most {MAX_FORM_BYTES} bytes"
+            await _refuse(send, 413, "too_large", message, scope["path"])
 
     def known(self, host: str) -> bool:
         """Is this Host header ours? IP literals always are: DNS rebinding needs a *name*."""
@@ -124,13 +127,23 @@ def _limited(receive: Receive) -> Receive:
     return counted
 
 
-async def _refuse(send: Send, status: int, reason: str, message: str) -> None:
+def _dressed(
+    headers: Iterable[tuple[bytes, bytes]], path: str, extra: tuple[tuple[bytes, bytes], ...] = ()
+) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer with ours. What an answer says of itself stands, but for what is private."""
+    private = [(name.lower().encode(), value.encode()) for name, value in private_headers(path).items()]
+    forced = {name for name, _ in private}
+    own = [(name, value) for name, value in headers if name.lower() not in forced]
+    said = forced | {name.lower() for name, _ in own}
+    return [*own, *private, *(one for one in (*_HEADERS, *extra) if one[0] not in said)]
+
+
+async def _refuse(send: Send, status: int, reason: str, message: str, path: str) -> None:
     body = error_body(reason, message, False)
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
-        *_HEADERS,
     ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": _dressed(headers, path)})
     await send({"type": "http.response.body", "body": body})

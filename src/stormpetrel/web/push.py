@@ -20,11 +20,12 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from stormpetrel.app.service import Service
-from stormpetrel.errors import DecodeError, StormPetrelError, TooLargeError
+from stormpetrel.errors import StormPetrelError, TooLargeError
 from stormpetrel.model.access import Caller, Scope
 from stormpetrel.model.push import HEADER_PREFIXES, Decoded, PushRequest
-from stormpetrel.web.errors import RETRY_SECONDS, error_body, status_of
+from stormpetrel.web.push_greetings import GREETINGS
 from stormpetrel.web.push_lane import Lane
+from stormpetrel.web.push_refusal import PushRefusedError, answer_refusal, overloaded, refusal_of
 from stormpetrel.web.settings import WebSettings
 
 # Dots alone are no name: in an address they are steps, and the source's page could not be reached.
@@ -40,16 +41,6 @@ _KNOWN_SECONDS = 1.0
 _MAX_KNOWN = 1000
 
 Headers = dict[bytes, bytes]
-
-
-class PushRefusedError(StormPetrelError):
-    """A request that is answered with an error of ours before or after decoding."""
-
-    def __init__(self, status: int, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.reason = reason
-        self.retryable = status in (429, 503)
 
 
 class PushGate:
@@ -68,6 +59,8 @@ class PushGate:
         paths = service.push_paths()
         self._paths: Mapping[str, str] = {path: name for path, name in paths.items() if path[-2:] != "/*"}
         self._beneath = {path[:-1]: name for path, name in paths.items() if path[-2:] == "/*"}
+        spoken = {name: GREETINGS.get(name, {}) for name in paths.values()}
+        self._greetings = {path: said for asked in spoken.values() for path, said in asked.items()}
         self._lane = Lane(settings.receive_threads)
         # Who sends is asked apart: neither a slow control store nor strangers' tokens hold up the loop.
         self._askers = ThreadPoolExecutor(2, thread_name_prefix="token")
@@ -81,29 +74,36 @@ class PushGate:
         """Receive, or pass on."""
         protocol = self._protocol(scope["path"]) if scope["type"] == "http" else None
         if protocol is None:
-            await self._app(scope, receive, send)
+            await self._greet_or_pass(scope, receive, send)
             return
+        content_type = dict(scope["headers"]).get(b"content-type", b"")
         if self._requests >= self._settings.max_requests_in_flight:
-            await _answer_error(send, _overloaded("too many requests at once"))
+            await answer_refusal(send, overloaded("too many requests at once"), protocol, content_type)
             return
         self._requests += 1
         try:
             decoded = await self._stored(protocol, await self._accept(scope, receive))
-        except PushRefusedError as error:
-            await _answer_error(send, error)
         except StormPetrelError as error:
-            await _answer_error(send, _refusal(error))
+            await answer_refusal(send, refusal_of(error), protocol, content_type)
         else:
             await _answer(send, decoded)
         finally:
             self._requests -= 1
             self._leave(scope)
 
+    async def _greet_or_pass(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        asks = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        greeting = self._greetings.get(scope["path"]) if asks else None
+        if greeting is None:
+            await self._app(scope, receive, send)
+        else:
+            await _answer(send, greeting)
+
     def _enter(self, scope: AsgiScope, source: str) -> None:
         """A source holds at most as many requests as are free, so that there is always room for another."""
         held = self._of_source[source]
         if held and held >= self._settings.max_requests_in_flight - self._requests:
-            raise _overloaded(f"too many requests of {source} at once")
+            raise overloaded(f"too many requests of {source} at once")
         self._of_source[source] = held + 1
         scope["stormpetrel.source"] = source
 
@@ -118,7 +118,11 @@ class PushGate:
         exact = self._paths.get(path)
         if exact is not None:
             return exact
-        return next((name for start, name in self._beneath.items() if path.startswith(start)), None)
+        # Without the slash at its end, as Filebeat asks for an address that was written so.
+        for start, name in self._beneath.items():
+            if path.startswith(start) or path == start[:-1]:
+                return name
+        return None
 
     async def _accept(self, scope: AsgiScope, receive: Receive) -> PushRequest:
         """The request, once it is known who sends it and all of it is here."""
@@ -193,8 +197,9 @@ class PushGate:
                         return b"".join(parts) if len(parts) > 1 else part
         except TimeoutError:
             self._bytes -= total
-            message_ = f"the body did not arrive within {self._settings.body_seconds:g} s"
-            raise PushRefusedError(408, "slow_body", message_) from None
+            # Not 408: nearly all senders drop for good what is answered 4xx, and a slow network is no fault.
+            message_ = f"the body did not arrive within {self._settings.body_seconds:g} s; send it again"
+            raise PushRefusedError(503, "slow_body", message_) from None
         except BaseException:
             self._bytes -= total
             raise
@@ -208,13 +213,14 @@ class PushGate:
         while self._decoded:
             self._bytes -= self._decoded.popleft()
         if self._bytes + more > self._settings.max_bytes_in_flight:
-            raise _overloaded("too many bytes in flight")
+            raise overloaded("too many bytes in flight")
 
     async def _stored(self, protocol: str, request: PushRequest) -> Decoded:
         """Decode, and wait until everything accepted is in the store."""
         answered = self._lane.submit(
             partial(self._service.receive, protocol, request),
             partial(self._decoded.append, len(request.body)),
+            request.source,
         )
         del request  # only the lane holds it now, and lets go of the body when it is decoded
         try:
@@ -229,12 +235,13 @@ class PushGate:
 def push_secret(authorization: bytes) -> str:
     """The token of a Bearer header, or the password of a Basic one; empty when there is none.
 
-    Elasticsearch's shippers write ApiKey, in the form of Basic; those of InfluxDB write Token, as Bearer.
+    Elasticsearch's shippers write ApiKey, in the form of Basic; those of InfluxDB write Token, as Bearer, or
+    with a user's name and a colon before it, as InfluxDB 1.8 has it.
 
     >>> push_secret(b"Bearer abc"), push_secret(b"Basic bWU6YWJj"), push_secret(b"Digest x")
     ('abc', 'abc', '')
-    >>> push_secret(b"ApiKey bWU6YWJj"), push_secret(b"Token abc")
-    ('abc', 'abc')
+    >>> push_secret(b"ApiKey bWU6YWJj"), push_secret(b"Token abc"), push_secret(b"Token me:abc")
+    ('abc', 'abc', 'abc')
     """
     if len(authorization) > _MAX_AUTHORIZATION:
         return ""
@@ -245,7 +252,9 @@ def push_secret(authorization: bytes) -> str:
             text = base64.b64decode(text, validate=True).partition(b":")[2]
         except binascii.Error:
             return ""
-    elif scheme.lower() not in (b"bearer", b"token"):
+    elif scheme.lower() == b"token":
+        text = text.rpartition(b":")[2]
+    elif scheme.lower() != b"bearer":
         return ""
     return text.decode("utf-8", "replace")
 
@@ -267,17 +276,6 @@ def _source_of(headers: Headers, caller: Caller) -> str:
     return source
 
 
-def _overloaded(what: str) -> PushRefusedError:
-    return PushRefusedError(429, "overloaded", f"{what}; send it again later")
-
-
-def _refusal(error: StormPetrelError) -> PushRefusedError:
-    status = status_of(error)
-    if isinstance(error, DecodeError) and status >= 500:
-        status = 400  # a reason of its own is still the sender's fault
-    return PushRefusedError(status, error.reason, str(error))
-
-
 async def _answer(send: Send, decoded: Decoded) -> None:
     body = decoded.answer if decoded.status != 204 else b""
     headers = [(b"content-length", str(len(body)).encode())] if decoded.status != 204 else []
@@ -285,21 +283,4 @@ async def _answer(send: Send, decoded: Decoded) -> None:
         headers.append((b"content-type", decoded.answer_type.encode("latin-1")))
     headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in decoded.answer_headers]
     await send({"type": "http.response.start", "status": decoded.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def _answer_error(send: Send, error: PushRefusedError) -> None:
-    body = error_body(error.reason, str(error), error.retryable)
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"x-content-type-options", b"nosniff"),
-    ]
-    if error.retryable:
-        headers.append((b"retry-after", str(RETRY_SECONDS).encode()))
-    if error.status == 401:
-        headers.append((b"www-authenticate", b'Bearer realm="stormpetrel", Basic realm="stormpetrel"'))
-    if error.status == 405:
-        headers.append((b"allow", b"POST"))
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from queue import SimpleQueue
 
 from stormpetrel.errors import StoreError
 from stormpetrel.model.push import Receipt
@@ -99,8 +98,44 @@ class _Work:
             self.answered.set_result(self._receipt)
 
 
+class _Turns:
+    """Work that waits, taken from the sources in turn: what is much or takes long waits by itself."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: OrderedDict[str, deque[_Work]] = OrderedDict()
+        self._ended = False
+
+    def put(self, source: str, work: _Work) -> None:
+        """From any thread."""
+        with self._changed:
+            self._waiting.setdefault(source, deque()).append(work)
+            self._changed.notify()
+
+    def take(self) -> _Work | None:
+        """The next in turn, which is waited for; None when there is no more and there will be none."""
+        with self._changed:
+            while not self._waiting:
+                if self._ended:
+                    return None
+                self._changed.wait()
+            source, own = self._waiting.popitem(last=False)
+            work = own.popleft()
+            if own:
+                self._waiting[source] = own  # behind all others
+            return work
+
+    def end(self) -> None:
+        """Nothing comes any more; what waits is taken yet."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+
 class Lane:
     """Runs calls in threads of its own and tells the event loop when what they began is stored.
+
+    Calls of one source run in order, sources in turn.
 
     Args:
         threads: how many; they start with the first call and end with the lane.
@@ -108,11 +143,13 @@ class Lane:
 
     def __init__(self, threads: int) -> None:
         self._threads = threads
-        self._todo: SimpleQueue[_Work | None] = SimpleQueue()
+        self._turns = _Turns()
         self._outbox: _Outbox | None = None
         self._started = False
 
-    def submit(self, call: Callable[[], Receipt], on_called: Callable[[], None]) -> asyncio.Future[Receipt]:
+    def submit(
+        self, call: Callable[[], Receipt], on_called: Callable[[], None], source: str = ""
+    ) -> asyncio.Future[Receipt]:
         """The call's receipt once all its futures are done; or what the call, or the first of them, raised.
 
         To be called in an event loop, whose future it returns.
@@ -120,6 +157,7 @@ class Lane:
         Args:
             call: runs in a thread.
             on_called: called in that thread when `call` is through, well or badly.
+            source: whose turn it takes.
         """
         loop = asyncio.get_running_loop()
         if self._outbox is None or self._outbox.loop is not loop:
@@ -127,23 +165,18 @@ class Lane:
         work = _Work(call, on_called, self._outbox)
         if not self._started:
             self._start()
-        self._todo.put(work)
+        self._turns.put(source, work)
         return work.answered
 
     def _start(self) -> None:
         self._started = True
         for number in range(self._threads):
             name = f"receive-{number}"
-            threading.Thread(target=_work_off, args=(self._todo,), name=name, daemon=True).start()
-        weakref.finalize(self, _end, self._todo, self._threads)
+            threading.Thread(target=_work_off, args=(self._turns,), name=name, daemon=True).start()
+        weakref.finalize(self, self._turns.end)
 
 
-def _work_off(todo: SimpleQueue[_Work | None]) -> None:
-    while (work := todo.get()) is not None:
+def _work_off(turns: _Turns) -> None:
+    while (work := turns.take()) is not None:
         work.run()
         del work  # nothing of it is held while the thread waits
-
-
-def _end(todo: SimpleQueue[_Work | None], threads: int) -> None:
-    for _ in range(threads):
-        todo.put(None)

@@ -19,17 +19,21 @@ _MAX_COOKIE = 1024
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One browser. `name` is empty until somebody signs in, then a new session starts."""
+    """One browser. `name` is empty until somebody signs in, then a new session starts.
+
+    `mark` is that of the password: with another password, or none, the session is nobody's.
+    """
 
     session_id: str
     name: str
     started_unix_nano: int
+    mark: str = ""
 
 
 class Sessions:
     """Writes and reads session cookies.
 
-    The cookie holds (id, name, start) signed with the installation's key: nothing is kept here except
+    The cookie holds (id, name, start, mark) signed with the installation's key: nothing is kept here except
     which sessions were signed out (at most 10,000, the oldest forgotten first; a restart forgets them,
     the time bound still holds). A session ends `seconds` after signing in, used or not.
     The form token is an HMAC of the session id: another site can neither read nor guess it.
@@ -55,26 +59,27 @@ class Sessions:
         self._lock = threading.Lock()
         self.cookie_name = "__Host-petrel" if secure else "petrel_session"
 
-    def start(self, name: str, now_unix_nano: int) -> Session:
+    def start(self, name: str, now_unix_nano: int, mark: str = "") -> Session:
         """A fresh session with an id nobody can guess."""
-        return Session(secrets.token_urlsafe(18), name, now_unix_nano)
+        return Session(secrets.token_urlsafe(18), name, now_unix_nano, mark)
 
     def read(self, cookie: str | None, now_unix_nano: int) -> Session | None:
         """The session of a cookie; None when forged, too old, dated ahead, or signed out."""
         if not cookie or len(cookie) > _MAX_COOKIE:
             return None
         try:
-            session_id, name, started = self._signer.loads(cookie)
+            session_id, name, started, mark = self._signer.loads(cookie)
         except (BadSignature, ValueError, TypeError):
             return None
         age = now_unix_nano - int(started)
         if session_id in self._ended or not -60 * NANOS_PER_SECOND <= age < self._seconds * NANOS_PER_SECOND:
             return None
-        return Session(str(session_id), str(name), int(started))
+        return Session(str(session_id), str(name), int(started), str(mark))
 
     def write(self, response: Response, session: Session) -> None:
         """Hand the session to the browser. Lax, not Strict: links from chat must find people signed in."""
-        cookie = str(self._signer.dumps((session.session_id, session.name, session.started_unix_nano)))
+        held = (session.session_id, session.name, session.started_unix_nano, session.mark)
+        cookie = str(self._signer.dumps(held))
         response.set_cookie(
             self.cookie_name,
             cookie,

@@ -140,15 +140,18 @@ def unit_of(info: SeriesInfo) -> str:
 def age(time_unix_nano: int, now_unix_nano: int) -> str:
     """How long ago, roughly; `never` for 0; times ahead of now say so.
 
-    >>> age(0, 5), age(10**9, 4 * 10**9), age(10**9, 7300 * 10**9)
-    ('never', '3 s ago', '2 h 1 min ago')
+    >>> age(0, 5), age(10**9, 4 * 10**9), age(10**9, 200 * 10**9), age(10**9, 7300 * 10**9)
+    ('never', '3 s ago', '3 min ago', '2 h 1 min ago')
     """
     if time_unix_nano == 0:
         return "never"
     seconds = to_seconds(now_unix_nano - time_unix_nano)
+    rough = math.floor(abs(seconds))
+    if rough >= 60:  # as the page itself goes on to write it
+        rough = rough // 60 * 60
     if seconds < -1:
-        return f"in {duration(round(-seconds))}"
-    return "just now" if seconds < 1 else f"{duration(math.floor(seconds))} ago"
+        return f"in {duration(rough)}"
+    return "just now" if seconds < 1 else f"{duration(rough)} ago"
 
 
 def clock(time_unix_nano: int, now_unix_nano: int = 0) -> str:

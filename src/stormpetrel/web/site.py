@@ -17,6 +17,7 @@ from stormpetrel.app.service import Service
 from stormpetrel.model.access import Caller, Role
 from stormpetrel.model.time import to_iso
 from stormpetrel.web import show
+from stormpetrel.web.report.kept import KeptReports
 from stormpetrel.web.session import Session, Sessions
 from stormpetrel.web.settings import WebSettings
 
@@ -50,6 +51,7 @@ class Site:
         self.service = service
         self.settings = settings
         self.sessions = Sessions(service.session_key(), settings.session_seconds, settings.secure)
+        self.shared = KeptReports()
         self.live_open = 0  # live streams; counted on the event loop only
         self._digests = {p.relative_to(STATIC).as_posix(): _digest(p) for p in STATIC.rglob("*.*")}
         self._templates = Environment(
@@ -88,6 +90,7 @@ class Site:
             context,
             visit=visit,
             csrf=csrf,
+            switched=self.service.automation_state() if visit.caller else "off",
             now=self.service.now_unix_nano(),
             path=request.url.path,
             theme=theme if theme in ("dark", "light") else "",

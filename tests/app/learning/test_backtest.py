@@ -7,14 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.app.estate import START, batches
 from tests.app.intake import FailingStore
 
-from stormpetrel.adapters.store.control import open_control_store
 from stormpetrel.app import backtest as desks
 from stormpetrel.app.backtest import BacktestDesk, changed_config, tunables
 from stormpetrel.app.backtest_compare import as_json, from_json, matched, weeks
@@ -22,7 +20,8 @@ from stormpetrel.app.config import Config
 from stormpetrel.app.replay import ReplayReport
 from stormpetrel.errors import ConfigError, NotFoundError, OverloadedError, StateError
 from stormpetrel.ingest.series import SeriesRegistry
-from stormpetrel.model.backtest import BacktestState, ToldIncident
+from stormpetrel.model.backtest import ToldIncident
+from stormpetrel.model.job import JobState
 from stormpetrel.model.signal import MetricBatch
 from stormpetrel.model.time import Window, from_seconds
 from stormpetrel.ports.control import ControlStore
@@ -40,13 +39,6 @@ def story() -> tuple[SeriesRegistry, list[MetricBatch]]:
     registry = SeriesRegistry()
     fault = FAULTS["cpu-hog"](START + 90 * MINUTE, 600.0, 1.0)
     return registry, [metrics for metrics, _ in batches(Estate(3, START, 5.0, (fault,)), registry, 2.0)]
-
-
-@pytest.fixture
-def control(tmp_path: Path) -> Iterator[ControlStore]:
-    store = open_control_store(f"sqlite:///{tmp_path / 'control.sqlite'}")
-    yield store
-    store.close()
 
 
 @pytest.fixture
@@ -69,11 +61,11 @@ def until(condition: Callable[[], bool]) -> None:
 
 def test_two_replays_side_by_side(desk: BacktestDesk, control: ControlStore) -> None:
     job = desk.submit(WINDOW, STRICT, "ann")
-    assert job.state is BacktestState.QUEUED
-    assert job.today_settings == {"detect.p_open": 3.5e-3, "detect.p_close": 5.5e-3}
+    assert job.state is JobState.QUEUED
+    assert job.today_settings == {"detect.p_open": 7e-3, "detect.p_close": 0.011}
     until(lambda: not desk.job(job.backtest_id).open)
     done = desk.job(job.backtest_id)
-    assert (done.state, done.error, done.progress_ratio) == (BacktestState.DONE, "", 1.0)
+    assert (done.state, done.error, done.progress_ratio) == (JobState.DONE, "", 1.0)
     assert done.samples > 10_000
     assert len(done.today) >= 1, "the busy processor"
     assert len(done.changed) <= len(done.today)
@@ -135,14 +127,14 @@ def test_one_runs_some_wait_the_rest_is_refused_and_all_can_be_cancelled(
     jobs = [desk.submit(WINDOW, {"detect.p_open": 1e-3 / n}, "ann") for n in range(1, 5)]
     with pytest.raises(OverloadedError, match="wait already"):
         desk.submit(WINDOW, {"detect.p_open": 1e-9}, "ann")
-    until(lambda: sum(one.state is BacktestState.RUNNING for one in desk.jobs()) == 1)
-    running = next(one for one in desk.jobs() if one.state is BacktestState.RUNNING)
+    until(lambda: sum(one.state is JobState.RUNNING for one in desk.jobs()) == 1)
+    running = next(one for one in desk.jobs() if one.state is JobState.RUNNING)
     until(lambda: desk.job(running.backtest_id).progress_ratio == 0.25)
     for job in jobs:
         if job.backtest_id != running.backtest_id:
-            assert desk.cancel(job.backtest_id).state is BacktestState.CANCELLED
+            assert desk.cancel(job.backtest_id).state is JobState.CANCELLED
     desk.cancel(running.backtest_id)
-    until(lambda: desk.job(running.backtest_id).state is BacktestState.CANCELLED)
+    until(lambda: desk.job(running.backtest_id).state is JobState.CANCELLED)
     assert held.runs == 1
     with pytest.raises(StateError, match="cannot be cancelled"):
         desk.cancel(running.backtest_id)
@@ -161,7 +153,7 @@ def test_a_defect_fails_the_job_and_not_the_desk(desk: BacktestDesk, monkeypatch
     monkeypatch.undo()
     after = desk.submit(WINDOW, {"detect.hold_samples": 4.0}, "ann")
     until(lambda: not desk.job(after.backtest_id).open)
-    assert desk.job(after.backtest_id).state is BacktestState.DONE
+    assert desk.job(after.backtest_id).state is JobState.DONE
 
 
 def test_what_ran_when_the_process_ended_says_so(
@@ -172,10 +164,10 @@ def test_what_ran_when_the_process_ended_says_so(
 ) -> None:
     Held(monkeypatch)
     job = desk.submit(WINDOW, {}, "ann")
-    until(lambda: desk.job(job.backtest_id).state is BacktestState.RUNNING)
+    until(lambda: desk.job(job.backtest_id).state is JobState.RUNNING)
     control.save_backtest(job.backtest_id, job.created_unix_nano, as_json(desk.job(job.backtest_id)))
     again = BacktestDesk(Config(), failing, control, SeriesRegistry(), FakeClock(0))
-    assert again.job(job.backtest_id).state is BacktestState.FAILED
+    assert again.job(job.backtest_id).state is JobState.FAILED
     assert "run it again" in again.job(job.backtest_id).error
 
 

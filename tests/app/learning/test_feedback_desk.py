@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import numpy as np
 import pytest
 from tests.app.intake import FailingStore
 
-from stormpetrel.adapters.store.control import open_control_store
 from stormpetrel.app import feedback as desks
 from stormpetrel.app.config import Config
 from stormpetrel.app.feedback import FeedbackDesk, book_of, stored_feedback
@@ -28,13 +24,6 @@ from stormpetrel.testing.clock import FakeClock
 T0 = 1_700_006_400 * 10**9
 STEP = from_seconds(15)
 HOUR = from_seconds(3600)
-
-
-@pytest.fixture
-def control(tmp_path: Path) -> Iterator[ControlStore]:
-    store = open_control_store(f"sqlite:///{tmp_path / 'control.sqlite'}")
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from tests.app.estate import START, batches
 from tests.app.intake import FailingStore
+from tests.correlate.test_owners import owner
+from tests.correlate.test_places import placed
+from tests.correlate.test_topology import call
 
-from stormpetrel.adapters.store.control import open_control_store
 from stormpetrel.app import model_state
 from stormpetrel.app.config import Config
 from stormpetrel.app.model_keeper import ModelKeeper
@@ -43,13 +44,6 @@ def story() -> Story:
     registry = SeriesRegistry()
     estate = Estate(3, START, 5.0, (FAULTS["deploy-bug"](FAULT, 900.0, 1.0),))
     return registry, list(batches(estate, registry, 2.0))
-
-
-@pytest.fixture
-def control(tmp_path: Path) -> Iterator[ControlStore]:
-    store = open_control_store(f"sqlite:///{tmp_path / 'control.sqlite'}")
-    yield store
-    store.close()
 
 
 class Life:
@@ -150,6 +144,25 @@ def test_trouble_that_was_open_goes_on_and_ends_once(
     assert {i.incident_id for i in before} <= {i.incident_id for i in found}
     assert all(f.state is FindingState.CLOSED for i in found for f in i.findings)
     assert not any("stored past does not show it" in f.why for i in found for f in i.findings)
+
+
+def test_who_belongs_together_is_known_again_although_a_snapshot_has_none_of_it(
+    story: Story, failing: FailingStore, control: ControlStore, tmp_path: Path
+) -> None:
+    registry, chunks = story
+    life = Life(registry, failing, control)
+    life.take(chunks[:3], 0)
+    failing.insert_spans(call("service:a", "service:b", START), "spans")
+    failing.insert_logs(placed("service:a", "n1", START), "placed")
+    failing.insert_logs(owner("Pod", "a-0", "StatefulSet", "a", START), "owner")
+    models = ModelKeeper(life.config, tmp_path / "models")
+    models.close(life.pipeline, START + 3 * MINUTE)
+    after = Life(registry, failing, control)
+    after.wake(models, START + 3 * MINUTE)
+    known = {(edge.caller, edge.callee) for edge in after.pipeline.topology.at(START + 3 * MINUTE).edges}
+    assert {
+        ("service:a", "service:b"), ("service:a", "host:n1"), ("statefulset:shop/a", "pod:a-0"),
+    } <= known  # fmt: skip
 
 
 def filled(registry: SeriesRegistry, series: int = 6) -> Pipeline:

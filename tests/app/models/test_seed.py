@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,6 @@ import pytest
 from numpy.typing import NDArray
 from tests.app.intake import FailingStore
 
-from stormpetrel.adapters.store.control import open_control_store
 from stormpetrel.app import seed as seeding
 from stormpetrel.app.config import Config
 from stormpetrel.app.model_keeper import ModelKeeper
@@ -25,13 +23,6 @@ DAYS, STEP = 12, from_seconds(60)
 START = 1_699_920_000 * 10**9  # a midnight
 END = START + DAYS * 86_400 * 10**9
 TIMES = START + np.arange(DAYS * 1440) * STEP
-
-
-@pytest.fixture
-def control(tmp_path: Path) -> Iterator[ControlStore]:
-    store = open_control_store(f"sqlite:///{tmp_path / 'control.sqlite'}")
-    yield store
-    store.close()
 
 
 def rates(seed: int) -> NDArray[np.float64]:

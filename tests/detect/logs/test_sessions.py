@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stormpetrel.detect.logs.session_model import SessionModel, vector_of
 from stormpetrel.detect.logs.strange_sessions import StrangeSessions
@@ -81,6 +83,38 @@ def test_a_way_never_seen_taken_by_many_is_told_and_ends() -> None:
     assert len(new.attributes["trace_ids"].split()) >= 3
     requests.run(1200, 1700)
     assert [one.state for one in requests.found] == [FindingState.OPEN, FindingState.CLOSED]
+
+
+ROW = st.tuples(st.integers(0, 4), st.sampled_from(["a", "b"]), st.integers(1, 3), st.integers(0, 60))
+
+
+@given(st.lists(ROW, min_size=1, max_size=60), st.integers(3, 20))
+def test_however_records_are_cut_the_sessions_are_the_same(
+    rows: list[tuple[int, str, int, int]], most: int
+) -> None:
+    """Trace (0 is none), entity, pattern, second; and no session holds more than `most` records."""
+
+    def taken(parts: list[list[tuple[int, str, int, int]]]) -> list[tuple[tuple[str, str], list[int], int]]:
+        detector = StrangeSessions()
+        detector.max_patterns = most
+        for part in parts:
+            detector.update(
+                build_logs(
+                    [T0 + second * SECOND for _, _, _, second in part], ["x"] * len(part), source="s",
+                    entity=[entity for _, entity, _, _ in part],
+                    trace_id=[f"{trace:032x}" if trace else "" for trace, _, _, _ in part],
+                    pattern=[pattern for _, _, pattern, _ in part],
+                )
+            )  # fmt: skip
+        return [(key, one.patterns, one.last) for key, one in detector._open.items()]
+
+    plain: dict[tuple[str, str], list[int]] = {}
+    for trace, entity, pattern, _ in rows:
+        if trace:
+            plain.setdefault((f"{trace:032x}", entity), []).append(pattern)
+    whole = taken([rows])
+    assert whole == taken([[row] for row in rows])
+    assert {key: patterns for key, patterns, _ in whole} == {k: v[:most] for k, v in plain.items()}
 
 
 def test_records_without_a_trace_are_left_alone() -> None:

@@ -21,6 +21,11 @@ def raw_deflate(body: bytes) -> bytes:
     return packer.compress(body) + packer.flush()
 
 
+def framed_snappy(body: bytes) -> bytes:
+    """With the identifier of the stream also where nothing follows."""
+    return bytes(cramjam.snappy.compress(body)) or b"\xff\x06\x00\x00sNaPpY"
+
+
 ENCODERS: list[tuple[str, Callable[[bytes], bytes]]] = [
     ("", bytes),
     ("identity", bytes),
@@ -30,6 +35,10 @@ ENCODERS: list[tuple[str, Callable[[bytes], bytes]]] = [
     ("deflate", raw_deflate),
     ("zstd", lambda body: bytes(cramjam.zstd.compress(body))),
     ("snappy", lambda body: bytes(cramjam.snappy.compress_raw(body))),
+    ("x-gzip", gzip.compress),
+    ("zlib", zlib.compress),
+    ("snappy", framed_snappy),  # as collectors wrote it until 2025
+    ("x-snappy-framed", framed_snappy),
 ]
 
 
@@ -46,7 +55,7 @@ def test_round_trip_up_to_the_very_limit(
             unpack(packed, name, len(whole) - 1)
 
 
-@pytest.mark.parametrize("name", ["gzip", "deflate", "zstd", "snappy"])
+@pytest.mark.parametrize("name", ["gzip", "deflate", "zstd", "snappy", "x-snappy-framed"])
 @given(body=st.binary(max_size=60))
 def test_any_bytes_unpack_or_are_refused(name: str, body: bytes) -> None:
     with contextlib.suppress(DecodeError):

@@ -228,9 +228,10 @@ def test_deep_and_bad_characters() -> None:
         ("/_license/", "license"),
     ],
 )
-def test_questions(path: str, key: str) -> None:
-    for method in ("GET", "HEAD"):
-        decoded = decode(push(b"", f"/elastic/{path}", method))
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_questions(path: str, key: str, method: str) -> None:
+    for asked in {f"/elastic/{path}", f"/elastic/{path}".rstrip("/")}:
+        decoded = decode(push(b"", asked, method))
         assert (decoded.status, decoded.logs) == (200, None)
         assert key in json.loads(decoded.answer)
         assert ("X-Elastic-Product", "Elasticsearch") in decoded.answer_headers

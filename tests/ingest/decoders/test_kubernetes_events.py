@@ -181,3 +181,50 @@ def test_what_is_no_event_is_refused_alone() -> None:
         taken({"kind": "Pod", "metadata": {}})
     with pytest.raises(TooLargeError):
         taken({"items": [{}] * (MAX_RECORDS + 1)})
+
+
+POD: dict[str, Any] = {
+    "kind": "Pod",
+    "metadata": {
+        "name": "cart-7d-x",
+        "namespace": "shop",
+        "uid": "p-1",
+        "resourceVersion": "7",
+        "ownerReferences": [
+            {"kind": "Node", "name": "n9"},
+            {"kind": "ReplicaSet", "name": "cart-7d", "controller": True},
+        ],
+    },
+    "spec": {"nodeName": "node-1"},
+    "status": {"phase": "Running"},
+}
+
+
+def test_an_object_tells_its_owner_and_its_node_once() -> None:
+    bare = {key: value for key, value in POD.items() if key != "kind"}
+    listed = {"kind": "PodList", "items": [bare, bare]}
+    for body in (POD, {"type": "MODIFIED", "object": POD}, [POD, POD], listed):
+        outcome = taken(body)
+        (row,) = rows(outcome.logs)
+        assert (row["entity"], row["time_unix_nano"], row["severity_number"]) == (
+            "pod:cart-7d-x",
+            RECEIVED,
+            9,
+        )
+        assert row["body"] == "Pod cart-7d-x, Running, owned by ReplicaSet cart-7d, on node-1"
+        said = row["attributes"]
+        assert (said["k8s.owner.kind"], said["k8s.owner.name"]) == ("ReplicaSet", "cart-7d")
+        assert (said["k8s.node.name"], said["k8s.namespace.name"]) == ("node-1", "shop")
+        assert outcome.changes is None
+
+
+@pytest.mark.parametrize("owners", [None, "x", [7], [], [{"kind": 7, "name": ["a"]}], {"kind": "Pod"}])
+def test_an_object_with_strange_owners_is_taken_without(owners: Any) -> None:
+    outcome = taken({"kind": "Job", "metadata": {"name": "j", "ownerReferences": owners}})
+    (row,) = rows(outcome.logs)
+    assert row["entity"] == "job:j"
+
+
+def test_an_object_without_a_name_is_refused_alone() -> None:
+    outcome = taken([POD, {"kind": "Pod", "metadata": {"namespace": "shop"}}])
+    assert refused(outcome) == {"no_name": 1}

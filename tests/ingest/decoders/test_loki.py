@@ -86,7 +86,7 @@ def test_what_becomes_of_a_push() -> None:
     assert [row["time_unix_nano"] for row in (slow, cheese, debug, nothing)] == [T, T + 1, T + 2, T + 3]
     assert (slow["body"], slow["entity"], slow["severity_number"]) == ("cart is slow", "host:web-1", 13)
     assert json.loads(slow["attributes"]) == LABELS
-    assert (slow["trace_id"], slow["source"], slow["observed_unix_nano"]) == ("", "test", T)
+    assert (slow["trace_id"], slow["source"], slow["observed_unix_nano"]) == ("", "test", T + 9)
     assert (cheese["severity_number"], cheese["trace_id"], cheese["span_id"]) == (17, TRACE, SPAN)
     assert json.loads(cheese["attributes"]) == {**LABELS, "level_extracted": "error"}
     assert (debug["entity"], debug["severity_number"]) == ("service:checkout", 5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from stormpetrel.errors import DecodeError, TooLargeError
 from stormpetrel.ingest import otlp_bound, otlp_request
+from stormpetrel.ingest.elastic import ElasticDecoder
+from stormpetrel.ingest.loki import LokiDecoder
 from stormpetrel.ingest.otlp_logs import OtlpLogsDecoder
 from stormpetrel.ingest.otlp_metrics import OtlpMetricsDecoder
 from stormpetrel.ingest.otlp_traces import OtlpTracesDecoder
@@ -66,6 +69,31 @@ def test_requests_of_too_many_objects_are_refused(
     monkeypatch.setattr(otlp_bound, "MAX_MESSAGES", 5)
     with pytest.raises(TooLargeError, match="5 objects"):
         DECODERS[signal](SeriesRegistry(), 1 << 20).decode(request)
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type", "decoder"),
+    [
+        ("/v1/logs", "application/json", OtlpLogsDecoder),
+        ("/loki/api/v1/push", "application/json", LokiDecoder),
+        ("/elastic/_bulk", "application/x-ndjson", ElasticDecoder),
+    ],
+)
+def test_json_of_very_many_little_things_is_not_built(
+    path: str, content_type: str, decoder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten bytes of memory for one that came, which gzip makes of a thousandth: four requests took it all."""
+    monkeypatch.setattr(otlp_bound, "MAX_VALUES", 100_000)
+    monkeypatch.setattr(otlp_bound, "MAX_JSON_OBJECTS", 50_000)
+    for one, times, what in ((b'"ab",', 200_000, "100000 values"), (b'{"a":1}', 60_000, "50000 objects")):
+        body = b'{"streams":[' + one * times + b"1]}"
+        tracemalloc.start()
+        try:
+            with pytest.raises(TooLargeError, match=what):
+                decoder(SeriesRegistry(), 1 << 24).decode(PushRequest(body, content_type, "", path, "t", 0))
+            assert tracemalloc.get_traced_memory()[1] < 2 * len(body)
+        finally:
+            tracemalloc.stop()
 
 
 @pytest.mark.parametrize(("signal", "rows"), [("logs", 2), ("traces", 1)])

@@ -71,6 +71,15 @@ def test_spans_are_mended_too(build: Build) -> None:
     assert row["name"] == "caf\N{REPLACEMENT CHARACTER}"
 
 
+@pytest.mark.parametrize("half", [b"\\ud83d", b"\xe9"])
+def test_json_is_mended_too(half: bytes) -> None:
+    """JavaScript's exporters cut texts in the middle of an emoji, and write the half that is left."""
+    records = b'{"body":{"stringValue":"cut %s"}},{"body":{"stringValue":"\\ud83d\\ude00"}}' % half
+    text = b'{"resourceLogs":[{"scopeLogs":[{"logRecords":[%s]}]}]}' % records
+    rows = decoded("logs", text, "application/json")
+    assert [row["body"] for row in rows] == ["cut \N{REPLACEMENT CHARACTER}", "\N{GRINNING FACE}"]
+
+
 def test_what_is_malformed_otherwise_stays_refused() -> None:
     body = latin(logs("cafe"), "cafe")
     assert parse_mended(ExportLogsServiceRequest(), body[:-1]) is None

@@ -62,7 +62,6 @@ class Sender:
     [
         ([("job", "a")], "no_metric_name"),
         ([("__name__", "")], "no_metric_name"),
-        ([("job", "a"), ("__name__", "up")], "unsorted_labels"),
         ([("__name__", "up"), ("a", "1"), ("a", "2")], "duplicate_label"),
         ([("", "x"), ("__name__", "up")], "empty_label_name"),
         ([("__name__", "up"), *((f"l{i:02}", "x") for i in range(64))], "too_many_labels"),
@@ -76,6 +75,20 @@ def test_a_bad_series_is_refused_alone(labels: list[tuple[str, str]], reason: st
         assert decoded.metrics is not None
         assert [(r.reason, r.rows) for r in decoded.rejected] == [(reason, 2)]
         assert [sender.registry.info(int(s)).metric for s in decoded.metrics.series] == ["up"]
+        # Remote write 1.0: "Receivers MUST return 400 for requests that contain any invalid samples".
+        assert (decoded.status, decoded.answer_type) == (400, "text/plain; charset=utf-8")
+        assert reason.encode() in decoded.answer
+
+
+def test_labels_in_any_order_are_the_same_series() -> None:
+    """vmagent sends them as they come, unless it is started with -sortLabels; Prometheus takes them, too."""
+    sender = Sender()
+    pairs = [("__name__", "up"), ("Zone", "b"), ("job", "a")]
+    for labels in (pairs, pairs[::-1], sorted(pairs)):
+        decoded = sender.send(message((labels, [(ONE, 1)])))
+        assert decoded.metrics is not None
+        assert (decoded.status, decoded.rejected, decoded.metrics.series.tolist()) == (204, (), [0])
+    assert sender.registry.info(0).text() == 'up{Zone="b",job="a"}'
 
 
 def test_an_empty_label_value_is_no_label() -> None:
@@ -97,6 +110,7 @@ def test_times_that_do_not_fit_are_refused() -> None:
     assert decoded.metrics is not None
     assert decoded.metrics.time_unix_nano.tolist() == [limit * 10**6, -limit * 10**6]
     assert [(r.reason, r.rows) for r in decoded.rejected] == [("time_out_of_range", 2)]
+    assert decoded.status == 400
 
 
 def test_refused_series_come_in_once_there_is_room() -> None:
@@ -104,6 +118,8 @@ def test_refused_series_come_in_once_there_is_room() -> None:
     decoded = sender.send(message(metric("a"), metric("b")))
     assert decoded.metrics is not None
     assert decoded.metrics.series.tolist() == [0, REFUSED_SERIES]
+    assert decoded.status == 400
+    assert b"limit" in decoded.answer
     sender.registry._max_per_source = 2
     decoded = sender.send(message(metric("a"), metric("b")))
     assert decoded.metrics is not None

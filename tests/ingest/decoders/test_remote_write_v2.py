@@ -138,7 +138,6 @@ def test_a_series_is_found_by_its_words_wherever_the_table_has_them() -> None:
         ([2, 1], "no_metric_name"),
         ([1, 2, 1, 2], "duplicate_label"),
         ([1, 2, 0, 2], "empty_label_name"),
-        ([3, 2, 1, 2], "unsorted_labels"),
         ([1, 4], "not_utf8"),
     ],
 )

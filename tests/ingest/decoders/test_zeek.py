@@ -200,6 +200,12 @@ def test_several_tables_another_separator_and_a_gzip_file() -> None:
         assert (len(flows(decoded)), len(logs(decoded)), decoded.rejected) == (1, 1, ())
 
 
+def test_an_empty_separator_is_refused_and_the_one_before_stays() -> None:
+    decoded = decode("#separator \n" + table("conn", CONN_FIELDS, CONN_ROW).split("\n", 1)[1])
+    assert refused(decoded) == {"bad_header": 1}
+    assert len(flows(decoded)) == 1
+
+
 def test_times_in_milliseconds_and_iso() -> None:
     found = flows(
         decode(lines({**CONN_JSON, "ts": 1700000000123}, {**CONN_JSON, "ts": "2023-11-14T22:13:20.5Z"}))

@@ -104,6 +104,61 @@ def test_a_pattern_that_is_gone_for_a_day_ends_its_series() -> None:
     assert len(series) == 0
 
 
+class Growing:
+    """Patterns 1 to 3 become pattern 50 when told to."""
+
+    def __init__(self) -> None:
+        self.registry, self.became = SeriesRegistry(1000), False
+        self.series = PatternSeries(self.registry, GRID, 10, self.find, T0)
+
+    def find(self, pattern: int) -> Pattern | None:
+        if not self.became or pattern not in (1, 2, 3, 50):
+            return known(pattern)
+        text = "says <*> <*>"
+        return Pattern(50, "syslog/process:a", text, text, 1, T0, T0, {}, (), (), (), merged=(1, 2, 3))
+
+    def told(self, window: int, **patterns: int) -> dict[str, float]:
+        """By pattern; NaN where a series ended."""
+        say(self.series, window, **patterns)
+        batch = told(self.series, window)
+        pairs = zip(batch.series.tolist(), batch.value.tolist(), strict=True)
+        return {dict(self.registry.info(s).labels)["pattern"].lstrip("0"): value for s, value in pairs}
+
+
+def test_series_of_patterns_that_became_one_end_and_one_of_the_whole_begins() -> None:
+    growing = Growing()
+    for window in range(6):
+        found = growing.told(window, p1=10, p2=8, p3=7, p7=9)
+    assert found == {"1": 10.0, "2": 8.0, "3": 7.0, "7": 9.0}
+    growing.became = True
+    found = growing.told(6, p1=2, p50=20, p3=1, p7=9)  # what was stored under the old ids still comes
+    assert {name for name, value in found.items() if np.isnan(value)} == {"1", "2", "3"}
+    assert {name: value for name, value in found.items() if not np.isnan(value)} == {"32": 23.0, "7": 9.0}
+    assert growing.told(7, p2=1, p50=4, p7=9) == {"32": 5.0, "7": 9.0}
+    assert len(growing.series) == 2
+
+
+def test_a_single_series_goes_on_as_what_its_pattern_became() -> None:
+    growing = Growing()
+    for window in range(6):
+        found = growing.told(window, p1=10, p2=int(window == 3))
+    assert found == {"1": 10.0}
+    growing.became = True
+    assert growing.told(6, p50=20) == {"1": 20.0}
+    assert growing.told(7, p1=3, p2=1, p50=4) == {"1": 8.0}
+
+
+def test_a_pattern_that_comes_again_after_a_day_is_followed_again() -> None:
+    series, _ = following()
+    for window in (*range(6), *range(6, 3200, 100), *range(3200, 3206)):
+        often = window < 6 or window >= 3200
+        say(series, window, **{"p1" if often else f"p{window % 90 + 2}": RECORDS if often else 1})
+        batch = told(series, window)
+        if window == 3106:
+            assert len(series) == 0
+    assert batch.value.tolist() == [float(RECORDS)]
+
+
 def test_memory_of_patterns_is_bounded_whatever_comes() -> None:
     registry = SeriesRegistry(1000)
     series = PatternSeries(

@@ -64,6 +64,12 @@ def test_structured_data_without_a_text() -> None:
     assert (got["body"], got["attributes"]["syslog.ex@32473.iut"]) == ("", "3")
 
 
+def test_structured_data_of_a_message_that_says_no_time() -> None:
+    got = row(b'<165>1 - web-1 su 7 ID47 [a@1 x="1"][b@1 y="2"] \xef\xbb\xbftext')
+    assert (got["time_unix_nano"], got["body"]) == (NOW, "text")
+    assert (got["attributes"]["syslog.a@1.x"], got["attributes"]["syslog.b@1.y"]) == ("1", "2")
+
+
 def test_the_example_of_rfc_3164() -> None:
     got = row(b"<34>Oct 11 22:14:15 mymachine su[77]: 'su root' failed")
     assert got["time_unix_nano"] == from_iso("2024-10-11T22:14:15Z")

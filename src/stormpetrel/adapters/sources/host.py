@@ -1,4 +1,4 @@
-"""The source of this host's own metrics."""
+"""The source of this host's own metrics and connections."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 import psutil
 
+from stormpetrel.adapters.sources.host_connections import ConnectionReader
 from stormpetrel.adapters.sources.host_processes import ProcessReader
 from stormpetrel.adapters.sources.host_readings import (
     CpuReader,
@@ -22,6 +23,7 @@ from stormpetrel.adapters.sources.host_readings import (
     read_system,
 )
 from stormpetrel.errors import OverloadedError
+from stormpetrel.model.records import FlowBatch
 from stormpetrel.model.signal import STALE_MARKER_BITS, MetricBatch
 from stormpetrel.model.time import from_seconds, to_seconds
 from stormpetrel.ports.clock import Clock
@@ -40,6 +42,11 @@ class HostSettings(Protocol):
         ...
 
     @property
+    def connections(self) -> bool:
+        """Whether to tell which process is connected to whom."""
+        ...
+
+    @property
     def top_processes(self) -> int:
         """How many process names get series, by processor time and by memory each."""
         ...
@@ -51,7 +58,8 @@ class HostSource:
     Works on Linux. A part that cannot be read is reported as `unreadable` and tried again at the next
     reading; a series that is not read any more (a process out of the top, an unmounted file system) is
     ended by a staleness marker. A reading that the intake refuses is counted and lost: the past of a
-    host cannot be read again. Cost: about 0.1 ms a process and a few milliseconds for the rest.
+    host cannot be read again. Connections go with the readings, see `ConnectionReader`. Cost: about 0.1 ms a
+    process and a few milliseconds for the rest.
 
     Args:
         config: interval and number of processes.
@@ -73,6 +81,7 @@ class HostSource:
         self._cpu = CpuReader()
         self._processes = ProcessReader(config.top_processes)
         self._alive: set[int] = set()
+        self._connections = ConnectionReader(self._entity, self.name) if config.connections else None
 
     def run(self, intake: Intake, stop: threading.Event) -> None:
         """Read until `stop` is set; the first batch comes at the second point of the grid or earlier."""
@@ -86,6 +95,7 @@ class HostSource:
             late = self._clock.now_unix_nano()
             stamp = due if late < due + self._step else late // self._step * self._step
             self._hand_over(self._batch(self.read(intake), stamp), intake)
+            self.tell_connections(intake)
 
     def read(self, intake: Intake) -> list[Reading]:
         """Everything the host tells now; what it does not tell is reported to the intake."""
@@ -108,6 +118,18 @@ class HostSource:
                 intake.rejected(self.name, "unreadable", 1, str(error)[:200])
         return readings
 
+    def tell_connections(self, intake: Intake) -> None:
+        """Hand over whom this host is connected to, when it is time to look; see `ConnectionReader`."""
+        if self._connections is None:
+            return
+        try:
+            flows = self._connections.read(self._clock.now_unix_nano())
+        except (OSError, ValueError, psutil.Error) as error:
+            intake.rejected(self.name, "unreadable", 1, str(error)[:200])
+            return
+        if flows is not None:
+            self._hand_over(flows, intake)
+
     def _batch(self, readings: list[Reading], stamp: int) -> MetricBatch:
         ids = [self._intern(reading) for reading in readings]
         values = [float(reading.value) for reading in readings]
@@ -123,7 +145,7 @@ class HostSource:
         labels = self._labels + reading.labels
         return self._interner.intern(reading.metric, labels, self.name, reading.kind, reading.unit, entity)
 
-    def _hand_over(self, batch: MetricBatch, intake: Intake) -> None:
+    def _hand_over(self, batch: MetricBatch | FlowBatch, intake: Intake) -> None:
         rows = len(batch)
 
         def count_failure(future: Future[None]) -> None:
@@ -132,6 +154,9 @@ class HostSource:
                 intake.rejected(self.name, getattr(error, "reason", "error"), rows, str(error)[:200])
 
         try:
-            intake.metrics(batch, self.name).add_done_callback(count_failure)
+            if isinstance(batch, FlowBatch):
+                intake.records(batch, self.name).add_done_callback(count_failure)
+            else:
+                intake.metrics(batch, self.name).add_done_callback(count_failure)
         except OverloadedError as error:
             intake.rejected(self.name, error.reason, rows, str(error)[:200])

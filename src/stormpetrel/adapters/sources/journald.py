@@ -31,6 +31,7 @@ PENDING_SECONDS = 5.0  # how long the batch of a crashed run is waited for until
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 30.0
 _JOURNALS = (Path("/var/log/journal"), Path("/run/log/journal"))
 _KEPT_FIELDS = {"SYSLOG_IDENTIFIER": "process", "_PID": "process.pid", "_SYSTEMD_UNIT": "systemd.unit"}
+_READ_FIELDS = ("MESSAGE", "PRIORITY", *_KEPT_FIELDS)  # cursor and time come in any case
 
 
 class JournalSettings(Protocol):
@@ -117,7 +118,10 @@ class JournaldSource:
             stop.wait(wait)
 
     def _command(self) -> list[str]:
-        command = [self._program, "--output=json", "--follow", "--no-pager", "--quiet"]
+        # Without --all a field of more than 4096 bytes comes as null: the message would be lost. What is not
+        # read is not asked for, lest a field of its own make a record too large.
+        command = [self._program, "--output=json", "--all", f"--output-fields={','.join(_READ_FIELDS)}"]
+        command += ["--follow", "--no-pager", "--quiet"]
         if self._position.after:
             return [*command, "--lines=all", f"--after-cursor={self._position.after}"]
         return [*command, "--lines=0"]

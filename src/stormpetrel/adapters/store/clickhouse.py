@@ -1,7 +1,7 @@
 """The telemetry store: what is written, and how it is let go.
 
-One class over both ways to connect; reading is in `read_samples.py`, `read_logs.py`, `read_records.py` and
-`read_findings.py`.
+One class over both ways to connect; reading is in `read_samples.py`, `read_logs.py`, `read_records.py`,
+`read_findings.py` and `read_situation.py`.
 """
 
 from __future__ import annotations
@@ -10,18 +10,21 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from stormpetrel.adapters.store import rows
 from stormpetrel.adapters.store.connections import Connections
+from stormpetrel.adapters.store.freeze import freeze, reached
 from stormpetrel.adapters.store.inprocess import DirectoryLock
 from stormpetrel.adapters.store.part import bounds, select
 from stormpetrel.adapters.store.read_findings import FindingReader
 from stormpetrel.adapters.store.read_logs import LogReader
 from stormpetrel.adapters.store.read_records import RecordReader
 from stormpetrel.adapters.store.read_samples import SampleReader
+from stormpetrel.adapters.store.read_situation import SituationReader
 from stormpetrel.errors import StoreError
 from stormpetrel.model.finding import Finding
 from stormpetrel.model.quality import Quarantined
@@ -34,7 +37,7 @@ _FAILED_TOKENS_KEPT = 1024
 _SERIES_A_STATEMENT = 5_000
 
 
-class ClickHouseStore(SampleReader, LogReader, RecordReader, FindingReader):
+class ClickHouseStore(SampleReader, LogReader, RecordReader, FindingReader, SituationReader):
     """`ports.store.TelemetryStore` in ClickHouse SQL, in this process or on a server.
 
     Made by `open_store`. An insert is one block and one part: all of it is there or nothing. It is safe
@@ -121,6 +124,14 @@ class ClickHouseStore(SampleReader, LogReader, RecordReader, FindingReader):
         delete = f"ALTER TABLE quarantine DELETE WHERE {condition} SETTINGS mutations_sync = 2"
         self._connections.command(delete)
 
+    def freeze(self, into: Path) -> dict[str, int]:
+        """Put one moment of the engine in this process into a new folder; see `freeze.freeze`."""
+        return freeze(self._connections, into)
+
+    def schema(self) -> int:
+        """The newest migration of the tables."""
+        return reached(self._connections)
+
     def close(self) -> None:
         """Wait for calls under way, let go of the engine and of the directory; twice is as once."""
         self._connections.close()
@@ -131,7 +142,7 @@ class ClickHouseStore(SampleReader, LogReader, RecordReader, FindingReader):
         stored = self._stored(token)
         column = rows.constant(stored, records.num_rows, pa.uint32())
         filled = pa.Table.from_batches([records]).append_column("stored", column)
-        self._insert(table, filled, token, stored)
+        self._insert(table, rows.coded(filled), token, stored)
 
     def _insert(self, table: str, filled: pa.Table, token: str, stored: int) -> None:
         try:

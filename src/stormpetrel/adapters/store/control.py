@@ -7,35 +7,65 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, create_engine, delete, event, func, select, update
+from sqlalchemy import ColumnElement, Engine, Select, create_engine, delete, event, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from stormpetrel.adapters.clock import SystemClock
+from stormpetrel.adapters.store.control_admission import AdmissionTables
+from stormpetrel.adapters.store.control_backups import BackupTables
 from stormpetrel.adapters.store.control_calendar import CalendarTables
+from stormpetrel.adapters.store.control_knowledge import KnowledgeTables
 from stormpetrel.adapters.store.control_learning import LearningTables
+from stormpetrel.adapters.store.control_ledger import ENTERED
+from stormpetrel.adapters.store.control_notices import NoticeTables
 from stormpetrel.adapters.store.control_pages import pages_wanted, record_of
-from stormpetrel.adapters.store.control_rows import incident_of, incident_values, search_text
-from stormpetrel.adapters.store.control_schema import upgrade
+from stormpetrel.adapters.store.control_people import PeopleTables, user_of
+from stormpetrel.adapters.store.control_rows import (
+    incident_of,
+    incident_values,
+    json_text,
+    json_value,
+    line_of,
+    lines_wanted,
+    search_text,
+)
+from stormpetrel.adapters.store.control_runbooks import RunbookTables
+from stormpetrel.adapters.store.control_schema import up_to_date, upgrade
+from stormpetrel.adapters.store.control_shares import ShareTables
+from stormpetrel.adapters.store.control_switches import SwitchTables
 from stormpetrel.adapters.store.control_tables import Base, IncidentRow, SettingRow, TokenRow, UserRow
+from stormpetrel.adapters.store.ledger_key import LedgerKey
 from stormpetrel.errors import ConfigError, NotFoundError, StateError, StoreError, StoreFullError
-from stormpetrel.model.access import ApiToken, Role, Scope, User
-from stormpetrel.model.incident import Incident, IncidentState
+from stormpetrel.model.access import ApiToken, Scope, User
+from stormpetrel.model.facts import Limits
+from stormpetrel.model.incident import Incident, IncidentLine, IncidentState
 from stormpetrel.model.page import PageDecision
 from stormpetrel.model.page_view import PageRecord
+from stormpetrel.ports.clock import Clock
 
+_JSON: dict[str, Any] = {"json_serializer": json_text, "json_deserializer": json_value}
 _BUSY_SECONDS = 15
+_LOCK = 0x5E7E1  # of PostgreSQL's advisory locks: whoever changes what automation keeps
+_WRITES = "petrel_writes"  # an option of transactions that write
 _LONGEST_SEARCH = 500
 _FULL_TEXTS = ("database or disk is full", "No space left on device", "disk I/O error")
 
 
-def open_control_store(url: str) -> SqlControlStore:
+def open_control_store(
+    url: str, key_dir: Path | None = None, clock: Clock | None = None, limits: Limits | None = None
+) -> SqlControlStore:
     """Open the control store and bring its tables up to date.
 
     Args:
         url: an SQLAlchemy URL, `sqlite:////var/lib/petrel/control.db` or
             `postgresql+psycopg://user@host/database`; the directory of a SQLite file is created.
+        key_dir: where the key of the ledger lies; None: beside a SQLite file, and nowhere for PostgreSQL,
+            where then nothing of automation can be kept.
+        clock: of entries that are given no time; None: the system's.
+        limits: of the breaker; None: as they are by default.
 
     Raises:
         ConfigError: the URL names no file, or a database that is neither SQLite nor PostgreSQL.
@@ -49,19 +79,23 @@ def open_control_store(url: str) -> SqlControlStore:
         ) from None
     engine = _engine(parsed)
     try:
-        with _errors(engine), engine.begin() as connection:
-            upgrade(connection)
+        with _errors(engine):
+            _bring_up_to_date(engine)
     except StoreError:
         engine.dispose()
         raise
-    return SqlControlStore(engine)
+    if key_dir is None and parsed.get_backend_name() == "sqlite":
+        key_dir = Path(str(parsed.database)).parent
+    return SqlControlStore(engine, LedgerKey(key_dir), clock or SystemClock(), limits or Limits())
 
 
 def _engine(url: URL) -> Engine:
     kind = url.get_backend_name()
     if kind == "postgresql":
         try:
-            return create_engine(url, pool_pre_ping=True)
+            return create_engine(
+                url, pool_pre_ping=True, json_serializer=json_text, json_deserializer=json_value
+            )
         except (ImportError, NoSuchModuleError) as error:
             raise ConfigError(f"store.control_url: no driver for {url.drivername}: {error}") from error
     if kind != "sqlite":
@@ -74,10 +108,25 @@ def _engine(url: URL) -> Engine:
         Path(url.database).touch(mode=0o600)
     except OSError as error:
         raise StoreError(f"{url.database}: it cannot be made: {error.strerror}") from error
-    engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False})
+    engine = create_engine(
+        url,
+        connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
+        **_JSON,
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _bring_up_to_date(engine: Engine) -> None:
+    """Migrate, where that is needed: one process at a time."""
+    with engine.begin() as connection:
+        if up_to_date(connection):
+            return
+    with engine.execution_options(**{_WRITES: True}).begin() as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+        upgrade(connection)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -88,7 +137,10 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN")
+    # Who reads first and writes then would be refused at once when somebody else wrote in between: no waiting
+    # helps a transaction whose view is of the past. So who means to write takes its turn at the beginning.
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 @contextmanager
@@ -103,24 +155,57 @@ def _errors(engine: Engine) -> Iterator[None]:
         raise StoreError(f"{where}: {text}") from error
 
 
-class SqlControlStore(LearningTables, CalendarTables):
-    """`ports.control.ControlStore` over SQLAlchemy. Made by `open_control_store`.
+class SqlControlStore(
+    KnowledgeTables,
+    LearningTables,
+    CalendarTables,
+    ShareTables,
+    AdmissionTables,
+    SwitchTables,
+    RunbookTables,
+    BackupTables,
+    NoticeTables,
+    PeopleTables,
+):
+    """`ports.control.ControlStore` and `ports.automation.AutomationStore` over SQLAlchemy.
+
+    Made by `open_control_store`.
 
     Every method is one transaction and may be called from any thread. On SQLite a commit is flushed to
     the device; a writer waits up to 15 s for another. Costs 0.5 to 4 ms a call, and about 35 µs a
     finding of the incidents read or written.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, key: LedgerKey, clock: Clock, limits: Limits) -> None:
         self._engine = engine
+        self._key = key
+        self._clock = clock
+        self._limits = limits
+        self._writer = engine.execution_options(**{_WRITES: True})
         self._closed = False
 
     @contextmanager
-    def _transaction(self) -> Iterator[Session]:
+    def _transaction(self, *, writes: bool = False) -> Iterator[Session]:
         if self._closed:
             raise StoreError("the control store is closed; open it again")
-        with _errors(self._engine), Session(self._engine) as session, session.begin():
+        engine = self._writer if writes else self._engine
+        with _errors(self._engine), Session(engine) as session, session.begin():
             yield session
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[Session]:
+        """A transaction that excludes every other of its kind, in all processes, from its first word on."""
+        if self._closed:
+            raise StoreError("the control store is closed; open it again")
+        with _errors(self._engine), Session(self._writer) as session, session.begin():
+            if self._engine.dialect.name == "postgresql":
+                # One that hangs must not stop the others: the server ends it, and nothing of it holds.
+                session.execute(text(f"SET LOCAL lock_timeout = '{_BUSY_SECONDS}s'"))
+                session.execute(text("SET LOCAL idle_in_transaction_session_timeout = '10s'"))
+                session.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+            yield session
+        if ENTERED in session.info:
+            self._key.saw(session.info[ENTERED])
 
     def _upsert(self, session: Session, model: type[Base], values: list[dict[str, Any]]) -> None:
         table = model.__table__
@@ -134,7 +219,7 @@ class SqlControlStore(LearningTables, CalendarTables):
         """Insert or replace whole incidents by id; of two with one id, the later."""
         newest = {one.incident_id: incident_values(one) for one in incidents}
         if newest:
-            with self._transaction() as session:
+            with self._transaction(writes=True) as session:
                 self._upsert(session, IncidentRow, list(newest.values()))
 
     def incident(self, incident_id: str) -> Incident | None:
@@ -147,13 +232,17 @@ class SqlControlStore(LearningTables, CalendarTables):
         self, states: Sequence[IncidentState] = (), text: str = "", limit: int = 100, offset: int = 0
     ) -> list[Incident]:
         """Newest start first, ties by id; of a longer `text` the first 500 characters count."""
-        wanted = select(IncidentRow).where(*_among(states))
-        if text:
-            sought = search_text(text)[:_LONGEST_SEARCH]
-            wanted = wanted.where(IncidentRow.search_text.contains(sought, autoescape=True))
-        wanted = wanted.order_by(IncidentRow.start_unix_nano.desc(), IncidentRow.incident_id)
+        wanted = _sought(select(IncidentRow), states, text)
         with self._transaction() as session:
             return [incident_of(row) for row in session.scalars(wanted.limit(limit).offset(offset))]
+
+    def list_incident_lines(
+        self, states: Sequence[IncidentState] = (), text: str = "", limit: int = 100, offset: int = 0
+    ) -> list[IncidentLine]:
+        """The same without findings and timelines: some milliseconds, however many findings there are."""
+        wanted = _sought(lines_wanted(), states, text)
+        with self._transaction() as session:
+            return [line_of(row) for row in session.execute(wanted.limit(limit).offset(offset))]
 
     def count_incidents(self, states: Sequence[IncidentState] = (), since_unix_nano: int = 0) -> int:
         """How many incidents are in these states and started since."""
@@ -178,7 +267,7 @@ class SqlControlStore(LearningTables, CalendarTables):
             password_hash=user.password_hash,
             created_unix_nano=user.created_unix_nano,
         )
-        with self._transaction() as session:
+        with self._transaction(writes=True) as session:
             session.add(row)
             try:
                 session.flush()
@@ -189,11 +278,7 @@ class SqlControlStore(LearningTables, CalendarTables):
         """One user by name."""
         with self._transaction() as session:
             row = session.get(UserRow, name)
-            return (
-                None
-                if row is None
-                else User(row.name, Role(row.role), row.password_hash, row.created_unix_nano)
-            )
+            return None if row is None else user_of(row)
 
     def count_users(self) -> int:
         """How many users exist."""
@@ -212,7 +297,7 @@ class SqlControlStore(LearningTables, CalendarTables):
             created_by=token.created_by,
             revoked=token.revoked,
         )
-        with self._transaction() as session:
+        with self._transaction(writes=True) as session:
             session.add(row)
             try:
                 session.flush()
@@ -235,7 +320,7 @@ class SqlControlStore(LearningTables, CalendarTables):
     def revoke_token(self, token_id: str) -> None:
         """Refuse the token from now on; NotFoundError when there is none."""
         change = update(TokenRow).where(TokenRow.token_id == token_id).values(revoked=True)
-        with self._transaction() as session:
+        with self._transaction(writes=True) as session:
             found = session.scalars(change.returning(TokenRow.token_id)).all()
         if not found:
             raise NotFoundError(f"there is no token {token_id}")
@@ -247,18 +332,27 @@ class SqlControlStore(LearningTables, CalendarTables):
 
     def put(self, key: str, value: str) -> None:
         """Keep a setting or a position."""
-        with self._transaction() as session:
+        with self._transaction(writes=True) as session:
             self._upsert(session, SettingRow, [{"key": key, "value": value}])
 
     def delete(self, key: str) -> None:
         """Forget a setting or a position; no error when there is none."""
-        with self._transaction() as session:
+        with self._transaction(writes=True) as session:
             session.execute(delete(SettingRow).where(SettingRow.key == key))
 
     def close(self) -> None:
         """Release the connections; later calls raise StoreError."""
         self._closed = True
         self._engine.dispose()
+
+
+def _sought(wanted: Select[Any], states: Sequence[IncidentState], text: str) -> Select[Any]:
+    """A query of incidents in these states that hold a text, in the order of lists."""
+    wanted = wanted.where(*_among(states))
+    if text:
+        sought = search_text(text)[:_LONGEST_SEARCH]
+        wanted = wanted.where(IncidentRow.search_text.contains(sought, autoescape=True))
+    return wanted.order_by(IncidentRow.start_unix_nano.desc(), IncidentRow.incident_id)
 
 
 def _among(states: Sequence[IncidentState]) -> list[ColumnElement[bool]]:

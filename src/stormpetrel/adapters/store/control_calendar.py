@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import abstractmethod
 from contextlib import AbstractContextManager
 from dataclasses import fields
 from typing import Any
@@ -62,7 +62,8 @@ class DecisionRow(Base):
 class CalendarTables:
     """One part of the control store, over its transactions."""
 
-    _transaction: Callable[[], AbstractContextManager[Session]]
+    @abstractmethod
+    def _transaction(self, *, writes: bool = False) -> AbstractContextManager[Session]: ...
 
     def save_entry(self, entry: CalendarEntry) -> None:
         """Insert or replace an entry by id."""
@@ -79,7 +80,7 @@ class CalendarTables:
             created_by=entry.created_by,
             created_unix_nano=entry.created_unix_nano,
         )
-        with self._transaction() as session:
+        with self._transaction(writes=True) as session:
             session.merge(row)
 
     def list_entries(self) -> list[CalendarEntry]:
@@ -91,7 +92,7 @@ class CalendarTables:
     def delete_entry(self, entry_id: str) -> None:
         """Forget an entry; NotFoundError when there is none."""
         forget = delete(EntryRow).where(EntryRow.entry_id == entry_id).returning(EntryRow.entry_id)
-        with self._transaction() as session:
+        with self._transaction(writes=True) as session:
             found = session.scalars(forget).all()
         if not found:
             raise NotFoundError(f"there is no entry {entry_id[:100]} in the calendar that was made here")
@@ -99,7 +100,7 @@ class CalendarTables:
     def save_decision(self, decided: Decided) -> None:
         """Insert or replace what was said of a proposal."""
         values = {**_fields(decided), "decision": decided.decision.value}
-        with self._transaction() as session:
+        with self._transaction(writes=True) as session:
             session.merge(DecisionRow(**values))
 
     def list_decisions(self) -> list[Decided]:

@@ -52,11 +52,11 @@ class LearningTables:
     """The part of `ports.control.ControlStore` that is about feedback and backtests."""
 
     @abstractmethod
-    def _transaction(self) -> AbstractContextManager[Session]: ...
+    def _transaction(self, *, writes: bool = False) -> AbstractContextManager[Session]: ...
 
     def add_feedback(self, feedback: Feedback) -> None:
         """Keep an opinion."""
-        with self._transaction() as session:
+        with self._transaction(writes=True) as session:
             session.add(FeedbackRow(**{name: getattr(feedback, name) for name in _FIELDS}))
 
     def list_feedback(self, since_unix_nano: int = 0, limit: int = 10_000) -> list[Feedback]:
@@ -72,7 +72,7 @@ class LearningTables:
 
     def undo_feedback(self, feedback_id: str, time_unix_nano: int, actor: str) -> Feedback:
         """An opinion counts no more from this moment on; NotFoundError, StateError when it is undone."""
-        with self._transaction() as session:
+        with self._transaction(writes=True) as session:
             row = session.get(FeedbackRow, feedback_id)
             if row is None:
                 raise NotFoundError(f"there is no feedback {feedback_id[:60]}")
@@ -83,7 +83,7 @@ class LearningTables:
 
     def save_backtest(self, backtest_id: str, created_unix_nano: int, content: Mapping[str, Any]) -> None:
         """Insert or replace a backtest by id."""
-        with self._transaction() as session:
+        with self._transaction(writes=True) as session:
             session.merge(
                 BacktestRow(
                     backtest_id=backtest_id, created_unix_nano=created_unix_nano, content=dict(content)
@@ -98,7 +98,7 @@ class LearningTables:
 
     def delete_backtest(self, backtest_id: str) -> None:
         """Forget a backtest; no error when there is none."""
-        with self._transaction() as session:
+        with self._transaction(writes=True) as session:
             session.execute(delete(BacktestRow).where(BacktestRow.backtest_id == backtest_id))
 
 

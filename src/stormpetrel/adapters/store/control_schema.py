@@ -16,6 +16,12 @@ from stormpetrel.errors import StoreError
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
+def up_to_date(connection: Connection) -> bool:
+    """Whether the tables are those of this very program."""
+    reached = MigrationContext.configure(connection).get_current_revision()
+    return reached == ScriptDirectory(str(MIGRATIONS)).get_current_head()
+
+
 def upgrade(connection: Connection, target: str = "head") -> None:
     """Run the migrations that are missing, in the caller's transaction; a no-op when there are none.
 

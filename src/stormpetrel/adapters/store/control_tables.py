@@ -42,6 +42,8 @@ class IncidentRow(Base):
     page: Mapped[dict[str, Any] | None]
     page_decision: Mapped[str]
     page_unix_nano: Mapped[int]
+    priority: Mapped[dict[str, Any] | None]
+    more: Mapped[list[Any] | None]
 
 
 class UserRow(Base):

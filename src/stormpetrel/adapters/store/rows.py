@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity
@@ -49,6 +50,10 @@ FINDING_SCHEMA = pa.schema(
     ]
 )
 
+# Columns of records whose texts may repeat; how many texts say so, and how few they then are.
+_REPEATING = frozenset({"entity", "source", "attributes"})
+_LOOKED_AT, _REPEATED = 128, 16
+
 _KINDS = {kind.value: kind for kind in MetricKind}
 
 
@@ -60,6 +65,18 @@ def column(table: pa.Table, name: str, kind: type[np.generic]) -> NDArray[Any]:
 def constant(value: int, rows: int, kind: pa.DataType) -> pa.Array:
     """A column that says one thing."""
     return pa.array(np.full(rows, value, dtype=kind.to_pandas_dtype()), type=kind)
+
+
+def coded(table: pa.Table) -> pa.Table:
+    """The table with texts that repeat written once: the engine takes that form, and reads it in half the
+    time. What is stored is the same."""
+    for place, field in enumerate(table.schema):
+        texts = table.column(place)
+        if field.name not in _REPEATING or texts.null_count:
+            continue
+        if pc.count_distinct(texts.slice(0, _LOOKED_AT)).as_py() <= _REPEATED:
+            table = table.set_column(place, field.name, texts.dictionary_encode())
+    return table
 
 
 def sample_table(batch: MetricBatch, stored_day: int) -> pa.Table:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
+from numpy.typing import NDArray
 
 from stormpetrel.detect import wording
 from stormpetrel.detect.logs.session_model import SessionModel
@@ -108,29 +110,42 @@ class StrangeSessions:
         return self._p_open
 
     def update(self, batch: LogBatch) -> list[Finding]:
-        """Put the records to their sessions; O(rows with a trace id)."""
+        """Put the records to their sessions; vectorised, and Python for each session in the batch."""
         records = batch.records
         trace = records.column("trace_id")
         rows = np.flatnonzero(pc.not_equal(trace, "").to_numpy(zero_copy_only=False))
         if not len(rows):
             return []
-        pattern = records.column("pattern").to_numpy()
-        time = batch.believed_unix_nano()
-        traces = trace.take(rows).to_pylist()
-        entities = records.column("entity").take(rows).to_pylist()
-        for row, name, entity in zip(rows.tolist(), traces, entities, strict=True):
-            self._take((name, entity), self._named(int(pattern[row])), int(time[row]))
+        trace_of, traces = _coded(trace.take(rows))
+        entity_of, entities = _coded(records.column("entity").take(rows))
+        whose = trace_of * len(entities) + entity_of
+        order = np.argsort(whose, kind="stable")
+        begins = np.flatnonzero(np.diff(whose[order], prepend=-1))
+        ends = np.append(begins[1:], len(order))
+        pattern = self._all_named(records.column("pattern").to_numpy()[rows])[order]
+        last = np.maximum.reduceat(batch.believed_unix_nano()[rows][order], begins)
+        # By their last records: the order in which sessions are let go when there are too many.
+        for k in np.argsort(order[ends - 1]).tolist():
+            which, who = divmod(int(whose[order[begins[k]]]), len(entities))
+            self._take((traces[which], entities[who]), pattern[begins[k] : ends[k]], int(last[k]))
         return []
 
-    def _take(self, key: tuple[str, str], pattern: int, time: int) -> None:
+    def _all_named(self, stored: NDArray[np.int64]) -> NDArray[np.int64]:
+        """`_named` of each, in order of arrival."""
+        distinct, first, inverse = np.unique(stored, return_index=True, return_inverse=True)
+        names = np.zeros(len(distinct), np.int64)
+        for k in np.argsort(first).tolist():
+            names[k] = self._named(int(distinct[k]))
+        return names[inverse]
+
+    def _take(self, key: tuple[str, str], patterns: NDArray[np.int64], time: int) -> None:
         session = self._open.get(key)
         if session is None:
             if len(self._open) >= self.max_sessions:
                 self._open.popitem(last=False)
                 self.dropped_total += 1
             session = self._open[key] = _Session(key[1], [], time)
-        if len(session.patterns) < self.max_patterns:
-            session.patterns.append(pattern)
+        session.patterns += patterns[: self.max_patterns - len(session.patterns)].tolist()
         session.last = max(session.last, time)
         self._open.move_to_end(key)
 
@@ -162,7 +177,11 @@ class StrangeSessions:
         return {"version": np.array([self.version], np.int64)}, {}
 
     def restore(self, snapshot: Snapshot, notes: Mapping[str, Any], open_findings: Sequence[Finding]) -> None:
-        """Nothing to take over: what was open is closed as unknown."""
+        """Nothing to take over: what was open is closed as unknown. ValueError names a misfit version."""
+        del notes, open_findings
+        version = int(snapshot["version"][0])
+        if version != self.version:
+            raise ValueError(f"{self.name} state has version {version}, this program reads {self.version}")
 
     def resume_unix_nano(self) -> int:
         """Never."""
@@ -231,6 +250,12 @@ class StrangeSessions:
             ),
             attributes={"trace_ids": " ".join(strange[:20]), MODEL_SAMPLES: str(entity.counts.windows)},
         )  # fmt: skip
+
+
+def _coded(column: pa.Array) -> tuple[NDArray[np.int64], list[str]]:
+    """A number for each row, and what the numbers stand for."""
+    coded = column.dictionary_encode()
+    return coded.indices.to_numpy(zero_copy_only=False).astype(np.int64), coded.dictionary.to_pylist()
 
 
 def _unknown(finding: Finding) -> Finding:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy.special import betainc
-from scipy.stats import nbinom
+from scipy.special import betainc, nbdtrik
 
 # How much of its weight a strange window keeps where the spread is learnt. With all of it two windows of a
 # surge would make the third look usual, and the finding would close while the surge lasts.
@@ -46,8 +45,11 @@ class CountModel:
 
     def high(self, p: float = 1e-3) -> float:
         """The count that only the share `p` of healthy windows exceed."""
-        size = 1.0 / max(self.spread, 1e-3)
-        return float(nbinom.isf(p, size, size / (size + self.expected())))
+        size, mean = 1.0 / max(self.spread, 1e-3), self.expected()
+        count = max(math.ceil(nbdtrik(1.0 - p, size, size / (size + mean))), 0)
+        # The inverse is continuous and inexact: one less may do as well.
+        less_does = count > 0 and betainc(count, size, mean / (size + mean)) <= p
+        return float(count - 1 if less_does else count)
 
     def learn(self, count: int, memory: float, strange: bool = False) -> None:
         """Take one window's count, clipped at five standard deviations; `strange` where it is trouble."""

@@ -59,7 +59,7 @@ class GroupHead:
     """
 
     name = "group"
-    version = 1
+    version = 2
     bytes_per_group = 8 * (FIELDS + 1)
 
     def __init__(self) -> None:

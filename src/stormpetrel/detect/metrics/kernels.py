@@ -18,6 +18,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from stormpetrel.detect.metrics import mixture_layout, tail
+from stormpetrel.detect.metrics.band import report
 from stormpetrel.detect.metrics.drift import drift_log_p
 from stormpetrel.detect.metrics.layout import (
     AFAR,
@@ -98,7 +99,7 @@ from stormpetrel.detect.metrics.mixture_learning import learn_mixture, restart_m
 OTHER_HEADS_LOG = math.log(mixture_layout.OTHER_HEADS)
 
 # The head that speaks for the strangest view of the mixture, in the order of the views.
-HEAD_OF_VIEW = (AFAR, RESIDUAL, SEASON, FORECAST, JUMP, SHIFT, SPREAD, SEASON, TREND, STILL)
+HEAD_OF_VIEW = (AFAR, RESIDUAL, SEASON, FORECAST, JUMP, SHIFT, SPREAD, SEASON, TREND, SHIFT, STILL)
 
 F64 = NDArray[np.float64]
 F32 = NDArray[np.float32]
@@ -143,7 +144,7 @@ def update(
         out[7][row], head = mix(m, (s[N], off, drift_log_p(s, m, x)), p, head)
         out[1][row] = x
         own = fits[i, head if head == AFAR else JUMP, tail.BAND]
-        report(row, s, view, (p, head, fits[i, RESIDUAL, tail.BAND], own), out)
+        report(row, (s, m, view), (p, head, fits[i, RESIDUAL, tail.BAND], own, base), out)
         learn_mixture(s, m, x, base)
         learn(s, x, base, view)
         learn_season(s, x, profile[i], passes[i], int(phase))
@@ -257,6 +258,12 @@ def at_most(s: F64) -> bool:
 
 
 @njit(cache=True, nogil=True)
+def at_least(s: F64) -> bool:
+    """Whether the series stands at the smallest value it ever had."""
+    return bool(s[PREV] <= s[LEAST] + PINNED * max(s[UP], s[DOWN]))
+
+
+@njit(cache=True, nogil=True)
 def judge(s: F64, counts: F32, fits: F64, scores: F64, warmup: float) -> tuple[float, int]:
     """Smallest p-value of the heads times their number (Bonferroni), and whose it is; NaN warming up."""
     p, head, strangest = 1.0, RESIDUAL, 1.0
@@ -269,15 +276,16 @@ def judge(s: F64, counts: F32, fits: F64, scores: F64, warmup: float) -> tuple[f
                     p, head = mine, h
         strangest = HEADS * p
         rests = s[RUNS] < SPARSE * s[N]
-        # A rate or a count that rests at zero has nothing to do, which is no trouble by itself; and what
-        # repeats the most it ever was is saturated, not stuck: how high that is, the other heads tell.
-        idle = rests or s[PREV] == 0.0 or at_most(s) or s[RUN] > FLAT_RUN
+        # Inside the band it is not worth a word that it lasts, nor that it rests at the least it ever was: it
+        # has nothing to do, as a rate or a count that rests at zero. What repeats the most it ever was is
+        # saturated, not stuck: how high that is, the other heads tell.
+        far = max(scores[RESIDUAL] - fits[RESIDUAL, tail.BAND], scores[AFAR] - fits[AFAR, tail.BAND])
+        calm = rests or s[PREV] == 0.0 or (far <= 0.0 and at_least(s))
+        idle = calm or at_most(s) or s[RUN] > FLAT_RUN
         flat = 1.0 if idle else run_p_value(s[RUN], s[LONGEST], s[RUNS], 0.5)
         if flat < p:
             p, head = flat, FLAT
         least = 0.5 if rests else 0.8  # what rests is not autocorrelated noise
-        # However long it lasts: inside the band it is not worth a word.
-        far = max(scores[RESIDUAL] - fits[RESIDUAL, tail.BAND], scores[AFAR] - fits[AFAR, tail.BAND])
         lasting = run_p_value(s[UNUSUAL], s[EXCURSION], s[EXCURSIONS], least) if far > 0.0 else 1.0
         if lasting < p:
             p, head = lasting, LASTING
@@ -325,33 +333,3 @@ def count_excursion(s: F64, unusual: bool) -> None:
         s[EXCURSIONS] += 1.0
         s[UNUSUAL] = 0.0
     s[EXCURSION] *= 1.0 - 1.0 / EPISODE_MEMORY
-
-
-@njit(cache=True, nogil=True)
-def report(
-    row: int,
-    s: F64,
-    view: F64,
-    verdict: tuple[float, int, float, float],
-    out: tuple[F64, F64, F64, F64, F64, U8, F64, F64],
-) -> None:
-    """Write one answer. `verdict`: p-value, head, band edges (in scales) of residuals and of that head.
-
-    The band is that of the residuals unless another comparison is what makes the sample unusual.
-    """
-    p_values, _observed, expected, low, high, heads, _rank, _alarm = out
-    p, head, edge, own_edge = verdict
-    p_values[row] = p
-    heads[row] = head
-    if p <= P_UNUSUAL and head in (JUMP, AFAR):
-        center = s[PREV] if head == JUMP else s[LONG]
-        half = own_edge * max(s[MOVE] if head == JUMP else s[LONG_SCALE], view[V_FLOOR])
-        expected[row], low[row], high[row] = center, center - half, center + half
-    else:
-        expected[row] = view[EXPECTED]
-        low[row] = view[EXPECTED] - edge * view[V_DOWN]
-        high[row] = view[EXPECTED] + edge * view[V_UP]
-    if s[LEAST] >= 0.0:
-        low[row] = max(low[row], 0.0)
-    if math.isnan(p):
-        expected[row] = low[row] = high[row] = math.nan

@@ -199,7 +199,7 @@ def remember(s: F64, x: float) -> None:
         if s[HAS_PREV] > 0.0 and (s[QUANTUM] == 0.0 or step < s[QUANTUM]):
             s[QUANTUM] = step
     s[MAGNITUDE] = max(s[MAGNITUDE] * 0.9999, abs(x))
-    s[LEAST] = min(s[LEAST], x)
+    s[LEAST] = min(s[LEAST], x) if s[N] > 0.0 else x
     s[PREV] = x
     s[HAS_PREV] = 1.0
     s[N] += 1.0

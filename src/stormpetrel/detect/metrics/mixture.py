@@ -1,4 +1,4 @@
-"""Nine unlike views of one sample, mixed: the rank head and the alarm head of the robust bank.
+"""Eleven unlike views of one sample, mixed: the rank head and the alarm head of the robust bank.
 
 Each view says how far off the sample is in units of that view's own usual error, so a view that is
 usually wrong says little. What exceeds `USUAL` errors counts, on a log scale: many views mildly
@@ -39,6 +39,7 @@ from stormpetrel.detect.metrics.layout import (
     UP,
     N,
 )
+from stormpetrel.detect.metrics.linger import lingering
 from stormpetrel.detect.metrics.mixture_layout import (
     ALERT,
     AWAY,
@@ -56,6 +57,7 @@ from stormpetrel.detect.metrics.mixture_layout import (
     DRIFT_RULER,
     ENERGY,
     ENERGY_SPAN,
+    FIELDS,
     FLOOR_OF_MAGNITUDE,
     FLOOR_OF_SPREAD,
     FORECAST,
@@ -69,6 +71,8 @@ from stormpetrel.detect.metrics.mixture_layout import (
     HOLD_RISE,
     LEVEL_ERROR,
     LEVEL_SCALE,
+    LINGER,
+    LINGER_SCALE,
     LOG_BAR,
     MOST_OVER,
     MOVE_SCALE,
@@ -77,6 +81,7 @@ from stormpetrel.detect.metrics.mixture_layout import (
     NORMAL,
     NORMAL_SCALE,
     OUTSIDE,
+    RANK_DOUBT,
     RANK_ENERGY,
     REST,
     REST_SCALE,
@@ -163,6 +168,7 @@ def look(s: F64, m: F64, x: float, base: float, views: F64) -> None:
     views[TREND] = 0.0
     if s[N] > TREND_YOUNG:
         views[TREND] = abs(s[LONG] - m[NORMAL]) / (m[TREND_SCALE] + floor)
+    views[LINGER] = lingering(s, m, x, base, floor)
     beyond = m[CALM] - 2.0 * m[CALM_LONGEST] - STILL_LEAST
     # What lies at the most it ever was is saturated, not dead.
     saturated = abs(s[PREV]) >= s[MAGNITUDE] - PINNED * max(s[UP], s[DOWN])
@@ -180,17 +186,18 @@ def excess(m: F64, views: F64, n: float, weights: F64) -> tuple[float, float]:
     """
     if n < YOUNG:
         return 0.0, 0.0
-    trust = n / (n + DOUBT)
+    trust, ranked = n / (n + DOUBT), n / (n + RANK_DOUBT)
     weighed = total = strangest = 0.0
     for v in range(VIEWS - 1):
         over = trust * views[v] / USUAL - 1.0
         if over > 0.0:
-            size = math.log1p(min(over, 1e6))
-            total += weights[1, v] * size
-            weighed += weights[0, v] * min(size, MOST_OVER)
-            if over > strangest:
+            total += weights[1, v] * math.log1p(min(over, 1e6))
+            if over > strangest and weights[1, v] > 0.0:
                 strangest = over
                 m[STRANGEST] = v
+        over = ranked * views[v] / USUAL - 1.0
+        if over > 0.0:
+            weighed += weights[0, v] * min(math.log1p(min(over, 1e6)), MOST_OVER)
     if views[STILL] > 0.0 and n > 4.0 * YOUNG:
         still = min(STILL_GAIN * views[STILL], STILL_MOST)
         total += weights[1, STILL] * still
@@ -278,4 +285,13 @@ def inherit(state: F64, mixtures: F64) -> F64:
     mixtures[:, STEP] = state[:, QUANTUM]
     mixtures[:, TREND_SCALE] = FLOOR_OF_SPREAD * state[:, LONG_SCALE]
     mixtures[:, DRIFT_RULER] = state[:, LONG_SCALE]
+    mixtures[:, LINGER_SCALE] = mixtures[:, NORMAL_SCALE]
     return mixtures
+
+
+def widened(mixtures: F64) -> F64:
+    """Mixture rows of bank version 3, which had no view of what lingers; its ruler starts long."""
+    rows = np.zeros((len(mixtures), FIELDS))
+    rows[:, : mixtures.shape[1]] = mixtures
+    rows[:, LINGER_SCALE] = rows[:, NORMAL_SCALE]
+    return rows

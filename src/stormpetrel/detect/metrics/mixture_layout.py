@@ -13,17 +13,31 @@ HABIT, OUTSIDE, BACK, STRANGEST = 21, 22, 23, 24
 SHARE, SHARE_N, TAIL_MEAN, TAIL_N, ALERT = 25, 26, 27, 28, 29
 TREND_SCALE, DRIFT_RULER, DRIFT_TOLD, DRIFT_LEFT, BORROWED = 30, 31, 32, 33, 34
 LAGS, COVARIANCE, WEIGHTS = 35, 35 + ORDER, 36 + 2 * ORDER
-FIELDS = 36 + 3 * ORDER
+LINGERED, LINGER_SCALE = 36 + 3 * ORDER, 37 + 3 * ORDER
+FIELDS = 38 + 3 * ORDER
 
 # The views, in units of their own usual error: float64[VIEWS].
-AWAY, NEAR, SEASON, FORECAST, MOVED, SHIFTED, WIDE, REST, TREND, STILL = range(10)
-VIEWS = 10
-VIEW_NAMES = ("away", "near", "season", "forecast", "moved", "shifted", "wide", "rest", "trend", "still")
+AWAY, NEAR, SEASON, FORECAST, MOVED, SHIFTED, WIDE, REST, TREND, LINGER, STILL = range(11)
+VIEWS = 11
+VIEW_NAMES = (
+    "away",
+    "near",
+    "season",
+    "forecast",
+    "moved",
+    "shifted",
+    "wide",
+    "rest",
+    "trend",
+    "linger",
+    "still",
+)
 # What the views exceed is weighed and the sum divided: neighbours in time say most of how an incident
 # begins, the running shift least, for it lingers.
-WEIGHT_OF_VIEW = (1.0, 1.0, 1.0, 1.3, 1.3, 0.5, 1.0, 1.0, 1.0, 1.0)
+WEIGHT_OF_VIEW = (1.0, 1.0, 1.0, 1.3, 1.3, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0)
+WEIGHT_FOR_ALARM = (1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0)  # what lingers wakes nobody
 SHARED_BY = 9.0
-MOST_OVER = 2.0  # log excess that a view counts at most for in the rank
+MOST_OVER = 2.5  # log excess that a view counts at most for in the rank
 
 NORMAL_RATE = 0.0002
 TREND_STEP, TREND_YOUNG = 0.0001, 1000.0  # sign step of its ruler; samples before a trend is looked for
@@ -31,11 +45,15 @@ SCALE_RATE = 0.0007  # slower than any incident: the ruler must not stretch with
 CLIP = 5.0  # a residual teaches as if it were at most this many scales
 YOUNG = 24.0  # samples before anything is clipped, or said
 DOUBT = 50.0  # samples after which half of what is seen is believed
+RANK_DOUBT = 10.0  # ... by the rank: to be first in a list takes less proof than to wake a person
+BUSY_START = 400.0  # samples in which a series may still be starting up
 BORROWED_FOR = 60.0  # samples that borrowed scales weigh
 FLOOR_OF_SPREAD = 0.05  # a scale is never below this share of the usual distance from normal
 FLOOR_OF_MAGNITUDE = 1e-4
 REST_RATE, SHIFT_RATE, SPREAD_RATE, ERROR_RATE = 0.02, 0.1, 0.05, 0.005
 COVARIANCE_RATE = 0.001
+LINGER_RATE, LINGER_SCALE_RATE = 0.02, 0.0005  # of the mean of some fifty samples, and of its ruler
+LINGER_MOST, LINGER_FLOOR = 4.0, 0.02  # distances from normal: a sample counts at most, its ruler at least
 SOLVE_EVERY = 32  # samples between two solutions for the weights of past changes
 
 USUAL = 2.5  # scales that are no excess at all

@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 from stormpetrel.detect.metrics.drift import learn_trend
 from stormpetrel.detect.metrics.forecast_changes import expected_change, learn_change
 from stormpetrel.detect.metrics.layout import HAS_PREV, LEVEL, PREV, N
+from stormpetrel.detect.metrics.linger import learn_linger
 from stormpetrel.detect.metrics.mixture import floor_of
 from stormpetrel.detect.metrics.mixture_layout import (
     BORROWED,
+    BUSY_START,
     CALM,
     CALM_LONGEST,
     CALM_SCALE,
@@ -51,6 +53,16 @@ F64 = NDArray[np.float64]
 
 
 @njit(cache=True, nogil=True)
+def young_rate(n: float) -> float:
+    """The weight of the sample that follows `n` others in a mean that is still young.
+
+    Weights grow with age at first, so a busy start is forgotten with the square of what follows; after
+    `BUSY_START` samples they are those of a plain mean, which is the least noisy.
+    """
+    return 1.0 / max(0.5 * n + 1.0, n + 1.0 - 0.5 * BUSY_START)
+
+
+@njit(cache=True, nogil=True)
 def teach(m: F64, place: int, residual: float, n: float, least: tuple[float, float]) -> float:
     """Move the scale at `place` towards the clipped size of the residual; returns the clipped residual.
 
@@ -59,8 +71,7 @@ def teach(m: F64, place: int, residual: float, n: float, least: tuple[float, flo
     size = abs(residual)
     if n >= YOUNG:
         size = min(size, CLIP * (m[place] + floor))
-    # Weights grow with age while young: a busy start is forgotten with the square of what follows.
-    m[place] += max(slowest, 2.0 / (n + 2.0)) * (size - m[place])
+    m[place] += max(slowest, young_rate(n)) * (size - m[place])
     return math.copysign(size, residual)
 
 
@@ -76,6 +87,7 @@ def learn_mixture(s: F64, m: F64, x: float, base: float) -> None:
     away = teach(m, NORMAL_SCALE, x - m[NORMAL], n + borrowed, (NORMAL_RATE, floor))
     m[NORMAL] += max(NORMAL_RATE, 1.0 / (n + 1.0)) * away
     learn_trend(s, m, x, floor)
+    learn_linger(m, n, floor)
     near = teach(m, LEVEL_SCALE, x - s[LEVEL] if n > 0.0 else 0.0, n + borrowed, slow)
     if math.isfinite(base):
         learn_day(m, x - base, near, slow)

@@ -61,7 +61,7 @@ class RobustBank:
     """
 
     name = "robust"
-    version = 3
+    version = 5
     relearn_samples = int(layout.RELEARN)  # a change that lasts so long is the new normal
     heads: tuple[str, ...] = (
         "residual",
@@ -98,7 +98,9 @@ class RobustBank:
                 f"no view is named {sorted(unknown)}; views: {', '.join(mixture_layout.VIEW_NAMES)}"
             )
         kept = np.array([name not in without for name in mixture_layout.VIEW_NAMES], np.float64)
-        self.weights: NDArray[np.float64] = np.stack((kept * mixture_layout.WEIGHT_OF_VIEW, kept))
+        self.weights: NDArray[np.float64] = np.stack(
+            (kept * mixture_layout.WEIGHT_OF_VIEW, kept * mixture_layout.WEIGHT_FOR_ALARM)
+        )
         self._allocate(0)
 
     def _allocate(self, size: int) -> None:
@@ -181,12 +183,14 @@ class RobustBank:
         return arrays
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Take over a snapshot, also of version 2; ValueError names the version, or what does not fit."""
+        """Take over a snapshot, also of versions 2 to 4; ValueError names the version or what misfits."""
         found = int(snapshot["version"][0]) if "version" in snapshot else None
         if found == 2 and "state" in snapshot:  # the version before the mixture: its rulers start anew
             fresh = np.zeros((len(snapshot["state"]), mixture_layout.FIELDS))
             snapshot = {**snapshot, "mixtures": mixture.inherit(snapshot["state"].astype(np.float64), fresh)}
-        elif found != self.version:
+        elif found == 3 and "mixtures" in snapshot:  # the version before the view of what lingers
+            snapshot = {**snapshot, "mixtures": mixture.widened(snapshot["mixtures"].astype(np.float64))}
+        elif found not in (4, self.version):
             raise ValueError(f"snapshot has version {found}, this bank is version {self.version}; learn anew")
         taken = {}
         for name in _ARRAYS:
@@ -199,3 +203,6 @@ class RobustBank:
             raise ValueError(f"the arrays of the version {found} snapshot differ in length")
         for name, array in taken.items():
             setattr(self, name, array)
+        if found != self.version:  # they kept a least value of 0 at most: the last is the least known
+            unknown = self.state[:, layout.LEAST] == 0.0
+            self.state[unknown, layout.LEAST] = self.state[unknown, layout.PREV]

@@ -32,7 +32,6 @@ def columns(operation: Operation, noise: Noise) -> list[Column]:
 
 
 def _disk(operation: Operation) -> Floats:
-    """Grows 40 kB a second and is archived every night at 03:00 UTC."""
-    seconds = operation.conditions.ticks.seconds
-    since_archive = (seconds - 3 * 3600.0) % 86_400.0
-    return np.rint(2.1e11 + 4e4 * since_archive + operation.conditions.disk_bytes[DATABASE_HOST])
+    """Grows 40 kB a second until old orders are archived."""
+    conditions = operation.conditions
+    return np.rint(2.1e11 + 4e4 * conditions.since_archive + conditions.disk_bytes[DATABASE_HOST])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from stormpetrel.model.cause import CauseClass
 from stormpetrel.simulate.conditions import Conditions
 from stormpetrel.simulate.faults.fault import Fault
 
@@ -15,6 +16,7 @@ class CpuHog(Fault):
 
     name: ClassVar[str] = "cpu-hog"
     sentence: ClassVar[str] = "a runaway process takes the processors of web-1"
+    cause: ClassVar[CauseClass] = CauseClass.SATURATION
     default_host: ClassVar[str] = "web-1"
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from stormpetrel.model.cause import CauseClass
 from stormpetrel.model.signal import SEVERITY_ERROR
 from stormpetrel.simulate.conditions import Conditions
 from stormpetrel.simulate.faults.fault import Fault, Line
@@ -16,6 +17,7 @@ class DeployBug(Fault):
 
     name: ClassVar[str] = "deploy-bug"
     sentence: ClassVar[str] = "a bad deploy of checkout: errors and latency rise right after it"
+    cause: ClassVar[CauseClass] = CauseClass.DEPLOY
     default_host: ClassVar[str] = "web-1"
 
     @property

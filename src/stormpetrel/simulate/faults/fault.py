@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from stormpetrel.model.cause import CauseClass
 from stormpetrel.model.time import from_seconds, to_seconds
 from stormpetrel.simulate.conditions import Conditions, Ticks
 from stormpetrel.simulate.noise import Floats
@@ -45,6 +46,7 @@ class Fault(ABC):
 
     name: ClassVar[str]
     sentence: ClassVar[str]
+    cause: ClassVar[CauseClass]
     default_host: ClassVar[str] = ""
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from stormpetrel.model.cause import CauseClass
 from stormpetrel.model.signal import SEVERITY_WARN
 from stormpetrel.simulate.conditions import Conditions
 from stormpetrel.simulate.faults.fault import Fault, Line
@@ -16,16 +17,17 @@ _ROOM_BYTES = 9e9  # what the host has left for it
 
 @dataclass(frozen=True, slots=True)
 class MemoryLeak(Fault):
-    """A process grows by some 8 MB a second until the host's memory is used up."""
+    """A process of checkout grows by some 8 MB a second until the host's memory is used up."""
 
     name: ClassVar[str] = "memory-leak"
     sentence: ClassVar[str] = "the checkout process on web-1 leaks memory"
+    cause: ClassVar[CauseClass] = CauseClass.SATURATION
     default_host: ClassVar[str] = "web-1"
 
     @property
     def entity(self) -> str:
-        """The host."""
-        return f"host:{self.target}"
+        """The service whose process grows; its host only has less left."""
+        return "service:checkout"
 
     def apply(self, conditions: Conditions) -> None:
         """More memory used, ever more."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from stormpetrel.model.cause import CauseClass
 from stormpetrel.model.signal import SEVERITY_WARN
 from stormpetrel.simulate.conditions import Conditions
 from stormpetrel.simulate.faults.fault import Fault, Line
@@ -16,6 +17,7 @@ class NetworkLoss(Fault):
 
     name: ClassVar[str] = "network-loss"
     sentence: ClassVar[str] = "the link of web-2 loses packets"
+    cause: ClassVar[CauseClass] = CauseClass.HARDWARE
     default_host: ClassVar[str] = "web-2"
 
     @property

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from stormpetrel.model.cause import CauseClass
 from stormpetrel.model.signal import SEVERITY_ERROR
 from stormpetrel.simulate.conditions import Conditions
 from stormpetrel.simulate.faults.fault import Fault, Line
@@ -18,6 +19,7 @@ class QueueStuck(Fault):
 
     name: ClassVar[str] = "queue-stuck"
     sentence: ClassVar[str] = "the consumers of mail-queue hang: mails pile up"
+    cause: ClassVar[CauseClass] = CauseClass.CODE
     default_host: ClassVar[str] = "queue-1"
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from stormpetrel.model.cause import CauseClass
 from stormpetrel.model.signal import SEVERITY_ERROR, SEVERITY_WARN
 from stormpetrel.simulate.conditions import Conditions
 from stormpetrel.simulate.faults.fault import Fault, Line
@@ -16,6 +17,7 @@ class SlowDatabase(Fault):
 
     name: ClassVar[str] = "slow-database"
     sentence: ClassVar[str] = "orders-db answers slowly; checkout waits for it and times out"
+    cause: ClassVar[CauseClass] = CauseClass.HARDWARE
     default_host: ClassVar[str] = "db-1"
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from stormpetrel.model.cause import CauseClass
 from stormpetrel.simulate.conditions import Conditions
 from stormpetrel.simulate.faults.fault import Fault
 
@@ -15,6 +16,7 @@ class TrafficSurge(Fault):
 
     name: ClassVar[str] = "traffic-surge"
     sentence: ClassVar[str] = "traffic to checkout grows to two and a half times the usual"
+    cause: ClassVar[CauseClass] = CauseClass.SURGE
 
     @property
     def entity(self) -> str:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from stormpetrel.errors import AuthError, StormPetrelError
 from stormpetrel.model.access import Caller, Scope
-from stormpetrel.web.access import guarded_router
-from stormpetrel.web.errors import ForbiddenError, status_of
+from stormpetrel.web.access import guarded_router, known_caller
+from stormpetrel.web.errors import status_of
 from stormpetrel.web.site import Site, SiteOf, Visit, VisitOf
 
 router = guarded_router()
@@ -40,7 +41,7 @@ def sign_in_page(
     """The form; or, before the set-up, how to find the one-time link."""
     if visit.caller is not None:
         return RedirectResponse(local_path(goto), 303, _NO_STORE)
-    return _with_session(request, site, visit, "sign_in.html", {"goto": local_path(goto), "problem": ""})
+    return with_session(request, site, visit, "sign_in.html", {"goto": local_path(goto), "problem": ""})
 
 
 @router.post("/sign-in")
@@ -58,8 +59,8 @@ def sign_in(
         caller = site.service.sign_in(name, password, address)
     except AuthError as error:
         context = {"goto": local_path(goto), "problem": str(error)}
-        return _with_session(request, site, visit, "sign_in.html", context, 403)
-    return _signed_in(site, caller, local_path(goto))
+        return with_session(request, site, visit, "sign_in.html", context, 403)
+    return signed_in(site, caller, local_path(goto))
 
 
 @router.post("/sign-out")
@@ -78,7 +79,7 @@ def set_up_page(
     """Create the first person, once, with the secret that was printed at the first start."""
     if not site.service.setup_needed():
         return RedirectResponse("/sign-in", 303, _NO_STORE)
-    return _with_session(request, site, visit, "set_up.html", {"secret": secret, "problem": "", "name": ""})
+    return with_session(request, site, visit, "set_up.html", {"secret": secret, "problem": "", "name": ""})
 
 
 @router.post("/set-up")
@@ -95,8 +96,8 @@ def set_up(
         caller = site.service.create_admin(secret, name, password)
     except StormPetrelError as error:
         context = {"secret": secret, "problem": str(error), "name": name}
-        return _with_session(request, site, visit, "set_up.html", context, status_of(error))
-    return _signed_in(site, caller, "/")
+        return with_session(request, site, visit, "set_up.html", context, status_of(error))
+    return signed_in(site, caller, "/")
 
 
 @router.get("/settings/tokens")
@@ -115,7 +116,7 @@ def add_token(
 ) -> Response:
     """Create a token; its secret is on this answer and never again."""
     if not scope:
-        return _tokens(request, site, visit, problem="choose what the token may do: ingest, read, or both")
+        return _tokens(request, site, visit, problem="choose at least one thing that the token may do")
     token, secret = site.service.add_token(name, frozenset(scope), _person(visit))
     return _tokens(request, site, visit, created=token.name, secret=secret)
 
@@ -143,20 +144,18 @@ def _tokens(
 
 
 def _person(visit: Visit) -> Caller:
-    if visit.caller is None:
-        raise ForbiddenError("sign in first")
-    return visit.caller
+    return known_caller(visit)
 
 
-def _signed_in(site: Site, caller: Caller, goto: str) -> Response:
+def signed_in(site: Site, caller: Caller, goto: str) -> Response:
     """A new session, never the anonymous one: an id that somebody planted is worth nothing."""
     response = RedirectResponse(goto, 303, _NO_STORE)
-    site.sessions.write(response, site.sessions.start(caller.name, site.service.now_unix_nano()))
+    site.sessions.write(response, site.sessions.start(caller.name, site.service.now_unix_nano(), caller.mark))
     return response
 
 
-def _with_session(
-    request: Request, site: Site, visit: Visit, template: str, context: dict[str, str], status: int = 200
+def with_session(
+    request: Request, site: Site, visit: Visit, template: str, context: Mapping[str, Any], status: int = 200
 ) -> Response:
     """A page with a form for people who are not signed in: it needs a session for its form token."""
     session = visit.session or site.sessions.start("", site.service.now_unix_nano())

@@ -9,8 +9,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
 
 from stormpetrel.model.backtest import Backtest, Tunable
-from stormpetrel.web.access import guarded_router
-from stormpetrel.web.errors import BadRequestError, ForbiddenError
+from stormpetrel.web.access import guarded_router, known_caller
+from stormpetrel.web.errors import BadRequestError
 from stormpetrel.web.site import SiteOf, VisitOf
 from stormpetrel.web.windows import span
 
@@ -41,13 +41,12 @@ def backtest_list(request: Request, site: SiteOf) -> Response:
 @router.post("/backtest")
 async def start(request: Request, site: SiteOf, visit: VisitOf) -> Response:
     """Queue a backtest; fields named as settings that differ from the present value are the changes."""
-    if visit.caller is None:
-        raise ForbiddenError("sign in first")
+    caller = known_caller(visit)
     form = await request.form(max_files=0, max_fields=50)
     given = {name: str(value).strip() for name, value in form.items()}
     window = span(given.get("from", "-7d"), given.get("to", "now"), site.service.now_unix_nano()).window
     settings = changed(site.service.tunables(), given)
-    job = await run_in_threadpool(site.service.start_backtest, window, settings, visit.caller)
+    job = await run_in_threadpool(site.service.start_backtest, window, settings, caller)
     return RedirectResponse(f"/backtest/{quote(job.backtest_id, safe='')}", 303)
 
 
@@ -61,9 +60,8 @@ def backtest_page(request: Request, site: SiteOf, backtest_id: str) -> Response:
 @router.post("/backtest/{backtest_id}/cancel")
 def cancel(site: SiteOf, visit: VisitOf, backtest_id: str) -> Response:
     """Stop a backtest."""
-    if visit.caller is None:
-        raise ForbiddenError("sign in first")
-    site.service.cancel_backtest(backtest_id, visit.caller)
+    caller = known_caller(visit)
+    site.service.cancel_backtest(backtest_id, caller)
     return RedirectResponse(f"/backtest/{quote(backtest_id, safe='')}", 303)
 
 

@@ -9,8 +9,7 @@ from fastapi import Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from stormpetrel.model.page import PageDecision
-from stormpetrel.web.access import guarded_router
-from stormpetrel.web.errors import ForbiddenError
+from stormpetrel.web.access import guarded_router, known_caller
 from stormpetrel.web.site import SiteOf, VisitOf
 
 router = guarded_router()
@@ -37,7 +36,6 @@ def page_by_hand(
     note: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:
     """Page what was held; back to the incident afterwards."""
-    if visit.caller is None:
-        raise ForbiddenError("sign in first")
-    site.service.page_incident(incident_id, visit.caller, note.strip())
+    caller = known_caller(visit)
+    site.service.page_incident(incident_id, caller, note.strip())
     return RedirectResponse(f"/incidents/{quote(incident_id, safe='')}", 303)

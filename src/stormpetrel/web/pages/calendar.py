@@ -20,7 +20,7 @@ from stormpetrel.model.calendar import (
     Once,
 )
 from stormpetrel.model.time import from_seconds
-from stormpetrel.web.access import guarded_router
+from stormpetrel.web.access import guarded_router, known_caller
 from stormpetrel.web.calendar_shape import (
     KIND_WORDS,
     field_time,
@@ -29,7 +29,7 @@ from stormpetrel.web.calendar_shape import (
     rule_words,
     scopes_of,
 )
-from stormpetrel.web.errors import ForbiddenError, status_of
+from stormpetrel.web.errors import status_of
 from stormpetrel.web.site import SiteOf, Visit, VisitOf
 
 router = guarded_router()
@@ -151,6 +151,4 @@ def form_of(entry: CalendarEntry) -> WindowForm | None:
 
 
 def _person(visit: Visit) -> Caller:
-    if visit.caller is None:
-        raise ForbiddenError("sign in first")
-    return visit.caller
+    return known_caller(visit)

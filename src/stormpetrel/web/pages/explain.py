@@ -12,9 +12,8 @@ from starlette.responses import RedirectResponse, Response
 
 from stormpetrel.model.explanation import Explanation, PastSlot
 from stormpetrel.model.feedback import Opinion
-from stormpetrel.web.access import guarded_router
+from stormpetrel.web.access import guarded_router, known_caller
 from stormpetrel.web.api import finding_of
-from stormpetrel.web.errors import ForbiddenError
 from stormpetrel.web.opinions import OPINIONS
 from stormpetrel.web.site import SiteOf, VisitOf
 from stormpetrel.web.windows import around, moment
@@ -59,9 +58,8 @@ def give(
     note: Annotated[str, Form(max_length=2000)] = "",
 ) -> Response:
     """A person says what a finding was worth."""
-    if visit.caller is None:
-        raise ForbiddenError("sign in first")
-    given = site.service.give_feedback(incident_id, finding_id, opinion, visit.caller, note.strip())
+    caller = known_caller(visit)
+    given = site.service.give_feedback(incident_id, finding_id, opinion, caller, note.strip())
     return RedirectResponse(f"/feedback?done={quote(given.feedback_id, safe='')}", 303)
 
 
@@ -78,9 +76,8 @@ def feedback_page(
 @router.post("/feedback/{feedback_id}/undo")
 def undo(site: SiteOf, visit: VisitOf, feedback_id: str) -> Response:
     """A person takes an opinion back."""
-    if visit.caller is None:
-        raise ForbiddenError("sign in first")
-    site.service.undo_feedback(feedback_id, visit.caller)
+    caller = known_caller(visit)
+    site.service.undo_feedback(feedback_id, caller)
     return RedirectResponse("/feedback", 303)
 
 

@@ -9,11 +9,13 @@ from urllib.parse import quote
 from fastapi import Form, Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from stormpetrel.model.cause_verdict import MAX_HELPED_TEXT
 from stormpetrel.model.finding import Finding
 from stormpetrel.model.incident import TRANSITIONS, IncidentState
-from stormpetrel.model.time import NANOS_PER_SECOND, to_iso
-from stormpetrel.web.access import guarded_router
-from stormpetrel.web.errors import ForbiddenError
+from stormpetrel.model.time import NANOS_PER_MILLISECOND, NANOS_PER_SECOND, to_iso
+from stormpetrel.web.access import guarded_router, known_caller
+from stormpetrel.web.automation_words import STATES
+from stormpetrel.web.knowledge_words import verdict_sentence
 from stormpetrel.web.opinions import OPINIONS
 from stormpetrel.web.site import SiteOf, VisitOf
 
@@ -41,7 +43,7 @@ def incident_list(
 ) -> Response:
     """Incidents, newest first; `state` is one state, or empty for all."""
     states = (IncidentState(state),) if state in list(IncidentState) else ()
-    found = site.service.list_incidents(states, text, _PAGE + 1, offset)
+    found = site.service.list_incident_lines(states, text, _PAGE + 1, offset)
     context = {
         "incidents": found[:_PAGE],
         "state": state if states else "",
@@ -68,6 +70,11 @@ def incident_page(request: Request, site: SiteOf, incident_id: str) -> Response:
         "alike": {key for key, count in titles.items() if count > 1},
         "at_once": CHARTS_AT_ONCE,
         "opinions": OPINIONS,
+        "knowledge": site.service.knowledge(incident_id),
+        "verdict_sentence": verdict_sentence,
+        "plans": site.service.runs_of(incident_id),
+        "runbooks": site.service.runbook_titles(),
+        "states": STATES,
     }
     return site.page(request, "incident.html", context)
 
@@ -79,11 +86,13 @@ def incident_move(
     incident_id: str,
     to: Annotated[IncidentState, Form()],
     note: Annotated[str, Form(max_length=2000)] = "",
+    helped: Annotated[str, Form(max_length=MAX_HELPED_TEXT)] = "",
 ) -> Response:
-    """Acknowledge, mitigate or resolve; back to the incident afterwards."""
-    if visit.caller is None:
-        raise ForbiddenError("sign in first")
-    site.service.move_incident(incident_id, to, visit.caller, note.strip())
+    """Acknowledge, mitigate or resolve, with what helped if that is said; back to the incident afterwards."""
+    caller = known_caller(visit)
+    site.service.move_incident(incident_id, to, caller, note.strip())
+    if helped.strip():
+        site.service.write_helped(incident_id, helped, caller)
     return RedirectResponse(f"/incidents/{quote(incident_id, safe='')}", 303)
 
 
@@ -106,10 +115,15 @@ def _address(finding: Finding, margin: int) -> str:
         return f"/explore?series={evidence.series}&from={start}&to={end}"
     if evidence.signal == "metric":  # of an entity as a whole
         return f"/explore?text={quote(finding.entity.partition(':')[2], safe='')}&from={start}&to={end}"
-    if evidence.signal == "job":
-        return "/calendar"
-    if finding.detector == "new_pattern":
+    elsewhere = {"alert": f"/changes?from={start}&to={end}", "job": "/calendar", "backup": "/backups"}.get(
+        evidence.signal
+    )
+    if elsewhere is not None:
+        return elsewhere
+    if finding.detector in ("new_pattern", "rare_value"):
         named = evidence.query.partition('"')[2].partition('"')[0]
+        # The last record is meant too, and often it is the only one.
+        end = quote(to_iso(last + margin + NANOS_PER_MILLISECOND))
         return f"/logs?pattern={quote(named, safe='')}&from={start}&to={end}"
     if finding.detector == "strange_sessions":
         trace = (finding.attributes or {}).get("trace_ids", "").partition(" ")[0]

@@ -8,22 +8,26 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
-from stormpetrel.model.incident import Incident
+from stormpetrel.model.incident import IncidentLine
 from stormpetrel.model.view import NowView
 from stormpetrel.web.access import guarded_router
+from stormpetrel.web.automation_words import STATES
 from stormpetrel.web.site import SiteOf
 
 router = guarded_router()
 
 # Worst first: what needs a look stands on top of the list of sources.
 _SOURCE_ORDER = {"failing": 0, "quiet": 1, "waiting": 2, "healthy": 3}
+# After every priority there is: an incident of before priorities were kept.
+_UNWEIGHED = 5
 
 
 @router.get("/")
 def now_page(request: Request, site: SiteOf) -> Response:
-    """Open incidents, sentence first; then the health of every source and what is not known."""
-    view = site.service.now()
-    return site.page(request, "now.html", now_context(view))
+    """Open incidents, sentence first; plans that wait; the health of every source; what is unknown."""
+    context = now_context(site.service.now())
+    context |= {"waiting": site.service.plans_waiting(), "run_states": STATES}
+    return site.page(request, "now.html", context)
 
 
 def now_context(view: NowView) -> dict[str, Any]:
@@ -34,6 +38,9 @@ def now_context(view: NowView) -> dict[str, Any]:
     states = Counter(source.state for source in sources)
     # Calm over a small part is not calm: until half of what speaks is judged nothing is called quiet.
     learning = bool(states["healthy"]) and judged <= view.series_warming_up
+    # Series that ended without a word stay silent for ever: only where nothing at all comes does that count.
+    arriving = view.samples_per_second or view.log_records_per_second
+    silent = bool(states["healthy"]) and not learning and not arriving and judged <= view.series_unknown
     return {
         "view": view,
         "incidents": incidents,
@@ -41,13 +48,16 @@ def now_context(view: NowView) -> dict[str, Any]:
         "states": states,
         "unknowns": unknowns(view, states),
         "judged": judged,
-        "blind": learning or not states["healthy"],
+        "blind": learning or silent or not states["healthy"],
         "learning": learning,
+        "silent": silent,
     }
 
 
-def _urgency(incident: Incident) -> tuple[bool, int, int]:
-    return (incident.state != "open", -incident.severity, -incident.start_unix_nano)
+def _urgency(incident: IncidentLine) -> tuple[int, bool, int, int]:
+    """P1 first; within a priority what nobody has taken up yet, then the worst, then the newest."""
+    level = incident.priority.level if incident.priority is not None else _UNWEIGHED
+    return (level, incident.state != "open", -incident.severity, -incident.start_unix_nano)
 
 
 def unknowns(view: NowView, states: Counter[str]) -> list[str]:

@@ -10,8 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from stormpetrel.model.pattern import Variable
 from stormpetrel.model.pattern_view import PatternOrder, PatternRow
 from stormpetrel.model.signal import LogRecord
-from stormpetrel.web.access import guarded_router
-from stormpetrel.web.errors import ForbiddenError
+from stormpetrel.web.access import guarded_router, known_caller
 from stormpetrel.web.filters import LogFilter, PairFilter
 from stormpetrel.web.show import number
 from stormpetrel.web.site import SiteOf, VisitOf
@@ -83,10 +82,9 @@ def watch_variable(
     stop: Annotated[bool, Form()] = False,
 ) -> Response:
     """Follow the numbers of a variable as a series, or no more; back to the pattern afterwards."""
-    if visit.caller is None:
-        raise ForbiddenError("sign in first")
+    caller = known_caller(visit)
     act = site.service.unwatch_variable if stop else site.service.watch_variable
-    act(int(pattern_id, 16), variable, visit.caller)
+    act(int(pattern_id, 16), variable, caller)
     return RedirectResponse(f"/patterns/{pattern_id}#variables-title", 303)
 
 

@@ -13,8 +13,7 @@ from stormpetrel.errors import NotFoundError
 from stormpetrel.model.quality import EXPLANATION
 from stormpetrel.model.signal import MetricBatch
 from stormpetrel.model.view import QuarantinePreview
-from stormpetrel.web.access import guarded_router
-from stormpetrel.web.errors import ForbiddenError
+from stormpetrel.web.access import guarded_router, known_caller
 from stormpetrel.web.site import SiteOf, VisitOf
 
 router = guarded_router()
@@ -56,18 +55,16 @@ def quarantine_page(
 @router.post("/quarantine/release")
 def release(site: SiteOf, visit: VisitOf, series: SeriesField) -> Response:
     """A person lets a series' quarantine in."""
-    if visit.caller is None:
-        raise ForbiddenError("sign in first")
-    let_in = site.service.release_quarantine(series, visit.caller)
+    caller = known_caller(visit)
+    let_in = site.service.release_quarantine(series, caller)
     return RedirectResponse(f"/quarantine?done={let_in}", 303)
 
 
 @router.post("/quarantine/drop")
 def drop(site: SiteOf, visit: VisitOf, series: SeriesField) -> Response:
     """A person deletes a series' quarantine."""
-    if visit.caller is None:
-        raise ForbiddenError("sign in first")
-    site.service.drop_quarantine(series, visit.caller)
+    caller = known_caller(visit)
+    site.service.drop_quarantine(series, caller)
     return RedirectResponse("/quarantine?done=0", 303)
 
 

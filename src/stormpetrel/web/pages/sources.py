@@ -51,10 +51,19 @@ def source_page(request: Request, site: SiteOf, name: str) -> Response:
         "snippets": [
             (snippet, snippet_text(site, snippet))
             for snippet in site.service.snippets()
-            if snippet.protocol in (page.view.kind, name.rpartition("/")[2])
+            if is_of(snippet.protocol, page.view.kind, name.rpartition("/")[2])
         ],
     }
     return site.page(request, "source.html", context)
+
+
+def is_of(protocol: str, kind: str, decoder: str) -> bool:
+    """Whether a snippet tells how this source is connected: `otlp` is that of all three signals.
+
+    >>> is_of("otlp", "push", "otlp_logs"), is_of("otlp", "otlp_grpc", "otlp_grpc")
+    (True, False)
+    """
+    return protocol in (kind, decoder) or (kind != "otlp_grpc" and decoder.startswith(f"{protocol}_"))
 
 
 def snippet_text(site: Site, snippet: Snippet) -> str:

@@ -64,5 +64,6 @@ def about_page(request: Request, site: SiteOf) -> Response:
         "up_seconds": up,
         "cpu_ratio": view.cpu_seconds / up,
         "models": site.service.model_state(),
+        "untold": site.service.notify_trouble(),
     }
     return site.page(request, "about.html", context)

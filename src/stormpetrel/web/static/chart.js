@@ -110,7 +110,7 @@ window.petrelChart = (function () {
   }
   function label(u, mark, from, ink, ratio, labelEnd) {
     const pen = u.ctx;
-    const text = `▲ ${mark.severity}: ${mark.odds}`;
+    const text = `▲ ${mark.severity}${mark.odds ? `: ${mark.odds}` : ""}`;
     pen.font = `600 ${11 * ratio}px system-ui, sans-serif`;
     const wide = pen.measureText(text).width + 8 * ratio;
     const x = Math.max(Math.min(from, u.bbox.left + u.bbox.width - wide), u.bbox.left);

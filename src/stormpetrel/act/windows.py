@@ -1,0 +1,87 @@
+"""Windows of samples: their level, their noise, and whether there is enough of them to say anything. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Fewer samples say nothing about a level and its noise.
+LEAST_SAMPLES = 6
+# Of the trouble so many are enough: as many strange samples open a finding, and who acts at once has no more.
+LEAST_BEFORE = 3
+# Of the samples that should be there; below it the missing ones may be the ones that matter.
+LEAST_PRESENT = 0.7
+# Changes of side within one window; a step that helped makes one at most.
+MOST_FLIPS = 2
+# Makes the median absolute deviation of normal noise its standard deviation.
+_NORMAL = 1.4826
+# The standard error of a median is so much larger than that of a mean.
+_MEDIAN = 1.2533
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How a level moved: from, to, by how much, give or take one standard error."""
+
+    start: float
+    end: float
+    amount: float
+    error: float
+
+
+def enough(values: NDArray[np.float64], least: int = LEAST_SAMPLES) -> str:
+    """Why a window says nothing; "" when it does. NaN and infinities are missing samples."""
+    present = int(np.isfinite(values).sum())
+    if present < least:
+        return f"{present} samples are too few, {least} are needed"
+    if present < LEAST_PRESENT * len(values):
+        return f"{len(values) - present} of {len(values)} samples are missing"
+    return ""
+
+
+def level(values: NDArray[np.float64]) -> float:
+    """The median of what is there."""
+    return float(np.median(values[np.isfinite(values)]))
+
+
+def spread(values: NDArray[np.float64]) -> float:
+    """The noise as a standard deviation, by the median absolute deviation, or the mean one where it is 0."""
+    there = values[np.isfinite(values)]
+    away = np.abs(there - np.median(there))
+    middle = float(np.median(away))
+    return _NORMAL * middle if middle > 0 else float(np.mean(away))
+
+
+def change(before: NDArray[np.float64], after: NDArray[np.float64]) -> Moved:
+    """How the level moved from one window to another; both must be `enough`."""
+    start, end = level(before), level(after)
+    return Moved(start, end, end - start, float(np.hypot(_error(before), _error(after))))
+
+
+def flaps(values: NDArray[np.float64], calm: float, trouble: float) -> bool:
+    """Whether a window goes to and fro between the calm level and that of the trouble.
+
+    A sample counts for a side when it is within 3/8 of the way to its level, or beyond; those between count
+    for none, so noise around the middle is no flapping.
+    """
+    there = values[np.isfinite(values)]
+    way = (there - calm) / (trouble - calm)
+    sides = np.where(way >= 0.625, 1, np.where(way <= 0.375, -1, 0))
+    sides = sides[sides != 0]
+    flips = int(np.count_nonzero(np.diff(sides)))
+    lesser = min(int(np.count_nonzero(sides == 1)), int(np.count_nonzero(sides == -1)))
+    return flips > MOST_FLIPS and lesser >= max(2, len(there) // 8)
+
+
+def _error(values: NDArray[np.float64]) -> float:
+    """The standard error of the level, with fewer effective samples where neighbours are alike."""
+    there = values[np.isfinite(values)]
+    noise = spread(there)
+    if noise == 0.0:
+        return 0.0
+    away = np.clip((there - np.median(there)) / noise, -3.0, 3.0)
+    alike = float(np.clip(np.dot(away[1:], away[:-1]) / max(np.dot(away, away), 1e-12), 0.0, 0.9))
+    effective = max(len(there) * (1.0 - alike) / (1.0 + alike), 2.0)
+    return _MEDIAN * noise / float(np.sqrt(effective))

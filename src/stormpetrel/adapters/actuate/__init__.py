@@ -1,0 +1,1 @@
+"""Actuators: one system a module, behind `ports.actuate.Actuator`."""

@@ -1,0 +1,142 @@
+"""Admission of plans in the control store: facts, verdicts, reservation and record, in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sqlalchemy.orm import Session
+
+from stormpetrel.adapters.store.automation_facts import completed
+from stormpetrel.adapters.store.automation_rows import RunRow, run_values
+from stormpetrel.adapters.store.control_runs import RunTables, note_of, reserve, state_note
+from stormpetrel.errors import StateError
+from stormpetrel.model.agreement import agreed
+from stormpetrel.model.facts import Facts
+from stormpetrel.model.ledger import EntryKind, LedgerNote
+from stormpetrel.model.run import Run, RunState
+from stormpetrel.model.verdict import Judgement, Outcome, Verdict
+from stormpetrel.ports.automation import BudgetLimits, Judge
+
+_LONGEST_WHY = 500
+_NOT_JUDGED = (RunState.ACTING, RunState.UNDOING)
+
+
+class AdmissionTables(RunTables):
+    """The part of `ports.automation.AutomationStore` that lets plans go."""
+
+    def admit(
+        self, plan_facts: Facts, judge: Judge, run: Run, budget: BudgetLimits
+    ) -> tuple[Facts, Judgement]:
+        """Complete the facts, judge, record and reserve; see the port. Some 10 ms, and a flush on SQLite.
+
+        A judge that fails denies. The run is the same version as before where nothing of it changed: read it
+        again.
+
+        Raises:
+            StateError: the run has moved on since, has ended, or has an order whose end is not on record.
+        """
+        with self._exclusive() as session:
+            row = session.get(RunRow, run.run_id)
+            current = run if row is None else self._same(row, run)
+            if current.ended or current.state in _NOT_JUDGED:
+                raise StateError(f"the run {run.run_id} is {current.state.value}: it is not judged now")
+            facts = completed(session, plan_facts, current, budget)
+            judgement = _judged(judge, facts, current)
+            following = _following(current, row, facts, judgement)
+            notes = [] if row is not None else [_proposed(current)]
+            notes.append(_record(current, facts, judgement))
+            if row is None:
+                row = _first_row(session, current)
+            elif following != current:
+                following = replace(following, version=current.version + 1)
+            notes += self._settled(session, row, current, following, facts, budget)
+            self._keep(session, row, current, following, notes, facts.now_unix_nano)
+            return facts, judgement
+
+    def _settled(
+        self,
+        session: Session,
+        row: RunRow,
+        current: Run,
+        following: Run,
+        facts: Facts,
+        budget: BudgetLimits,
+    ) -> list[LedgerNote]:
+        """The state's change, and what is reserved with it; what is released, `_keep` does."""
+        notes = []
+        if following.state is not current.state or row.ready_unix_nano == 0:
+            notes.append(state_note(current, following))
+        if not following.ended and following.state is not RunState.WAITING:
+            notes += reserve(session, row, following, facts.now_unix_nano, budget)
+        return notes
+
+
+def _judged(judge: Judge, facts: Facts, run: Run) -> Judgement:
+    try:
+        return judge(facts)
+    except Exception as error:  # noqa: BLE001 - a guardrail that fails must refuse, whatever it was
+        said = f"the guardrails failed: {type(error).__name__}: {error}"[:_LONGEST_WHY]
+        return Judgement(run.plan, run.plan_hash, (Verdict(0, "judge", Outcome.DENY, said),))
+
+
+def _following(run: Run, row: RunRow | None, facts: Facts, judgement: Judgement) -> Run:
+    """The run after it was judged, of the same version."""
+    acted = bool(run.records)
+    found = replace(run, plan=judgement.plan, plan_hash=judgement.plan_hash)
+    if judgement.outcome is Outcome.DENY:
+        state = RunState.ESCALATED if acted else RunState.REFUSED
+        return replace(
+            found, state=state, why=_reasons(judgement, Outcome.DENY), ended_unix_nano=facts.now_unix_nano,
+            automatic=False if row is None else run.automatic,
+        )  # fmt: skip
+    # Who agreed before it began has agreed to the whole of it: a plan in waves outlasts a quarter of an hour.
+    # What is asked half way is answered now.
+    earlier = (row.ready_unix_nano,) if acted and row is not None else ()
+    if not agreed(judgement, facts.approvals or (), facts.now_unix_nano, *earlier):
+        return replace(found, state=RunState.WAITING, why=_reasons(judgement, Outcome.ASK), automatic=False)
+    alone = judgement.outcome is Outcome.ALLOW
+    waits = row is None or run.state is RunState.WAITING
+    return replace(
+        found,
+        state=RunState.READY if waits else run.state,
+        automatic=alone if not acted else run.automatic and alone,
+        why=("all guardrails allow it" if alone else "enough people agreed") if waits else run.why,
+    )
+
+
+def _reasons(judgement: Judgement, outcome: Outcome) -> str:
+    said = "; ".join(one.reason for one in judgement.verdicts if one.outcome is outcome)
+    said = said or "nothing was judged"
+    return said if len(said) <= _LONGEST_WHY else said[: _LONGEST_WHY - 1] + "…"
+
+
+def _first_row(session: Session, run: Run) -> RunRow:
+    row = RunRow(
+        run_id=run.run_id, ready_unix_nano=0, reserved=False, spend=0.0, churn=0, result="", ended_seq=0,
+        **run_values(run),
+    )  # fmt: skip
+    session.add(row)
+    return row
+
+
+def _proposed(run: Run) -> LedgerNote:
+    plan = run.plan
+    body = {
+        "plan": plan,
+        "plan_hash": run.plan_hash,
+        "effect": plan.effect.word,
+        "cost": plan.cost,
+        "targets": [one.entity for one in plan.targets],
+    }
+    return note_of(EntryKind.PROPOSED, run, body, plan.requester)
+
+
+def _record(run: Run, facts: Facts, judgement: Judgement) -> LedgerNote:
+    """Everything that the decision stood on, so that it can be replayed."""
+    body = {
+        "plan": run.plan,
+        "facts": facts,
+        "judgement": judgement,
+        "outcome": judgement.outcome.word,
+    }
+    return note_of(EntryKind.JUDGED, run, body)

@@ -1,0 +1,79 @@
+"""The one table of weights by which evidence is fused.
+
+Chosen on labelled troubles of several systems, always scored on a system that was left out
+(`benchmarks/quality/causes.py`). No weight hangs on a name of an entity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from stormpetrel.explain.kinds import MetricClass
+
+
+def _of_kind() -> dict[MetricClass, float]:
+    return {
+        MetricClass.CPU: 1.0,
+        MetricClass.MEMORY: 1.0,
+        MetricClass.IO: 0.7,
+        MetricClass.LATENCY: 0.8,
+        MetricClass.ERROR: 1.0,
+        MetricClass.LOAD: 0.35,
+        MetricClass.OTHER: 0.7,
+        MetricClass.HOST: 0.0,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What each kind of evidence counts for.
+
+    Attributes:
+        of_kind: an effect on a metric of this kind.
+        unlikely_direction: an effect in the direction that is no trouble: less latency, fewer errors.
+        idle: less of a resource.
+        load_of_entry: more traffic at an entity that nobody here calls: it comes from outside.
+        load_of_symptom: an effect on the load where the trouble shows as latency or errors.
+        other_symptom: a latency where the trouble is errors, or the other way.
+        second_kind: each further kind of metric of an entity counts this times as much as the one before.
+        explained, explained_calls: of a symptom that a callee shows as well, in metrics, and in logs and
+            traces.
+        unreachable: of an entity that the entry does not reach.
+        passed_on: of an entity that only passes on what others do.
+        minor: of an entity through which next to nothing of its callers' traffic goes.
+        log, log_failing, log_fresh, log_next: a pattern that departs; more for one that tells of a
+        failure, that was never seen; each further pattern of an entity.
+        self_time, call_missing, call_extra: time spent in itself, and on the way to it; calls no
+            longer made, and made more often.
+        log_least, call_least: standard deviations from which on a departure counts.
+        none: score of "no cause found".
+    """
+
+    of_kind: dict[MetricClass, float] = field(default_factory=_of_kind)
+    unlikely_direction: float = 0.15
+    idle: float = 0.4
+    load_of_symptom: float = 0.5
+    load_of_entry: float = 4.0
+    other_symptom: float = 0.6
+    second_kind: float = 0.35
+    explained: float = 0.3
+    explained_calls: float = 0.3
+    unreachable: float = 0.8
+    passed_on: float = 0.5
+    minor: float = 1.0
+    untraced: float = 0.6
+    log: float = 1.2
+    log_failing: float = 0.8
+    log_fresh: float = 0.5
+    log_next: float = 0.5
+    log_missing: float = 2.0
+    self_time: float = 0.6
+    between: float = 6.0
+    call_missing: float = 0.6
+    call_extra: float = 0.3
+    log_least: float = 3.0
+    call_least: float = 2.0
+    none: float = 0.5
+
+
+DEFAULT = Weights()

@@ -1,0 +1,246 @@
+"""What the numbers say after an act."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from stormpetrel.act.verify import Found, Seen, Side, TargetHealth, verify
+from stormpetrel.model.action import Condition
+from stormpetrel.model.run import Verification
+
+FIXED, NO_EFFECT = Verification.FIXED, Verification.NO_EFFECT
+WORSE, INCONCLUSIVE = Verification.WORSE, Verification.INCONCLUSIVE
+DOWN = Condition("latency", "down", 0.5)
+SERVES = TargetHealth("service:a", True, True)
+
+
+def around(level: float, seed: int, samples: int = 30, noise: float = 2.0) -> NDArray[np.float64]:
+    return level + noise * np.random.default_rng(seed).standard_normal(samples)
+
+
+def seen(
+    after: NDArray[np.float64],
+    *,
+    before: NDArray[np.float64] | None = None,
+    calm: NDArray[np.float64] | None = None,
+    others: tuple[Side, ...] = (),
+    condition: Condition = DOWN,
+) -> Seen:
+    start = around(100, 1) if before is None else before
+    quiet = around(20, 2) if calm is None else calm
+    return Seen(condition, "latency of a", quiet, Side(start, after), others)
+
+
+def says(
+    *things: Seen, health: tuple[TargetHealth, ...] = (SERVES,), fires: bool | None = False
+) -> Verification:
+    found = verify(things, health, fires)
+    assert all(reason.endswith(".") for reason in found.reasons)
+    return found.result
+
+
+def test_back_to_calm_is_fixed() -> None:
+    assert says(seen(around(22, 3))) is FIXED
+
+
+def test_unchanged_is_no_effect() -> None:
+    assert says(seen(around(99, 3))) is NO_EFFECT
+
+
+def test_further_away_is_worse() -> None:
+    assert says(seen(around(150, 3))) is WORSE
+
+
+def test_better_but_not_by_what_is_needed_is_inconclusive() -> None:
+    assert says(seen(around(68, 3))) is INCONCLUSIVE
+
+
+def test_up_is_better_where_the_condition_says_so() -> None:
+    up = Condition("answers", "up", 0.5)
+    low, high = around(20, 1), around(100, 2)
+    assert says(seen(around(95, 3), before=low, calm=high, condition=up)) is FIXED
+    assert says(seen(around(2, 3), before=low, calm=high, condition=up)) is WORSE
+
+
+def test_what_moved_everybody_is_not_what_the_act_did() -> None:
+    others = tuple(Side(around(100, 10 + n), around(22, 20 + n)) for n in range(4))
+    assert says(seen(around(22, 3), others=others)) is NO_EFFECT
+
+
+def test_untouched_members_that_stay_bad_leave_it_fixed() -> None:
+    others = tuple(Side(around(100, 10 + n), around(101, 20 + n)) for n in range(4))
+    assert says(seen(around(22, 3), others=others)) is FIXED
+
+
+def test_trouble_that_moved_to_the_others_is_not_fixed() -> None:
+    others = tuple(Side(around(30, 10 + n), around(110, 20 + n)) for n in range(4))
+    assert says(seen(around(22, 3), others=others)) is INCONCLUSIVE
+
+
+def test_untouched_members_without_samples_conclude_nothing() -> None:
+    gone = np.full(30, np.nan)
+    assert says(seen(around(22, 3), others=(Side(gone, gone),))) is INCONCLUSIVE
+
+
+@pytest.mark.parametrize("missing", ["after", "before", "calm"])
+def test_missing_samples_conclude_nothing(missing: str) -> None:
+    holes = around(22 if missing != "before" else 100, 3)
+    holes[:12] = np.nan
+    one = {
+        "after": seen(holes),
+        "before": seen(around(22, 4), before=holes),
+        "calm": seen(around(22, 4), calm=holes),
+    }[missing]
+    assert says(one) is INCONCLUSIVE
+
+
+def test_five_samples_are_too_few_and_six_are_not() -> None:
+    assert says(seen(around(22, 3, samples=5))) is INCONCLUSIVE
+    assert says(seen(around(22, 3, samples=6))) is FIXED
+
+
+def test_three_samples_of_the_trouble_are_enough_for_who_acts_at_once() -> None:
+    assert says(seen(around(22, 3), before=around(100, 1, samples=2))) is INCONCLUSIVE
+    assert says(seen(around(22, 3), before=around(100, 1, samples=3))) is FIXED
+    assert says(seen(around(99, 3), before=around(100, 1, samples=3))) is NO_EFFECT
+
+
+def test_nothing_measured_concludes_nothing() -> None:
+    nothing = np.empty(0)
+    assert says(seen(nothing, before=nothing, calm=nothing)) is INCONCLUSIVE
+
+
+def test_to_and_fro_concludes_nothing() -> None:
+    after = np.where(np.arange(30) % 6 < 4, 20.0, 100.0) + around(0, 3)
+    assert says(seen(after)) is INCONCLUSIVE
+
+
+def test_trouble_that_comes_back_is_not_fixed() -> None:
+    after = np.concatenate([around(20, 3, 19), around(100, 4, 11)])
+    assert says(seen(after)) is INCONCLUSIVE
+
+
+def test_noise_as_large_as_the_trouble_concludes_nothing() -> None:
+    wild = [around(level, seed, samples=12, noise=60) for level, seed in ((100, 1), (60, 2), (20, 3))]
+    assert says(seen(wild[1], before=wild[0], calm=wild[2])) is INCONCLUSIVE
+
+
+def test_a_trouble_that_the_series_does_not_show_concludes_nothing() -> None:
+    assert says(seen(around(20, 3), before=around(20, 4))) is INCONCLUSIVE
+
+
+def test_a_target_that_served_and_does_not_is_worse_whatever_the_series_says() -> None:
+    assert says(seen(around(22, 3)), health=(TargetHealth("service:a", True, False),)) is WORSE
+
+
+@pytest.mark.parametrize(
+    ("health", "fires", "expected"),
+    [
+        (TargetHealth("service:a", False, True), False, FIXED),
+        (TargetHealth("service:a", False, False), False, NO_EFFECT),
+        (TargetHealth("service:a", True, None), False, INCONCLUSIVE),
+        (TargetHealth("service:a", None, False), False, INCONCLUSIVE),
+        (SERVES, True, INCONCLUSIVE),
+        (SERVES, None, INCONCLUSIVE),
+    ],
+)
+def test_health_and_symptom_count(health: TargetHealth, fires: bool | None, expected: Verification) -> None:
+    assert says(seen(around(22, 3)), health=(health,), fires=fires) is expected
+
+
+def test_a_symptom_that_shows_as_before_is_no_effect() -> None:
+    assert says(seen(around(99, 3)), fires=True) is NO_EFFECT
+    assert says(fires=True) is NO_EFFECT
+
+
+def test_worse_outweighs_what_is_not_known() -> None:
+    assert says(seen(around(150, 3)), fires=None) is WORSE
+
+
+levels = st.floats(-1e6, 1e6, allow_nan=False)
+windows = st.lists(st.one_of(levels, st.just(float("nan")), st.just(float("inf"))), max_size=40).map(np.array)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    windows,
+    windows,
+    windows,
+    st.lists(st.tuples(windows, windows), max_size=3),
+    st.sampled_from(["up", "down"]),
+)
+def test_any_numbers_have_an_answer(calm, before, after, others, direction) -> None:  # type: ignore[no-untyped-def] # arrays of hypothesis
+    sides = tuple(Side(a.astype(float), b.astype(float)) for a, b in others)
+    one = Seen(
+        Condition("x", direction),
+        "x",
+        calm.astype(float),
+        Side(before.astype(float), after.astype(float)),
+        sides,
+    )
+    assert verify([one], [], False).result in tuple(Verification)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from(["after", "before"]), st.integers(10, 30))
+def test_taking_samples_away_never_makes_it_fixed(seed: int, side: str, gone: int) -> None:
+    after, before = around(99, seed), around(100, seed + 1)
+    (after if side == "after" else before)[-gone:] = np.nan
+    assert says(seen(after, before=before)) in (INCONCLUSIVE, NO_EFFECT)
+    assert says(seen(after, before=before)) is not FIXED
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 1_000_000))
+def test_pure_noise_is_hardly_ever_called_fixed_or_worse(seed: int) -> None:
+    quiet = [seen(around(100, seed + n * 31), before=around(100, seed + n * 31 + 1)) for n in range(40)]
+    found = [says(one) for one in quiet]
+    assert found.count(FIXED) == 0
+    assert found.count(WORSE) == 0
+
+
+HOLD = Condition("latency", "down", 0.5, hold=True)
+
+
+def test_what_must_only_hold_is_fixed_while_it_is_as_before() -> None:
+    level = around(50, 1)
+    assert says(seen(around(50, 3), before=level, calm=level, condition=HOLD)) is FIXED
+    assert says(seen(around(60, 3), before=level, calm=level, condition=HOLD)) is FIXED
+    assert says(seen(around(20, 3), before=level, calm=level, condition=HOLD)) is FIXED
+    nothing = np.zeros(30)
+    assert says(seen(nothing, before=nothing, calm=nothing, condition=HOLD)) is FIXED
+
+
+def test_what_must_only_hold_and_does_not_is_worse() -> None:
+    level = around(50, 1)
+    assert says(seen(around(90, 3), before=level, calm=level, condition=HOLD)) is WORSE
+    nothing = np.zeros(30)
+    assert says(seen(nothing + 0.1, before=nothing, calm=nothing, condition=HOLD)) is WORSE
+
+
+def test_what_must_only_hold_needs_samples_and_no_calm() -> None:
+    level = around(50, 1)
+    assert says(seen(around(50, 3), before=level, calm=np.zeros(0), condition=HOLD)) is FIXED
+    assert says(seen(np.zeros(0), before=level, calm=level, condition=HOLD)) is INCONCLUSIVE
+
+
+def test_holding_alone_mends_no_symptom() -> None:
+    level = around(50, 1)
+    assert says(seen(around(50, 3), before=level, calm=level, condition=HOLD), fires=True) is NO_EFFECT
+
+
+def test_what_was_found_and_measured_need_not_be_gone_elsewhere() -> None:
+    better = seen(around(22, 3))
+    assert verify((better,), (SERVES,), True).result is INCONCLUSIVE
+    assert verify((better,), (SERVES,), True, told=True).result is FIXED
+    assert verify((seen(around(99, 3)),), (SERVES,), True, told=True).result is NO_EFFECT
+    assert verify((), (), None, told=True).result is INCONCLUSIVE
+
+
+@pytest.mark.parametrize(("shows", "wanted"), [(False, FIXED), (True, NO_EFFECT), (None, INCONCLUSIVE)])
+def test_findings_that_must_be_over(shows: bool | None, wanted: Verification) -> None:
+    found = verify((), (SERVES,), False, (Found("certificate_expiry", shows),))
+    assert found.result is wanted
+    assert any("certificate_expiry" in reason for reason in found.reasons)
