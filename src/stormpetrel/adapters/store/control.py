@@ -7,16 +7,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, create_engine, delete, event, func, select, text, update
+from sqlalchemy import ColumnElement, Engine, Select, delete, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from stormpetrel.adapters.clock import SystemClock
 from stormpetrel.adapters.store.control_admission import AdmissionTables
 from stormpetrel.adapters.store.control_backups import BackupTables
 from stormpetrel.adapters.store.control_calendar import CalendarTables
+from stormpetrel.adapters.store.control_engine import BUSY_SECONDS, WRITES, engine_of
 from stormpetrel.adapters.store.control_knowledge import KnowledgeTables
 from stormpetrel.adapters.store.control_learning import LearningTables
 from stormpetrel.adapters.store.control_ledger import ENTERED
@@ -26,8 +27,6 @@ from stormpetrel.adapters.store.control_people import PeopleTables, user_of
 from stormpetrel.adapters.store.control_rows import (
     incident_of,
     incident_values,
-    json_text,
-    json_value,
     line_of,
     lines_wanted,
     search_text,
@@ -46,10 +45,7 @@ from stormpetrel.model.page import PageDecision
 from stormpetrel.model.page_view import PageRecord
 from stormpetrel.ports.clock import Clock
 
-_JSON: dict[str, Any] = {"json_serializer": json_text, "json_deserializer": json_value}
-_BUSY_SECONDS = 15
 _LOCK = 0x5E7E1  # of PostgreSQL's advisory locks: whoever changes what automation keeps
-_WRITES = "petrel_writes"  # an option of transactions that write
 _LONGEST_SEARCH = 500
 _FULL_TEXTS = ("database or disk is full", "No space left on device", "disk I/O error")
 
@@ -77,7 +73,7 @@ def open_control_store(
         raise ConfigError(
             "store.control_url: not an SQLAlchemy URL; write sqlite:////path/control.db"
         ) from None
-    engine = _engine(parsed)
+    engine = engine_of(parsed)
     try:
         with _errors(engine):
             _bring_up_to_date(engine)
@@ -89,58 +85,15 @@ def open_control_store(
     return SqlControlStore(engine, LedgerKey(key_dir), clock or SystemClock(), limits or Limits())
 
 
-def _engine(url: URL) -> Engine:
-    kind = url.get_backend_name()
-    if kind == "postgresql":
-        try:
-            return create_engine(
-                url, pool_pre_ping=True, json_serializer=json_text, json_deserializer=json_value
-            )
-        except (ImportError, NoSuchModuleError) as error:
-            raise ConfigError(f"store.control_url: no driver for {url.drivername}: {error}") from error
-    if kind != "sqlite":
-        raise ConfigError(f"store.control_url: {kind} is not supported; use sqlite or postgresql")
-    if not url.database or url.database == ":memory:":
-        raise ConfigError("store.control_url: names no file; write sqlite:////path/control.db")
-    try:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        # It holds password hashes and the key of the sessions; SQLite gives its other files this mode too.
-        Path(url.database).touch(mode=0o600)
-    except OSError as error:
-        raise StoreError(f"{url.database}: it cannot be made: {error.strerror}") from error
-    engine = create_engine(
-        url,
-        connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
-        **_JSON,
-    )
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
 def _bring_up_to_date(engine: Engine) -> None:
     """Migrate, where that is needed: one process at a time."""
     with engine.begin() as connection:
         if up_to_date(connection):
             return
-    with engine.execution_options(**{_WRITES: True}).begin() as connection:
+    with engine.execution_options(**{WRITES: True}).begin() as connection:
         if engine.dialect.name == "postgresql":
             connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
         upgrade(connection)
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    # The driver would begin transactions by itself, but not around DDL: SQLAlchemy begins them instead.
-    connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Any) -> None:
-    # Who reads first and writes then would be refused at once when somebody else wrote in between: no waiting
-    # helps a transaction whose view is of the past. So who means to write takes its turn at the beginning.
-    writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 @contextmanager
@@ -181,7 +134,7 @@ class SqlControlStore(
         self._key = key
         self._clock = clock
         self._limits = limits
-        self._writer = engine.execution_options(**{_WRITES: True})
+        self._writer = engine.execution_options(**{WRITES: True})
         self._closed = False
 
     @contextmanager
@@ -200,7 +153,7 @@ class SqlControlStore(
         with _errors(self._engine), Session(self._writer) as session, session.begin():
             if self._engine.dialect.name == "postgresql":
                 # One that hangs must not stop the others: the server ends it, and nothing of it holds.
-                session.execute(text(f"SET LOCAL lock_timeout = '{_BUSY_SECONDS}s'"))
+                session.execute(text(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'"))
                 session.execute(text("SET LOCAL idle_in_transaction_session_timeout = '10s'"))
                 session.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
             yield session
