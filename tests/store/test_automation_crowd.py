@@ -130,7 +130,7 @@ def test_guardrails_on_sqlite(tmp_path: Path) -> None:
 _OPEN = """
 import sys
 from pathlib import Path
-from stormpetrel.adapters.store.control_engine import engine_of, open_control_store
+from stormpetrel.adapters.store.control import open_control_store
 print("ready", flush=True)
 sys.stdin.readline()
 store = open_control_store(sys.argv[1], Path(sys.argv[2]))
