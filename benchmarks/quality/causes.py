@@ -34,6 +34,7 @@ GRID: dict[str, tuple[float, ...]] = {
     "second_kind": (0.2, 0.35, 0.6),
     "explained": (0.0, 0.3, 0.6),
     "explained_calls": (0.0, 0.3, 0.6, 0.9),
+    "explained_counts": (0.0, 0.3, 0.6),
     "unreachable": (0.0, 0.5, 0.8),
     "passed_on": (0.0, 0.5, 0.8),
     "unlikely_direction": (0.15, 0.3, 0.6),
@@ -55,13 +56,14 @@ BY_HAND = dataclasses.replace(
     unlikely_direction=0.3,
     log=0.8,
     call_extra=0.0,
+    explained_counts=0.0,
     call_least=3.0,
     self_time=0.6,
     between=3.0,
     log_missing=1.0,
 )
 WITHOUT: dict[str, dict[str, float]] = {
-    "explaining away": {"explained": 0.0, "explained_calls": 0.0},
+    "explaining away": {"explained": 0.0, "explained_calls": 0.0, "explained_counts": 0.0},
     "reach": {"unreachable": 0.0},
     "roles": {"passed_on": 0.0},
     "logs": {"log": 0.0},

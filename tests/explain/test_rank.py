@@ -11,7 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.explain.scenes import ONSET, SECOND, STEP, change, quiet, sightings, slow_database, with_step
 
+from stormpetrel.explain.graph import graph_evidence
+from stormpetrel.explain.onset import split_of
 from stormpetrel.explain.rank import _why_not, diagnose
+from stormpetrel.explain.weights import DEFAULT
 from stormpetrel.model.cause import Cause, CauseClass, EvidenceItem
 
 
@@ -152,6 +155,25 @@ def test_what_the_entry_does_not_call_is_held_back() -> None:
     for name, told in (("reached", reached), ("apart", apart)):
         score[name] = next(cause.score for cause in told.causes if cause.entity == "service:cache")
     assert score["apart"] < 0.5 * score["reached"]
+
+
+def test_who_is_asked_for_other_things_is_not_first() -> None:
+    """The shop asks its database for something else than before; so that one does something else, too."""
+    situation, split = quiet(), split_of(quiet())
+    shown = [
+        EvidenceItem(kind, entity, "", weight)
+        for entity, kind, weight in (
+            ("service:db", "missing call", 1.4), ("service:db", "extra call", 0.9),
+            ("service:shop", "missing call", 1.3), ("service:shop", "extra call", 1.0),
+        )
+    ]  # fmt: skip
+    taken = graph_evidence(situation, split, shown, DEFAULT)
+    assert {item.entity for item in taken} == {"service:db"}
+    assert all("service:shop, which calls it, shows" in item.text for item in taken)
+    lost = -math.fsum(item.weight for item in taken)
+    assert math.isclose(lost, DEFAULT.explained_counts * (1.3 + 1.0))
+    alone = graph_evidence(situation, split, shown[:2], DEFAULT)
+    assert alone == []
 
 
 def test_who_is_slow_because_its_host_is_busy_is_not_first() -> None:

@@ -26,6 +26,7 @@ from stormpetrel.model.cause import EvidenceItem
 
 _OF_METRICS = ("metric:latency", "metric:error", "metric:load")
 _OF_CALLS = ("self time", "log", "missing log")  # what a caller may show because of a callee, too
+_COUNTS = ("missing call", "extra call")  # what an entity may show because of its callers
 _OF_HOST = ("metric:cpu", "metric:memory", "metric:io", "metric:other")
 _FELT = ("metric:latency", "metric:error", "self time")  # what an entity may show because of its host
 _LEFT = 0.85  # of a symptom, at most, is explained by a callee
@@ -53,6 +54,7 @@ def graph_evidence(
     for item in taken:
         told[item.entity]["graph"] += item.weight
     taken += _explained(told, callees, weights)
+    taken += _asked_otherwise(told, callees, weights)
     totals = {entity: sum(kinds.values()) for entity, kinds in told.items()}
     for item in taken:
         totals[item.entity] += item.weight if item.kind != "idle" else 0.0
@@ -109,6 +111,32 @@ def _explained(
                 text = f"{whose}, which it calls, shows {kind.rpartition(':')[2]} as well"
                 items.append(EvidenceItem("graph", entity, text, -lost))
     return items
+
+
+def _asked_otherwise(
+    told: Mapping[str, Mapping[str, float]], callees: Calls, weights: Weights
+) -> list[EvidenceItem]:
+    """Who is asked for other things does other things: what it calls may have changed with its callers."""
+    callers = _callers_of(callees)
+    items = []
+    for entity in sorted(told):
+        for kind in _COUNTS:
+            own = told[entity].get(kind, 0.0)
+            above = [(told[one].get(kind, 0.0), one) for one in callers.get(entity, ()) if one in told]
+            most, whose = max(above, default=(0.0, ""))
+            lost = min(weights.explained_counts * most, _LEFT * own)
+            if lost > 0.0:
+                text = f"{whose}, which calls it, shows {kind}s as well"
+                items.append(EvidenceItem("graph", entity, text, -lost))
+    return items
+
+
+def _callers_of(callees: Calls) -> dict[str, set[str]]:
+    callers: dict[str, set[str]] = defaultdict(set)
+    for caller, called in callees.items():
+        for one in called:
+            callers[one].add(caller)
+    return callers
 
 
 def _out_of_reach(
@@ -187,10 +215,7 @@ def _owned(situation: Situation) -> set[str]:
 
 def passes_on(situation: Situation, split: Split, callees: Calls) -> dict[str, str]:
     """Entities that only pass on, and what they pass on."""
-    callers: dict[str, set[str]] = defaultdict(set)
-    for caller, called in callees.items():
-        for one in called:
-            callers[one].add(caller)
+    callers = _callers_of(callees)
     owned = _owned(situation)
     loads = _loads(situation, split)
     found: dict[str, str] = {}
@@ -200,10 +225,10 @@ def passes_on(situation: Situation, split: Split, callees: Calls) -> dict[str, s
         called = callees.get(entity, set())
         if len(called) == 1:
             (other,) = called
-            if not callers[entity] or _same(loads, entity, other):
+            if entity not in callers or _same(loads, entity, other):
                 found[entity] = other
         elif not called:
-            beside = sorted({one for caller in callers[entity] for one in callees[caller]} - {entity})
+            beside = sorted({one for caller in callers.get(entity, ()) for one in callees[caller]} - {entity})
             twin = next((one for one in beside if callees.get(one) and _same(loads, entity, one)), None)
             if twin is not None:
                 found[entity] = twin

@@ -38,6 +38,7 @@ class Weights:
         second_kind: each further kind of metric of an entity counts this times as much as the one before.
         explained, explained_calls: of a symptom that a callee shows as well, in metrics, and in logs and
             traces.
+        explained_counts: of calls missing or made more often that a caller shows as well.
         unreachable: of an entity that the entry does not reach.
         passed_on: of an entity that only passes on what others do.
         minor: of an entity through which next to nothing of its callers' traffic goes.
@@ -58,6 +59,7 @@ class Weights:
     second_kind: float = 0.35
     explained: float = 0.3
     explained_calls: float = 0.3
+    explained_counts: float = 0.6
     unreachable: float = 0.8
     passed_on: float = 0.5
     minor: float = 1.0
