@@ -1,9 +1,10 @@
 """Break the decision layer in every small way, one at a time, and see whether its unit tests notice.
 
 `python scripts/mutate_guardrails.py [PART OF A FILE NAME ...]` mutates `act/guardrails/`, `act/judge.py` and
-`act/track.py` and runs the unit tests of `tests/act` against each mutant in a process of its own. It prints
-every survivor and the share that was killed, and fails below `LEAST_RATIO`. Survivors that are the
-same program in other words are listed, with the reason, in `EQUIVALENT`.
+`act/track.py` and runs the unit tests of `tests/act` against each mutant in a process of its own; with
+`--admission` it mutates the transaction that lets plans go, with its facts and reservations, and runs the
+store's tests on SQLite. It prints every survivor and the share killed, and fails below `LEAST_RATIO`.
+Survivors that are the same program in other words are listed, with the reason, in `EQUIVALENT`.
 
 Tests are collected once. A mutant is put in place by giving functions that exist already their new code, so
 nothing is imported again: a mutant costs a fork and the tests up to the first that fails.
@@ -11,6 +12,7 @@ nothing is imported again: a mutant costs a fork and the tests up to the first t
 
 from __future__ import annotations
 
+import argparse
 import ast
 import importlib
 import os
@@ -29,7 +31,35 @@ from _pytest.runner import runtestprotocol
 ROOT = Path(__file__).resolve().parents[1]
 LEAST_RATIO = 0.95
 SECONDS = 60.0
-TESTS = ["tests/act/guardrails", "tests/act/test_judge.py", "tests/act/test_track.py"]
+SOURCE = ROOT / "src/stormpetrel"
+
+
+@dataclass(frozen=True)
+class Area:
+    """What is broken, and the tests that must notice."""
+
+    files: tuple[Path, ...]
+    tests: tuple[str, ...]
+
+
+GUARDRAILS = Area(
+    (*sorted((SOURCE / "act/guardrails").glob("[!_]*.py")), SOURCE / "act/judge.py", SOURCE / "act/track.py"),
+    ("tests/act/guardrails", "tests/act/test_judge.py", "tests/act/test_track.py"),
+)
+ADMISSION = Area(
+    (
+        SOURCE / "adapters/store/control_admission.py",
+        SOURCE / "adapters/store/control_runs.py",
+        SOURCE / "adapters/store/automation_facts.py",
+        SOURCE / "model/agreement.py",
+    ),
+    (
+        "tests/store/test_automation.py",
+        "tests/store/test_automation_machine.py",
+        "tests/act/test_judge.py",
+        "-knot postgresql",
+    ),
+)
 
 _NEVER = "the wanted number is never among the others"
 # Survivors that no test can kill, by file and text before and after.
@@ -264,12 +294,8 @@ def take_over(old: type, new: type) -> None:
 class Mutation:
     """A plugin of pytest: instead of running the tests once, it runs them against every mutant."""
 
-    def __init__(self, wanted: list[str]) -> None:
-        package = ROOT / "src/stormpetrel/act"
-        files = [*sorted((package / "guardrails").glob("*.py")), package / "judge.py", package / "track.py"]
-        self.files = [one for one in files if one.name != "__init__.py"]
-        if wanted:
-            self.files = [one for one in self.files if any(part in one.name for part in wanted)]
+    def __init__(self, area: Area, wanted: list[str]) -> None:
+        self.files = [one for one in area.files if not wanted or any(part in one.name for part in wanted)]
         self.killed, self.equivalent, self.survivors = 0, 0, list[Mutant]()
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
@@ -344,11 +370,18 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def main(wanted: list[str]) -> int:
+def main() -> int:
     """Run everything; 1 when too much survives."""
-    found = Mutation(wanted)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("wanted", nargs="*", metavar="PART", help="of a file's name; all files when left out")
+    parser.add_argument("--admission", action="store_true", help="the transaction in place of the guardrails")
+    given = parser.parse_args()
+    area = ADMISSION if given.admission else GUARDRAILS
+    found = Mutation(area, given.wanted)
     os.chdir(ROOT)
-    code = pytest.main(["-q", "-s", "--timeout=0", *TESTS], [found])
+    code = pytest.main(["-q", "-s", "--timeout=0", *area.tests], [found])
     if code not in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
         return int(code)
     total = found.killed + len(found.survivors)
@@ -359,4 +392,4 @@ def main(wanted: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())
