@@ -83,6 +83,24 @@ def test_what_comes_later_on_an_entity_that_is_still_in_trouble_joins_for_an_hou
     assert [len(i.findings) for i in grouping.unresolved()] == [2, 1, 1]
 
 
+def test_a_host_of_its_own_is_in_the_same_trouble_as_long_as_that_lasts() -> None:
+    """The backlog is worked off, and the host of the queue is busy with that; who else runs there is not."""
+    pairs = {"service:queue": "host:q", "host:q": "service:queue"}
+    near = {"host:q": ["service:queue"], "host:shared": ["service:queue"]}
+    grouping = Grouping(
+        window_seconds=300, neighbours=lambda root: near.get(root, []), twin=lambda root: pairs.get(root, "")
+    )
+    grouping.update([finding("stuck", "service:queue")], at(1))
+    grouping.update([finding("busy", "host:q", at=900)], at(901))
+    assert [len(i.findings) for i in grouping.unresolved()] == [2]
+    grouping.update([finding("elsewhere", "host:shared", at=1500)], at(1501))
+    assert [len(i.findings) for i in grouping.unresolved()] == [2, 1]
+    grouping.update([closed(finding("stuck", "service:queue"), 1600)], at(1601))
+    grouping.update([closed(finding("busy", "host:q", at=900), 1600)], at(1601))
+    grouping.update([finding("new", "host:q", at=2100)], at(2101))
+    assert [len(i.findings) for i in grouping.unresolved()] == [2, 1, 1]
+
+
 def test_a_finding_exactly_at_the_window_joins() -> None:
     grouping = Grouping(window_seconds=300)
     grouping.update([finding("cpu")], at(1))

@@ -88,6 +88,23 @@ def test_labels_that_name_a_service_and_a_host_relate_them() -> None:
     assert not topology.related("service:web", "job:shop")
 
 
+def test_a_host_and_what_alone_runs_on_it_are_twins() -> None:
+    topology = LiveTopology()
+    topology.learn_series([series(1, "service:queue", service="queue", host="q1")])
+    assert topology.twin("service:queue") == "host:q1"
+    assert topology.twin("host:q1") == "service:queue"
+    assert topology.twin("host:unheard") == ""
+    topology.learn_series([series(2, "service:other", service="other", host="q1")])
+    assert topology.twin("service:queue") == topology.twin("host:q1") == topology.twin("service:other") == ""
+
+
+def test_a_service_on_two_hosts_has_no_twin() -> None:
+    topology = LiveTopology()
+    for host in ("h1", "h2"):
+        topology.learn_series([series(len(host), "service:web", service="web", host=host)])
+    assert topology.twin("service:web") == topology.twin("host:h1") == ""
+
+
 def test_what_has_too_many_neighbours_relates_to_nothing_but_stays_in_the_graph() -> None:
     topology = LiveTopology(TopologyLimits(neighbours=3))
     for n in range(3):

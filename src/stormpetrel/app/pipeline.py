@@ -106,6 +106,7 @@ class Pipeline:
             config.incidents.max_findings,
             self.topology.neighbours,
             config.incidents.shared_entities,
+            self.topology.twin,
         )
         self.grouping.bonds = self._bonds
         self.priorities = Priorities(self.topology.reach)

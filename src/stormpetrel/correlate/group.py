@@ -41,18 +41,26 @@ def _nobody(_root: str) -> Iterable[str]:
     return ()
 
 
+def _no_twin(_root: str) -> str:
+    """No entity has a host for itself alone."""
+    return ""
+
+
 class Grouping:
     """The correlator: see `ports.algorithms.Correlator`.
 
     Args:
         window_seconds: a finding that starts within this of an incident's activity may join it; within
-            `LASTING` times this one on a root entity of which another finding of it is still open; and at any
-            time one that names a series which another finding of it, still open, is about, or the other way.
+            `LASTING` times this one on a root entity of which, or of whose twin, another finding of it is
+            still open; and at any time one that names a series which another finding of it, still open, is
+            about, or the other way.
         resolve_seconds: an incident whose findings have all been closed for this long resolves; one with
             findings that flap a little later, see `correlate.flapping`.
         max_findings: findings kept whole in one incident; further ones are counted by their title.
         neighbours: the other root entities that a root entity has to do with; none when left out.
         shared_entities: alerts of one name on so many root entities within `window_seconds` are one trouble.
+        twin: the host that a root entity has for itself alone, or what alone runs on a host: a backlog that
+            is worked off when the queue is well again is the load of its host.
 
     A finding of severity INFO joins an incident and never opens one. A finding that is open keeps its
     incident unresolved for as long as it stays open, also one that is only counted: silence of its series
@@ -67,11 +75,12 @@ class Grouping:
         max_findings: int = 500,
         neighbours: Callable[[str], Iterable[str]] = _nobody,
         shared_entities: int = 5,
+        twin: Callable[[str], str] = _no_twin,
     ) -> None:
         self._window = from_seconds(window_seconds)
         self._resolve = from_seconds(resolve_seconds)
         self._max_findings = max_findings
-        self._neighbours = neighbours
+        self._neighbours, self._twin = neighbours, twin
         self._shared = SharedNames(self._window, shared_entities)
         self.bonds = Bonds()  # replaced whole by whoever takes what people say
         self._open: dict[str, Draft] = {}
@@ -340,7 +349,8 @@ class Grouping:
             return False
         if start <= draft.last + self._window:
             return True
-        lasts = start <= draft.last + LASTING * self._window and draft.holds_open(root)
+        lasts = start <= draft.last + LASTING * self._window
+        lasts = lasts and (draft.holds_open(root) or draft.holds_open(self._twin(root)))
         return lasts or draft.tells_again(finding)
 
     def _home(self, name: str, finding: Finding) -> Draft | None:

@@ -139,6 +139,14 @@ class LiveTopology:
             found.update(dict.fromkeys(self._workload(root)))
         yield from found
 
+    def twin(self, root: str) -> str:
+        """The host that an entity has for itself alone, or what alone runs on a host; "" where none is."""
+        placed = self._entities[root].placed if root in self._entities else {}
+        for other in placed:
+            if len(placed) == len(self._entities[other].placed) == 1:
+                return other
+        return ""
+
     def _workload(self, root: str) -> list[str]:
         """The others of a workload; of one too large, as after many rollouts, those of the last hour."""
         most = self._limits.neighbours
