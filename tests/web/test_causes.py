@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import httpx
 from tests.web import content
+from tests.web.estate import Estate
 from tests.web.serve import run, sign_in
 
+from stormpetrel.model.cause_verdict import IncidentKnowledge
 from stormpetrel.web.pages.causes import address_of, literal_of
+from stormpetrel.web.pages.now import cause_context
 
 INCIDENT = "/incidents/20260314-0251-checkout"
 
@@ -31,6 +35,67 @@ def test_the_page_shows_each_piece_of_evidence_with_its_weight_and_the_sum() -> 
         assert (await client.get("/incidents/none/causes")).status_code == 404
 
     run(test)
+
+
+CHECKOUT, WEB = "20260314-0251-checkout", "20260314-0140-web"
+
+
+class Told(Estate):
+    """What was told of causes: so many seconds ago, or nothing."""
+
+    ages: dict[str, int]
+
+    def knowledge(self, incident_id: str) -> IncidentKnowledge:
+        known, age = super().knowledge(incident_id), self.ages.get(incident_id)
+        if known.told is None or age is None:
+            return replace(known, told=None)
+        return replace(known, told=replace(known.told, time_unix_nano=content.NOW - age * content.SECOND))
+
+
+async def first_page(client: httpx.AsyncClient) -> dict[str, str]:
+    """The open incidents' cards on the first page, by id."""
+    await sign_in(client, "vera")
+    page = (await client.get("/")).text
+    cards = [card.split("</article>")[0] for card in page.split("<article")[1:]]
+    return {card.split('id="incident-', 1)[1].split('"')[0]: card for card in cards}
+
+
+def test_the_first_page_tells_the_cause_and_asks_for_it_where_that_is_old() -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        cards = await first_page(client)
+        assert all("Most likely root cause" in cards[one] for one in (CHECKOUT, WEB))
+        assert "hx-get" not in cards[CHECKOUT]
+        assert f'hx-get="/incidents/{WEB}/causes"' in cards[WEB]
+
+    estate = Told()
+    estate.ages = {CHECKOUT: 30, WEB: 600}
+    run(test, estate)
+
+
+def test_a_cause_that_was_never_told_is_asked_for_by_the_first_page() -> None:
+    async def test(client: httpx.AsyncClient) -> None:
+        cards = await first_page(client)
+        assert "Most likely root cause" not in cards[CHECKOUT]
+        assert f'hx-get="/incidents/{CHECKOUT}/causes"' in cards[CHECKOUT]
+
+    estate = Told()
+    estate.ages = {}
+    run(test, estate)
+
+
+def test_only_the_worst_incidents_of_a_storm_have_their_causes_looked_at() -> None:
+    estate = Estate()
+    asked: list[str] = []
+
+    def knowledge(incident_id: str) -> IncidentKnowledge:
+        asked.append(incident_id)
+        return IncidentKnowledge(None, None, (), None)
+
+    estate.knowledge = knowledge  # type: ignore[method-assign] # counts who is asked for
+    (line, *_) = estate.now().open_incidents
+    storm = [replace(line, incident_id=f"i{number}") for number in range(40)]
+    assert cause_context(estate, storm, content.NOW)["told"] == {}
+    assert asked == ["i0", "i1", "i2"]
 
 
 def test_evidence_leads_to_its_rows() -> None:

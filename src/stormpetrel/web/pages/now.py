@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import Request
 from starlette.responses import Response
 
+from stormpetrel.app.service_knowledge import KnowledgeService
 from stormpetrel.model.incident import IncidentLine
+from stormpetrel.model.time import from_seconds
 from stormpetrel.model.view import NowView
 from stormpetrel.web.access import guarded_router
 from stormpetrel.web.automation_words import STATES
@@ -20,14 +23,29 @@ router = guarded_router()
 _SOURCE_ORDER = {"failing": 0, "quiet": 1, "waiting": 2, "healthy": 3}
 # After every priority there is: an incident of before priorities were kept.
 _UNWEIGHED = 5
+_CAUSES_SHOWN = 3  # on the page, of the worst incidents: each costs a read, and once a minute a diagnosis
+_FRESH = from_seconds(60.0)
 
 
 @router.get("/")
 def now_page(request: Request, site: SiteOf) -> Response:
     """Open incidents, sentence first; plans that wait; the health of every source; what is unknown."""
-    context = now_context(site.service.now())
+    view = site.service.now()
+    context = now_context(view)
+    context |= cause_context(site.service, context["incidents"], view.now_unix_nano)
     context |= {"waiting": site.service.plans_waiting(), "run_states": STATES}
     return site.page(request, "now.html", context)
+
+
+def cause_context(
+    service: KnowledgeService, incidents: Sequence[IncidentLine], now_unix_nano: int
+) -> dict[str, Any]:
+    """What was told of the causes of the worst incidents last, and of which of them that is new enough."""
+    worst = [one.incident_id for one in incidents[:_CAUSES_SHOWN]]
+    kept = {incident_id: service.knowledge(incident_id).told for incident_id in worst}
+    told = {incident_id: one for incident_id, one in kept.items() if one is not None}
+    fresh = {key for key, one in told.items() if now_unix_nano - one.time_unix_nano < _FRESH}
+    return {"told": told, "fresh": fresh, "most_causes": _CAUSES_SHOWN}
 
 
 def now_context(view: NowView) -> dict[str, Any]:
