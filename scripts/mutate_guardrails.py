@@ -55,7 +55,10 @@ ADMISSION = Area(
     ),
     (
         "tests/store/test_automation.py",
+        "tests/store/test_automation_facts.py",
         "tests/store/test_automation_machine.py",
+        "tests/store/test_control_admission.py",
+        "tests/store/test_control_runs.py",
         "tests/act/test_judge.py",
         "-knot postgresql",
     ),

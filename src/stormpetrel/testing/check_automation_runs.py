@@ -50,7 +50,7 @@ def acted(store: AutomationStore, run: Run, outcome: ActOutcome = ActOutcome.DON
     return store.advance_run(run, answered(run, outcome, at), ())
 
 
-def verified(store: AutomationStore, run: Run, found: Verification) -> Run:
+def verified(store: AutomationStore, run: Run, found: Verification | None) -> Run:
     """What was done last is verified."""
     last = replace(run.records[-1], verified=found)
     return store.advance_run(run, replace(run, records=(*run.records[:-1], last)), ())
