@@ -81,6 +81,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("bounds.py", "min(others) < wanted < max(others) -> min(others) <= wanted < max(others)"): _NEVER,
     ("bounds.py", "min(others) < wanted < max(others) -> min(others) < wanted <= max(others)"): _NEVER,
     ("bounds.py", "min(others) < wanted -> min(others) <= wanted"): _NEVER,
+    (
+        "control_admission.py",
+        "facts.approvals or () -> facts.approvals",
+    ): "completed facts always know the approvals; the other way is for the type checker",
     ("bounds.py", "wanted >= count -> wanted > count"): "where nothing changes both ways lead to the same",
 }
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.store.automation_past import columns
 
 from stormpetrel.adapters.store.control import SqlControlStore
 from stormpetrel.errors import StateError
@@ -218,3 +220,12 @@ def test_a_run_that_must_ask_half_way_keeps_what_it_holds(automation: SqlControl
     assert (going.state, going.automatic) == (RunState.READY, False)
     assert kinds(automation, "a").count("reserved") == 1
     assert "settled" not in kinds(automation, "a")
+
+
+def test_who_was_never_let_go_holds_nothing_and_has_no_result(
+    automation: SqlControlStore, tmp_path: Path
+) -> None:
+    plan = sample_plan("a")
+    let_go(automation, sample_run(plan), fixed_judge(plan, Outcome.ASK, 1))
+    nothing = {"ready_unix_nano": 0, "reserved": 0, "spend": 0.0, "churn": 0, "result": "", "ended_seq": 0}
+    assert nothing.items() <= columns(tmp_path, "a").items()
