@@ -7,11 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
 from tests.store.automation_past import columns
 
 from stormpetrel.adapters.store.control import SqlControlStore
-from stormpetrel.errors import StateError
 from stormpetrel.model import canonical
 from stormpetrel.model.action import Plan
 from stormpetrel.model.facts import Facts
@@ -21,9 +19,7 @@ from stormpetrel.model.verdict import Judgement, Outcome, Verdict
 from stormpetrel.ports.automation import Judge
 from stormpetrel.testing.automation_samples import (
     BUDGET,
-    begun,
     fixed_judge,
-    limit_judge,
     sample_facts,
     sample_plan,
     sample_run,
@@ -59,19 +55,6 @@ def agreed_by_ann(store: SqlControlStore, plan: Plan) -> Run:
     run = let_go(store, sample_run(plan), fixed_judge(plan, Outcome.ASK, 1))
     store.add_approval(run.run_id, yes(run, "ann"))
     return run
-
-
-def test_a_judgement_can_be_replayed_from_its_record(automation: SqlControlStore) -> None:
-    run = sample_run(sample_plan("a"))
-    told = automation.admit(sample_facts(run), limit_judge(run.plan), run, BUDGET)
-    (body,) = bodies(automation, EntryKind.JUDGED)
-    assert sorted(body) == ["facts", "judgement", "outcome", "plan"]
-    plan = canonical.read(Plan, canonical.text(body["plan"]))
-    facts = canonical.read(Facts, canonical.text(body["facts"]))
-    judgement = canonical.read(Judgement, canonical.text(body["judgement"]))
-    assert (plan, facts, judgement) == (run.plan, *told)
-    assert limit_judge(plan)(facts) == judgement
-    assert body["outcome"] == "allow"
 
 
 def test_the_ledger_says_what_was_proposed_and_what_is_held(automation: SqlControlStore) -> None:
@@ -135,15 +118,9 @@ def test_a_plan_made_smaller_on_its_way_holds_less_and_says_so(automation: SqlCo
     assert bodies(automation, EntryKind.RESERVED)[-1]["locks"] == [["service:z", "replicas"]]
 
 
-def test_a_run_begins_by_being_judged(automation: SqlControlStore) -> None:
-    run = sample_run(sample_plan("a"))
-    done = replace(begun(run), state=RunState.WAITING)
-    for wrong in (done, replace(run, state=RunState.READY), replace(run, state=RunState.HOLDING)):
-        with pytest.raises(StateError, match="not on record"):
-            let_go(automation, wrong)
-    assert automation.ledger() == []
-    refused = let_go(automation, replace(run, automatic=True), fixed_judge(run.plan, Outcome.DENY))
-    assert refused.automatic is False
+def test_what_was_refused_at_once_was_never_automatic_and_costs_nothing(automation: SqlControlStore) -> None:
+    run = replace(sample_run(sample_plan("a")), automatic=True)
+    assert let_go(automation, run, fixed_judge(run.plan, Outcome.DENY)).automatic is False
     hour, day = automation.purses(NOW, BUDGET)
     assert (hour.spent, hour.churned, day.spent, day.churned) == (0.0, 0, 0.0, 0)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 from tests.store.automation_past import copies, touches
 
 from stormpetrel.adapters.store.control import SqlControlStore
-from stormpetrel.errors import NotFoundError, StateError
+from stormpetrel.errors import StateError
 from stormpetrel.model import canonical
 from stormpetrel.model.action import EffectClass
 from stormpetrel.model.ledger import EntryKind, LedgerNote
@@ -87,25 +86,6 @@ def test_a_plan_holds_what_it_changes_and_not_what_it_reads(automation: SqlContr
     run = reading(sample_run(sample_plan("a", steps=2)))
     let_go(automation, run)
     assert body(automation, EntryKind.RESERVED)["locks"] == [["service:a", "replicas"]]
-
-
-def test_what_is_not_on_record_goes_nowhere_and_what_has_ended_stays_ended(
-    automation: SqlControlStore,
-) -> None:
-    token, unknown = token_of(automation), sample_run(sample_plan("zz"))
-    calls: list[Callable[[], object]] = [
-        lambda: automation.begin_step(unknown, begun(unknown), token, ()),
-        lambda: automation.advance_run(unknown, ended(unknown), ()),
-    ]
-    for call in calls:
-        with pytest.raises(NotFoundError, match="there is no run zz"):
-            call()
-    run = let_go(automation, sample_run(sample_plan("a")))
-    last = automation.advance_run(run, ended(run, RunState.EXPIRED), ())
-    for state in (RunState.WAITING, RunState.REFUSED, RunState.ESCALATED):
-        with pytest.raises(StateError, match="has ended"):
-            automation.advance_run(last, replace(last, state=state, ended_unix_nano=0), ())
-    assert automation.run("a") == last
 
 
 def test_a_run_ends_when_its_driver_says_or_else_by_the_clock(automation: SqlControlStore) -> None:
