@@ -71,6 +71,15 @@ def test_what_is_held_counts_however_long_it_runs_and_not_as_spent(automation: S
     assert [one and one.reserved for one in (facts.hour, facts.day)] == [0.0, 0.0]
 
 
+def test_a_driver_that_names_an_end_too_early_does_not_have_it_counted_twice(
+    automation: SqlControlStore,
+) -> None:
+    run = acted(automation, let_go(automation, sample_run(sample_plan("a"))))
+    automation.advance_run(run, replace(run, ended_unix_nano=NOW), ())
+    for purse in automation.purses(NOW, BUDGET):
+        assert (purse.reserved, purse.spent, purse.churned) == (1.0, 0.0, 0)
+
+
 def test_a_run_of_exactly_an_hour_ago_counts_no_more(automation: SqlControlStore) -> None:
     held = let_go(automation, sample_run(sample_plan("a")))
     done = acted(automation, let_go(automation, sample_run(replace(sample_plan("b"), runbook="other"))))
