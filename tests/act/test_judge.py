@@ -209,6 +209,8 @@ def asking(approvers: int, outcome: Outcome = Outcome.ASK, requester: str = "pet
         (2, [yes("ada"), yes("bob", "another")], False),
         (2, [yes("ada"), yes("bob", expires=0)], False),
         (2, [yes("ada"), yes("bob", given=3600)], False),
+        (1, [yes("ada", given=60)], True),
+        (1, [yes("ada", given=61)], False),
         (2, [yes("ada"), yes("bob"), yes("eve", agreed=False)], False),
         (2, [yes("ada"), yes("bob"), yes("eve", "another", agreed=False)], True),
     ],
@@ -222,3 +224,12 @@ def test_nobody_outvotes_a_refusal_and_nobody_is_needed_where_it_is_allowed() ->
     assert not agreed(asking(0, Outcome.DENY), everybody, NOW)
     assert agreed(asking(0, Outcome.ALLOW), [], NOW)
     assert not agreed(Judgement(calm_plan(), "h", ()), everybody, NOW)
+
+
+def test_an_answer_may_have_counted_at_an_earlier_moment_instead() -> None:
+    over = [yes("ada", expires=10)]
+    later = NOW + 20 * SECOND
+    assert not agreed(asking(1), over, later)
+    assert agreed(asking(1), over, later, NOW)
+    assert not agreed(asking(1), over, later, NOW + 10 * SECOND)
+    assert agreed(asking(1), [yes("ada", given=15, expires=900)], later, NOW - 90 * SECOND)

@@ -11,6 +11,10 @@ from pathlib import Path
 import pytest
 from tests.store.postgres_server import PostgresServer
 
+from stormpetrel.adapters.store.control import SqlControlStore, open_control_store
+from stormpetrel.testing.clock import FakeClock
+from stormpetrel.testing.store_samples import NOW
+
 
 class ServerProgram:
     """The server as a process of its own; `kill` is `kill -9`, `start` goes on with the same directory."""
@@ -67,3 +71,11 @@ def postgres_url(postgres: PostgresServer, request: pytest.FixtureRequest) -> st
     """An empty database of one test."""
     letters = "".join(sign if sign.isalnum() else "_" for sign in request.node.name)
     return postgres.database(f"test_{letters}"[:60])
+
+
+@pytest.fixture
+def automation(tmp_path: Path) -> Iterator[SqlControlStore]:
+    """An empty control store in `control.db` of the test's directory, whose clock stands at `NOW`."""
+    store = open_control_store(f"sqlite:///{tmp_path / 'control.db'}", tmp_path, FakeClock(NOW))
+    yield store
+    store.close()

@@ -64,6 +64,9 @@ class AutomationStore(Protocol):
         all or none; when it asks, `WAITING`; when it denies, `REFUSED`. A run that is `READY` or further is
         re-judged: what it reserved itself is not counted against it, and a refusal ends it (`ESCALATED` where
         it has acted, `REFUSED` where it has not).
+
+        Raises:
+            StateError: the run has moved on since, is not to be judged now, or is new and not `WAITING`.
         """
         ...
 

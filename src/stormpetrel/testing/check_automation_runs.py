@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from stormpetrel.errors import StateError
+from stormpetrel.errors import NotFoundError, StateError
 from stormpetrel.model.action import Autonomy, EffectClass
 from stormpetrel.model.facts import Facts, Owner, Switch
 from stormpetrel.model.run import ActOutcome, Run, RunState, Verification
@@ -50,7 +50,7 @@ def acted(store: AutomationStore, run: Run, outcome: ActOutcome = ActOutcome.DON
     return store.advance_run(run, answered(run, outcome, at), ())
 
 
-def verified(store: AutomationStore, run: Run, found: Verification) -> Run:
+def verified(store: AutomationStore, run: Run, found: Verification | None) -> Run:
     """What was done last is verified."""
     last = replace(run.records[-1], verified=found)
     return store.advance_run(run, replace(run, records=(*run.records[:-1], last)), ())
@@ -94,6 +94,20 @@ def orders_are_on_record_first(make_store: MakeAutomationStore) -> None:
     last = store.advance_run(settling, ended(settling), ())
     equal(store.run("a"), last)
     refused(lambda: store.advance_run(last, replace(last, state=RunState.READY), ()), StateError)
+    store.close()
+
+
+def what_has_ended_stays_ended(make_store: MakeAutomationStore) -> None:
+    """No other end and no waiting follows; and a run that is not on record goes nowhere."""
+    store = make_store(FakeClock(NOW))
+    token, unknown = token_of(store), sample_run(sample_plan("zz"))
+    refused(lambda: store.begin_step(unknown, begun(unknown), token, ()), NotFoundError)
+    refused(lambda: store.advance_run(unknown, ended(unknown), ()), NotFoundError)
+    run = let_go(store, sample_run(sample_plan("a")))
+    last = store.advance_run(run, ended(run, RunState.EXPIRED), ())
+    refused(lambda: store.advance_run(last, replace(last, state=RunState.WAITING), ()), StateError)
+    refused(lambda: store.advance_run(last, ended(last, RunState.ESCALATED), ()), StateError)
+    equal(store.run("a"), last)
     store.close()
 
 
@@ -325,6 +339,7 @@ def a_refusal_on_the_way_ends_it(make_store: MakeAutomationStore) -> None:
 
 RUN_CHECKS: tuple[Callable[[MakeAutomationStore], None], ...] = (
     orders_are_on_record_first,
+    what_has_ended_stays_ended,
     undoing_is_once,
     switches_and_tokens_stop_orders,
     what_only_reads_is_no_try,

@@ -10,12 +10,14 @@ are checked by `check_automation_runs`, with the same function.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
 from stormpetrel.errors import NotFoundError, StateError
-from stormpetrel.model.action import Autonomy
+from stormpetrel.model import canonical
+from stormpetrel.model.action import Autonomy, Plan
 from stormpetrel.model.facts import Facts, Switch
 from stormpetrel.model.ledger import EntryKind
 from stormpetrel.model.run import Run, RunState
@@ -25,6 +27,7 @@ from stormpetrel.ports.automation import AutomationStore, Judge
 from stormpetrel.testing.automation_samples import (
     BUDGET,
     VERSION,
+    begun,
     fixed_judge,
     limit_judge,
     sample_facts,
@@ -99,6 +102,33 @@ def a_judge_that_fails_denies(make_store: MakeAutomationStore) -> None:
     equal(run.state, RunState.REFUSED)
     require("ZeroDivisionError" in run.why, "it says why")
     equal(kinds(store), ["proposed", "judged", "state"])
+    store.close()
+
+
+def a_run_begins_by_being_judged(make_store: MakeAutomationStore) -> None:
+    """What is not on record was not let go and has done nothing, whatever it says of itself."""
+    store = make_store(FakeClock(NOW))
+    run = sample_run(sample_plan("a"))
+    done = replace(begun(run), state=RunState.WAITING)
+    refused(lambda: let_go(store, done), StateError)
+    refused(lambda: let_go(store, replace(run, state=RunState.READY)), StateError)
+    refused(lambda: let_go(store, replace(run, state=RunState.HOLDING)), StateError)
+    equal((store.ledger(), store.run("a")), ([], None))
+    store.close()
+
+
+def a_judgement_can_be_replayed_from_its_record(make_store: MakeAutomationStore) -> None:
+    """The entry holds the plan, all facts, and what was said of them."""
+    store = make_store(FakeClock(NOW))
+    run = sample_run(sample_plan("a"))
+    told = store.admit(sample_facts(run), limit_judge(run.plan), run, BUDGET)
+    body = next(json.loads(one.body) for one in store.ledger() if one.kind is EntryKind.JUDGED)
+    equal((sorted(body), body["outcome"]), (["facts", "judgement", "outcome", "plan"], "allow"))
+    plan = canonical.read(Plan, canonical.text(body["plan"]))
+    facts = canonical.read(Facts, canonical.text(body["facts"]))
+    judgement = canonical.read(Judgement, canonical.text(body["judgement"]))
+    equal((plan, facts, judgement), (run.plan, *told))
+    equal(limit_judge(plan)(facts), judgement)
     store.close()
 
 
@@ -224,7 +254,7 @@ def opinions_make_the_track(make_store: MakeAutomationStore) -> None:
     store.save_runbook(sample_runbook(), "ann", NOW)
     store.sign_runbook("restart-it", VERSION, "ann", NOW)
     store.set_autonomy("restart-it", Autonomy.AUTO, "ann", NOW, "we know it")
-    for name in "ab":
+    for name in "abd":
         let_go(store, sample_run(sample_plan(name)))
     refused(lambda: store.add_opinion("a", "ann", "fine", NOW), StateError)
     refused(lambda: store.add_opinion("zz", "ann", "useful", NOW), NotFoundError)
@@ -232,8 +262,9 @@ def opinions_make_the_track(make_store: MakeAutomationStore) -> None:
     store.add_opinion("a", "ann", "useful", NOW)
     store.add_opinion("b", "ann", "useful", NOW)
     store.add_opinion("b", "bo", "useless", NOW)
+    store.add_opinion("d", "ann", "useless", NOW)
     track = store.runbooks()[0].track
-    equal((track.judged, track.useful, track.harmful_unix_nano), (2, 1, 0))
+    equal((track.judged, track.useful, track.harmful_unix_nano), (3, 1, 0))
     store.add_opinion("b", "cy", "harmful", NOW + 5)
     (row,) = store.runbooks()
     equal((row.track.harmful_unix_nano, row.autonomy, row.raised_by), (NOW + 5, Autonomy.APPROVE, ""))
@@ -266,6 +297,8 @@ def the_ledger_is_a_chain(make_store: MakeAutomationStore) -> None:
 AUTOMATION_CHECKS: tuple[Callable[[MakeAutomationStore], None], ...] = (
     plans_are_judged_once_and_for_all_to_read,
     a_judge_that_fails_denies,
+    a_run_begins_by_being_judged,
+    a_judgement_can_be_replayed_from_its_record,
     people_agree_to_what_they_saw,
     a_changed_plan_is_another_plan,
     switches_take_two_to_release,

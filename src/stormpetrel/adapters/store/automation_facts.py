@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
@@ -45,7 +46,6 @@ from stormpetrel.ports.automation import BudgetLimits
 
 _HOUR = from_seconds(3600.0)
 _DAY = 24 * _HOUR
-TOUCHES_KEPT = 64  # of each entity
 _TRIES_KEPT = 50
 
 
@@ -141,9 +141,9 @@ def _rate(session: Session, now_unix_nano: int, run: Run) -> Rate:
             RunRow.run_id != run.run_id,
         )
     )
-    mine = session.scalar(began.where(RunRow.runbook == run.plan.runbook)) or 0
+    mine = session.scalars(began.where(RunRow.runbook == run.plan.runbook)).one()
     busy = select(LockRow.entity).where(LockRow.run_id != run.run_id).distinct()
-    return Rate(mine, session.scalar(began) or 0, tuple(sorted(session.scalars(busy))))
+    return Rate(mine, session.scalars(began).one(), tuple(sorted(session.scalars(busy))))
 
 
 def _run_owners(session: Session, targets: Sequence[str], run_id: str) -> tuple[Owner, ...]:
@@ -154,16 +154,16 @@ def _run_owners(session: Session, targets: Sequence[str], run_id: str) -> tuple[
 def _touched(session: Session, entity: str, run_id: str, now_unix_nano: int, limits: Limits) -> Touched:
     """What other runs did to an entity; acts of one run are one act."""
     wanted = select(TouchRow).where(TouchRow.entity == entity, TouchRow.run_id != run_id)
-    rows = list(session.scalars(wanted.order_by(TouchRow.seq.desc()).limit(TOUCHES_KEPT)))[::-1]
-    cooldown, in_a_row, last, last_run = from_seconds(limits.cooldown_seconds), 0, 0, ""
-    reversals, way = 0, 0
-    for row in rows:
-        if row.run_id != last_run:
-            near = in_a_row > 0 and row.time_unix_nano - last < cooldown << min(in_a_row - 1, 20)
+    rows = session.scalars(wanted.order_by(TouchRow.seq)).all()
+    cooldown, in_a_row = from_seconds(limits.cooldown_seconds), min(len(rows), 1)
+    for was, row in pairwise(rows):
+        if row.run_id != was.run_id:
+            near = row.time_unix_nano - was.time_unix_nano < cooldown << (in_a_row - 1)
             in_a_row = in_a_row + 1 if near else 1
-        if row.direction and way and row.direction != way:
-            reversals += row.time_unix_nano > now_unix_nano - _HOUR
-        way, last, last_run = row.direction or way, row.time_unix_nano, row.run_id
+    reversals = sum(
+        row.direction != was.direction and row.time_unix_nano > now_unix_nano - _HOUR
+        for was, row in pairwise(one for one in rows if one.direction)
+    )
     newest = max((row.time_unix_nano for row in rows), default=0)
     return Touched(entity, newest, in_a_row, reversals)
 
@@ -180,9 +180,8 @@ def tries_of(session: Session, incident_id: str, automatic: int, limit: int = _T
         row.run_id: row
         for row in session.scalars(ended.where(RunRow.incident_id == incident_id).limit(limit))
     }
-    if automatic:
-        for row in session.scalars(ended.where(RunRow.automatic.is_(True)).limit(automatic)):
-            rows.setdefault(row.run_id, row)
+    for row in session.scalars(ended.where(RunRow.automatic.is_(True)).limit(automatic)):
+        rows[row.run_id] = row
     found = sorted(rows.values(), key=lambda row: -row.ended_seq)
     return tuple(one for row in found for one in _tries(row))
 

@@ -33,42 +33,40 @@ class AdmissionTables(RunTables):
         again.
 
         Raises:
-            StateError: the run has moved on since, has ended, or has an order whose end is not on record.
+            StateError: the run has moved on since, has ended, has an order whose end is not on record, or is
+                new here and has begun already.
         """
         with self._exclusive() as session:
             row = session.get(RunRow, run.run_id)
-            current = run if row is None else self._same(row, run)
+            current = _new(run) if row is None else self._same(row, run)
             if current.ended or current.state in _NOT_JUDGED:
                 raise StateError(f"the run {run.run_id} is {current.state.value}: it is not judged now")
             facts = completed(session, plan_facts, current, budget)
             judgement = _judged(judge, facts, current)
-            following = _following(current, row, facts, judgement)
-            notes = [] if row is not None else [_proposed(current)]
-            notes.append(_record(current, facts, judgement))
+            notes = [_record(current, facts, judgement)]
             if row is None:
                 row = _first_row(session, current)
-            elif following != current:
-                following = replace(following, version=current.version + 1)
-            notes += self._settled(session, row, current, following, facts, budget)
-            self._keep(session, row, current, following, notes, facts.now_unix_nano)
+                following = _following(current, row.ready_unix_nano, facts, judgement)
+                notes = [_proposed(current), *notes, state_note(current, following)]
+            else:
+                following = _following(current, row.ready_unix_nano, facts, judgement)
+                if following != current:
+                    following = replace(following, version=current.version + 1)
+                    notes.append(state_note(current, following))
+            if not following.ended and following.state is not RunState.WAITING:
+                notes += reserve(session, row, following, facts.now_unix_nano, budget)
+            self._keep(session, row, following, notes, facts.now_unix_nano)
             return facts, judgement
 
-    def _settled(
-        self,
-        session: Session,
-        row: RunRow,
-        current: Run,
-        following: Run,
-        facts: Facts,
-        budget: BudgetLimits,
-    ) -> list[LedgerNote]:
-        """The state's change, and what is reserved with it; what is released, `_keep` does."""
-        notes = []
-        if following.state is not current.state or row.ready_unix_nano == 0:
-            notes.append(state_note(current, following))
-        if not following.ended and following.state is not RunState.WAITING:
-            notes += reserve(session, row, following, facts.now_unix_nano, budget)
-        return notes
+
+def _new(run: Run) -> Run:
+    """A run that is not kept yet, as it may begin: nobody has let it go, and it has done nothing."""
+    if run.state is not RunState.WAITING or run.records:
+        raise StateError(
+            f"the run {run.run_id} is not on record, and is {run.state.value} with "
+            f"{len(run.records)} orders: a run begins by being judged"
+        )
+    return replace(run, automatic=False)
 
 
 def _judged(judge: Judge, facts: Facts, run: Run) -> Judgement:
@@ -79,23 +77,21 @@ def _judged(judge: Judge, facts: Facts, run: Run) -> Judgement:
         return Judgement(run.plan, run.plan_hash, (Verdict(0, "judge", Outcome.DENY, said),))
 
 
-def _following(run: Run, row: RunRow | None, facts: Facts, judgement: Judgement) -> Run:
+def _following(run: Run, ready_unix_nano: int, facts: Facts, judgement: Judgement) -> Run:
     """The run after it was judged, of the same version."""
     acted = bool(run.records)
     found = replace(run, plan=judgement.plan, plan_hash=judgement.plan_hash)
     if judgement.outcome is Outcome.DENY:
         state = RunState.ESCALATED if acted else RunState.REFUSED
-        return replace(
-            found, state=state, why=_reasons(judgement, Outcome.DENY), ended_unix_nano=facts.now_unix_nano,
-            automatic=False if row is None else run.automatic,
-        )  # fmt: skip
+        why = _reasons(judgement, Outcome.DENY)
+        return replace(found, state=state, why=why, ended_unix_nano=facts.now_unix_nano)
     # Who agreed before it began has agreed to the whole of it: a plan in waves outlasts a quarter of an hour.
     # What is asked half way is answered now.
-    earlier = (row.ready_unix_nano,) if acted and row is not None else ()
+    earlier = (ready_unix_nano,) if acted else ()
     if not agreed(judgement, facts.approvals or (), facts.now_unix_nano, *earlier):
         return replace(found, state=RunState.WAITING, why=_reasons(judgement, Outcome.ASK), automatic=False)
     alone = judgement.outcome is Outcome.ALLOW
-    waits = row is None or run.state is RunState.WAITING
+    waits = run.state is RunState.WAITING
     return replace(
         found,
         state=RunState.READY if waits else run.state,

@@ -11,7 +11,6 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from stormpetrel.adapters.store.automation_facts import (
-    TOUCHES_KEPT,
     lease_of,
     purses_of,
     switches_of,
@@ -37,6 +36,8 @@ from stormpetrel.model.ledger import EntryKind, LedgerNote
 from stormpetrel.model.run import Run, RunState, StepRecord
 from stormpetrel.ports.automation import BudgetLimits
 from stormpetrel.ports.clock import Clock
+
+_TOUCHES_KEPT = 64  # of each entity
 
 
 def note_of(kind: EntryKind, run: Run, body: object, actor: str = "petrel") -> LedgerNote:
@@ -106,7 +107,7 @@ class RunTables(LedgerTables):
             entered = list(notes)
             if not any(one.kind is kind for one in notes):
                 entered.append(note_of(kind, following, {"order": order, "token": token}))
-            at = self._keep(session, row, current, following, entered, self._clock.now_unix_nano())
+            at = self._keep(session, row, following, entered, self._clock.now_unix_nano())
             _touch(session, following, order, at)
             return following
 
@@ -123,7 +124,7 @@ class RunTables(LedgerTables):
             if following.state is not current.state:
                 entered.append(state_note(current, following))
             entered += track_notes(session, current, following, now)
-            self._keep(session, row, current, following, entered, now)
+            self._keep(session, row, following, entered, now)
             return following
 
     def run(self, run_id: str) -> Run | None:
@@ -173,13 +174,7 @@ class RunTables(LedgerTables):
         return run_of(row)
 
     def _keep(
-        self,
-        session: Session,
-        row: RunRow,
-        current: Run,
-        following: Run,
-        notes: list[LedgerNote],
-        now_unix_nano: int,
+        self, session: Session, row: RunRow, following: Run, notes: list[LedgerNote], now_unix_nano: int
     ) -> int:
         """Write a run down, give back what it holds no more, enter the notes; the ledger's last number."""
         for name, value in run_values(following).items():
@@ -196,7 +191,7 @@ class RunTables(LedgerTables):
             release(session, row)
             row.reserved, row.spend, row.churn = False, cost.spend, cost.churn
         last = self._enter(session, notes, now_unix_nano)
-        if following.ended and not current.ended:
+        if following.ended:
             row.result, row.ended_seq = result_of(following), last
             session.flush()
             last = self._enter(session, breaker_notes(session, self._limits, row), now_unix_nano)
@@ -216,6 +211,6 @@ def _touch(session: Session, run: Run, order: StepRecord, seq: int) -> None:
         )  # fmt: skip
         session.flush()
         kept = select(TouchRow.seq).where(TouchRow.entity == target.entity).order_by(TouchRow.seq.desc())
-        oldest = session.scalar(kept.offset(TOUCHES_KEPT).limit(1))
+        oldest = session.scalar(kept.offset(_TOUCHES_KEPT))
         if oldest is not None:
             session.execute(delete(TouchRow).where(TouchRow.entity == target.entity, TouchRow.seq <= oldest))
