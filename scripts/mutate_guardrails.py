@@ -46,19 +46,16 @@ GUARDRAILS = Area(
     (*sorted((SOURCE / "act/guardrails").glob("[!_]*.py")), SOURCE / "act/judge.py", SOURCE / "act/track.py"),
     ("tests/act/guardrails", "tests/act/test_judge.py", "tests/act/test_track.py"),
 )
+_IN_STORE = ("control_admission", "control_runs", "automation_facts")
 ADMISSION = Area(
     (
-        SOURCE / "adapters/store/control_admission.py",
-        SOURCE / "adapters/store/control_runs.py",
-        SOURCE / "adapters/store/automation_facts.py",
+        *(SOURCE / "adapters/store" / f"{name}.py" for name in _IN_STORE),
         SOURCE / "model/agreement.py",
     ),
     (
         "tests/store/test_automation.py",
-        "tests/store/test_automation_facts.py",
         "tests/store/test_automation_machine.py",
-        "tests/store/test_control_admission.py",
-        "tests/store/test_control_runs.py",
+        *(f"tests/store/test_{name}.py" for name in _IN_STORE),
         "tests/act/test_judge.py",
         "-knot postgresql",
     ),
@@ -72,23 +69,14 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "backup.py",
         "0 < backup.objective_seconds < float('inf') -> 0 <= backup.objective_seconds < float('inf')",
     ): "no backup is younger than an objective of nothing",
-    (
-        "kill_switch.py",
-        "'global' -> 'globalX'",
-    ): "a scope that is not known stops everything, as the global one",
+    ("kill_switch.py", "'global' -> 'globalX'"): "an unknown scope stops everything, as the global one",
     ("effect_class.py", "continue -> break"): "of the two actions of a step only the last can be missing",
     ("judge.py", "if clamps: -> if True:"): "judging the same plan again says the same",
     ("bounds.py", "min(others) < wanted < max(others) -> min(others) <= wanted < max(others)"): _NEVER,
     ("bounds.py", "min(others) < wanted < max(others) -> min(others) < wanted <= max(others)"): _NEVER,
     ("bounds.py", "min(others) < wanted -> min(others) <= wanted"): _NEVER,
-    (
-        "control_admission.py",
-        "facts.approvals or () -> facts.approvals",
-    ): "completed facts always know the approvals; the other way is for the type checker",
-    (
-        "automation_facts.py",
-        "if shown is None: -> if False:",
-    ): "every version that is newest or signed is kept; the check is for the type checker",
+    ("control_admission.py", "facts.approvals or () -> facts.approvals"): "completed facts know them always",
+    ("automation_facts.py", "if shown is None: -> if False:"): "a version that is newest or signed is kept",
     ("bounds.py", "wanted >= count -> wanted > count"): "where nothing changes both ways lead to the same",
 }
 
