@@ -59,7 +59,7 @@ class Weights:
     second_kind: float = 0.35
     explained: float = 0.3
     explained_calls: float = 0.3
-    explained_counts: float = 0.6
+    explained_counts: float = 0.3
     unreachable: float = 0.8
     passed_on: float = 0.5
     minor: float = 1.0
