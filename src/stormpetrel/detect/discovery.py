@@ -152,7 +152,7 @@ def _grown(array: I64, size: int, fill: int) -> I64:
     return grown
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def level(purse: PurseArrays, series: int, now: int) -> float:
     """False discoveries a nanosecond that a series may make by itself at `now`; enters a new slot. O(1).
 
@@ -172,13 +172,13 @@ def level(purse: PurseArrays, series: int, now: int) -> float:
     return float(alone + own[BOOST] / members[group])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def earn(purse: PurseArrays, series: int) -> None:
     """A series made a discovery in the present slot; its group spends it from the next one on."""
     purse[1][purse[3][series], PENDING] += 1.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def walk(
     purse: PurseArrays, series: NDArray[np.uint32], times: I64, p_values: F64, lengths: F64
 ) -> NDArray[np.bool_]:

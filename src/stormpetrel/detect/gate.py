@@ -21,7 +21,7 @@ FIELDS = 10
 NOTHING, OPENS, WORSENS, CLOSES = 0, 1, 2, 3
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def sift(
     columns: tuple[NDArray[np.uint32], I64, F64],
     state: I64,
@@ -60,7 +60,7 @@ def sift(
             row[QUIET] = row[HELD] + settings[6]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def pace(row: I64, now: int) -> None:
     """Keep the usual interval: a mean over some eight samples to which one silence adds little."""
     step = now - row[SEEN]
@@ -74,7 +74,7 @@ def pace(row: I64, now: int) -> None:
     row[SEEN] = now
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def count(row: I64, p: float, now: int, limit: float, p_severe: float) -> None:
     """Lengths of the runs of strange and of severe samples."""
     if p > limit:
@@ -86,7 +86,7 @@ def count(row: I64, p: float, now: int, limit: float, p_severe: float) -> None:
     row[SEVERE_RUN] = row[SEVERE_RUN] + 1 if p <= p_severe else 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def start(row: I64, p: float, now: int, limit: float, settings: Settings) -> int:
     """Open when the run is long enough, or at once when one sample says as much as a run."""
     _, _, at_once_share, _, hold, _, _ = settings
@@ -98,7 +98,7 @@ def start(row: I64, p: float, now: int, limit: float, settings: Settings) -> int
     return OPENS
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def follow(row: I64, p: float, now: int, settings: Settings) -> int:
     """An open finding: does it hold, worsen (once), or has it *been seen* recovered for long enough?"""
     _, p_close, _, _, hold, close_nanos, _ = settings

@@ -50,7 +50,7 @@ F64 = NDArray[np.float64]
 U8 = NDArray[np.uint8]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def report(
     row: int,
     known: tuple[F64, F64, F64],
@@ -93,7 +93,7 @@ def report(
         expected[row] = low[row] = high[row] = math.nan
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def band_of(s: F64, m: F64, base: float) -> tuple[float, float]:
     """Centre and half width of what is no excess to the strangest view; NaN for one of several samples."""
     floor = floor_of(s, m)

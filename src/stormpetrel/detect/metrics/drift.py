@@ -38,7 +38,7 @@ from stormpetrel.detect.metrics.mixture_layout import (
 F64 = NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def drift_log_p(s: F64, m: F64, x: float) -> float:
     """log p of the drift head: 0, or `DRIFT_LOG_P` for a few samples where a drift has news."""
     m[DRIFT_TOLD] *= 1.0 - 1.0 / DRIFT_SPAN
@@ -57,7 +57,7 @@ def drift_log_p(s: F64, m: F64, x: float) -> float:
     return DRIFT_LOG_P
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def learn_trend(s: F64, m: F64, x: float, floor: float) -> None:
     """The two rulers: means while young, then medians by sign steps."""
     n = s[N]

@@ -29,7 +29,7 @@ from stormpetrel.detect.metrics.mixture_layout import (
 F64 = NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def expected_change(m: F64) -> float:
     """The change that the last `ORDER` changes let expect; 0 while nothing is known."""
     total = 0.0
@@ -38,7 +38,7 @@ def expected_change(m: F64) -> float:
     return total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def learn_change(m: F64, change: float, n: float) -> None:
     """Take in one clipped change, and solve for the weights when it is time."""
     rate = max(COVARIANCE_RATE, 1.0 / (n + 1.0))
@@ -52,7 +52,7 @@ def learn_change(m: F64, change: float, n: float) -> None:
         solve(m)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def solve(m: F64) -> None:
     """Levinson-Durbin: weights of past changes from their covariances, in place."""
     ridge = 1e-3 * m[NORMAL_SCALE] * m[NORMAL_SCALE] + 1e-300

@@ -117,7 +117,7 @@ class GroupHead:
             self.state, self.seen = state, seen
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def judge_groups(
     rows: tuple[I64, I64, NDArray[np.uint32]],
     columns: tuple[F64, F64],
@@ -152,7 +152,7 @@ def judge_groups(
             out[0][k] = math.exp(max(log_p, -600.0))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def mean_of_top(values: F64) -> float:
     """Mean of the largest quarter (at least one) of the finite values; NaN where there is none."""
     finite = values[np.isfinite(values)]

@@ -106,7 +106,7 @@ F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def update(
     rows: tuple[NDArray[np.uint32], NDArray[np.int64], F64, NDArray[np.bool_]],
     bank: tuple[F64, F32, F64, F32, U8, NDArray[np.int64], F64, F64],
@@ -151,7 +151,7 @@ def update(
         remember(s, x)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def weigh(s: F64, m: F64, off: tuple[float, float], most: float) -> tuple[float, float]:
     """The rank, NaN while no scale is known, and the excess for the alarm, little where size means little."""
     rank = rank_of(m, off[0])
@@ -159,7 +159,7 @@ def weigh(s: F64, m: F64, off: tuple[float, float], most: float) -> tuple[float,
     return (rank if s[N] >= mixture_layout.YOUNG else math.nan), alarming
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def mix(m: F64, seen: tuple[float, float, float], p: float, head: int) -> tuple[float, int]:
     """The alarm head: the mixture's p-value, or that of a single head if it is far smaller, both
     discounted by the record of excursions; and the head that speaks for it. `seen`: samples so far,
@@ -177,7 +177,7 @@ def mix(m: F64, seen: tuple[float, float, float], p: float, head: int) -> tuple[
     return math.exp(min(max(single, -600.0), 0.0)), head
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def season_base(profile: F32, passes: U8, phase: float) -> float:
     """The profile at a phase (in slots), linear between slot centres; NaN where not seen once."""
     here = int(phase) % SLOTS
@@ -191,7 +191,7 @@ def season_base(profile: F32, passes: U8, phase: float) -> float:
     return float((1.0 - weight) * profile[here] + weight * profile[beside])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def predict(s: F64, base: float, view: F64) -> None:
     """Choose the model (level alone, or level on the seasonal profile) and its scales."""
     floor = max(FLOOR_OF_LEVEL * abs(s[LEVEL]), FLOOR_OF_MAGNITUDE * s[MAGNITUDE])
@@ -208,7 +208,7 @@ def predict(s: F64, base: float, view: F64) -> None:
     view[V_MOST] = BLIND_SCORE if at_rest else 1e9
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def choose(s: F64, counts: F32, fits: F64) -> None:
     """Take up the seasonal model when it is clearly better, drop it when it is worse.
 
@@ -228,7 +228,7 @@ def choose(s: F64, counts: F32, fits: F64) -> None:
                 tail.forget(counts[h], fits[h])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def over(distance: float, scale: float, most: float) -> float:
     """distance / scale, at most `most`, also where there is no scale at all."""
     if distance == 0.0:
@@ -236,7 +236,7 @@ def over(distance: float, scale: float, most: float) -> float:
     return min(distance / scale, most) if scale > 0.0 else most
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def score(s: F64, x: float, view: F64, scores: F64) -> None:
     """The learnt scores of one sample; a score of -1 means: nothing to compare with."""
     most = view[V_MOST]
@@ -251,19 +251,19 @@ def score(s: F64, x: float, view: F64, scores: F64) -> None:
     scores[SHIFT] = over(abs(drift), max(s[DRIFT_SCALE], 0.2 * view[V_FLOOR], 0.5 * view[V_STEP]), most)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def at_most(s: F64) -> bool:
     """Whether the series stands at the largest value it had lately."""
     return bool(abs(s[PREV]) >= s[MAGNITUDE] - PINNED * max(s[UP], s[DOWN]))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def at_least(s: F64) -> bool:
     """Whether the series stands at the smallest value it ever had."""
     return bool(s[PREV] <= s[LEAST] + PINNED * max(s[UP], s[DOWN]))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def judge(s: F64, counts: F32, fits: F64, scores: F64, warmup: float) -> tuple[float, int]:
     """Smallest p-value of the heads times their number (Bonferroni), and whose it is; NaN warming up."""
     p, head, strangest = 1.0, RESIDUAL, 1.0
@@ -307,7 +307,7 @@ def judge(s: F64, counts: F32, fits: F64, scores: F64, warmup: float) -> tuple[f
     return (p if warm else math.nan), head
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def run_p_value(run: float, longest: float, runs: float, least: float) -> float:
     """Geometric tail of a run beyond the longest one seen; 1 when it is not a record.
 
@@ -323,7 +323,7 @@ def run_p_value(run: float, longest: float, runs: float, least: float) -> float:
     return float(math.exp(max(beyond * log_chance, -300.0)) / count)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def count_excursion(s: F64, unusual: bool) -> None:
     """Keep the present run of unusual samples, the longest (slowly forgotten), and their number."""
     if unusual:

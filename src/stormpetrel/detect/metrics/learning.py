@@ -68,13 +68,13 @@ F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def rate(least: float, n: float) -> float:
     """The step of a running mean: 1 / n while young, never below `least`."""
     return max(least, 1.0 / (n + 1.0))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def side(s: F64, up: int, residual: float, n: float, floor: float) -> float:
     """Learn the scale of the residual's own side (`up` or `up + 1`); returns the clipped residual."""
     place = up if residual >= 0.0 else up + 1
@@ -85,7 +85,7 @@ def side(s: F64, up: int, residual: float, n: float, floor: float) -> float:
     return size if residual >= 0.0 else -size
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def learn(s: F64, x: float, base: float, view: F64) -> None:
     """Teach levels, scales and errors the clipped sample."""
     n = s[N]
@@ -116,7 +116,7 @@ def learn(s: F64, x: float, base: float, view: F64) -> None:
     s[DRIFT_SCALE] += rate(DRIFT_SCALE_RATE, n) * (drift - s[DRIFT_SCALE])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def bound(s: F64, floor: float) -> None:
     """Keep level and scales near what they were in the season before, unless a change was noticed.
 
@@ -139,7 +139,7 @@ def bound(s: F64, floor: float) -> None:
     s[DAY_SCALE] = max(s[DAY_SCALE], s[UP], s[DOWN])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def turn(s: F64) -> None:
     """A season ended: what its level and scale were bounds the next."""
     s[PAST_LOW], s[PAST_HIGH], s[PAST_SCALE] = s[DAY_LOW], s[DAY_HIGH], s[DAY_SCALE]
@@ -147,7 +147,7 @@ def turn(s: F64) -> None:
     s[DAY_SCALE] = 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def learn_seasonal_level(s: F64, rest: float, plain: float, floor: float) -> None:
     """The level on top of the profile, its scales, and its error beside the plain model's."""
     n = s[S_N]
@@ -162,7 +162,7 @@ def learn_seasonal_level(s: F64, rest: float, plain: float, floor: float) -> Non
     s[S_N] = n + 1.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def learn_season(s: F64, x: float, profile: F32, passes: U8, slot: int) -> None:
     """Average the samples of the present slot; when the slot ends, fold its mean into the profile."""
     slot = slot % SLOTS
@@ -186,7 +186,7 @@ def learn_season(s: F64, x: float, profile: F32, passes: U8, slot: int) -> None:
     s[SLOT_N] += 1.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def remember(s: F64, x: float) -> None:
     """What the next sample is compared with: previous value, run of repeats, quantum, magnitude."""
     if s[HAS_PREV] > 0.0 and x == s[PREV]:
@@ -205,7 +205,7 @@ def remember(s: F64, x: float) -> None:
     s[N] += 1.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def restart(s: F64) -> None:
     """After a silence: what compares neighbours in time starts anew, the level and its scale stay."""
     s[HAS_PREV] = 0.0

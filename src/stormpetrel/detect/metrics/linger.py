@@ -39,13 +39,13 @@ from stormpetrel.detect.metrics.mixture_layout import (
 F64 = NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def ruler_of(m: F64, floor: float) -> float:
     """The usual size of the mean, and a little of the usual distance from normal: never zero."""
     return float(m[LINGER_SCALE] + LINGER_FLOOR * (m[NORMAL_SCALE] + floor))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def lingering(s: F64, m: F64, x: float, base: float, floor: float) -> float:
     """Move the mean by one sample; its distance from nothing in its usual sizes, 0 while young.
 
@@ -67,7 +67,7 @@ def lingering(s: F64, m: F64, x: float, base: float, floor: float) -> float:
     return float(abs(m[LINGERED]) / ruler_of(m, floor))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def learn_linger(m: F64, n: float, floor: float) -> None:
     """Move the ruler towards the present size of the mean, taken as at most `CLIP` times the ruler."""
     size = abs(m[LINGERED])

@@ -126,14 +126,14 @@ F64 = NDArray[np.float64]
 _HABIT_KEPT = math.exp(-1.0 / HABIT_SPAN)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def floor_of(s: F64, m: F64) -> float:
     """The least scale of this series: a share of its spread, half its smallest step, never zero."""
     spread = max(FLOOR_OF_SPREAD * m[NORMAL_SCALE], FLOOR_OF_MAGNITUDE * s[MAGNITUDE])
     return float(max(spread, 0.5 * m[STEP], 1e-300))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def look(s: F64, m: F64, x: float, base: float, views: F64) -> None:
     """Fill `views`; moves the running shift and spread, which look at residuals over several samples.
 
@@ -176,7 +176,7 @@ def look(s: F64, m: F64, x: float, base: float, views: F64) -> None:
     views[STILL] = beyond / (m[CALM_LONGEST] + STILL_LEAST) if varies else 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def excess(m: F64, views: F64, n: float, weights: F64) -> tuple[float, float]:
     """Mean log excess of the views over what is usual, for the rank and for the alarm; notes the strangest.
 
@@ -189,6 +189,8 @@ def excess(m: F64, views: F64, n: float, weights: F64) -> tuple[float, float]:
     trust, ranked = n / (n + DOUBT), n / (n + RANK_DOUBT)
     weighed = total = strangest = 0.0
     for v in range(VIEWS - 1):
+        if views[v] <= USUAL:  # most of them: neither exceeds it then, young or not
+            continue
         over = trust * views[v] / USUAL - 1.0
         if over > 0.0:
             total += weights[1, v] * math.log1p(min(over, 1e6))
@@ -207,7 +209,7 @@ def excess(m: F64, views: F64, n: float, weights: F64) -> tuple[float, float]:
     return weighed / SHARED_BY, total / SHARED_BY
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def rank_of(m: F64, mean_excess: float) -> float:
     """The rank: smoothed excess and the recent energy of it, held at its peak, then let go.
 
@@ -225,7 +227,7 @@ def rank_of(m: F64, mean_excess: float) -> float:
     return float(m[HELD])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def alarm_log_p(m: F64, n: float, mean_excess: float) -> float:
     """log p of the smoothed excess: the fitted tail, discounted by the record; learns both afterwards.
 
@@ -257,7 +259,7 @@ def alarm_log_p(m: F64, n: float, mean_excess: float) -> float:
     return -discounted
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def learn_tail(m: F64, over: float, most: float) -> None:
     """Count one healthy sample in the share beyond `TAIL_FROM`, and its length, at most `most`, if there."""
     m[SHARE] += max(TAIL_RATE, 1.0 / (m[SHARE_N] + 1.0)) * ((1.0 if over > 0.0 else 0.0) - m[SHARE])
@@ -267,7 +269,7 @@ def learn_tail(m: F64, over: float, most: float) -> None:
         m[TAIL_N] = min(m[TAIL_N] + 1.0, 0.1 / TAIL_RATE)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def bar_of(m: F64) -> float:
     """How many times the first bar this series has to exceed, by its record of excursions."""
     return float(1.0 + HABIT_WEIGHT * m[HABIT])

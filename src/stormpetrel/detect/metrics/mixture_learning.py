@@ -52,7 +52,7 @@ from stormpetrel.detect.metrics.mixture_layout import (
 F64 = NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def young_rate(n: float) -> float:
     """The weight of the sample that follows `n` others in a mean that is still young.
 
@@ -62,7 +62,7 @@ def young_rate(n: float) -> float:
     return 1.0 / max(0.5 * n + 1.0, n + 1.0 - 0.5 * BUSY_START)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def teach(m: F64, place: int, residual: float, n: float, least: tuple[float, float]) -> float:
     """Move the scale at `place` towards the clipped size of the residual; returns the clipped residual.
 
@@ -75,7 +75,7 @@ def teach(m: F64, place: int, residual: float, n: float, least: tuple[float, flo
     return math.copysign(size, residual)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def learn_mixture(s: F64, m: F64, x: float, base: float) -> None:
     """Teach every ruler one sample; called before the robust state itself learns it."""
     n = s[N]
@@ -95,7 +95,7 @@ def learn_mixture(s: F64, m: F64, x: float, base: float) -> None:
         learn_moves(m, x - s[PREV], n + borrowed, slow)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def learn_day(m: F64, off: float, near: float, slow: tuple[float, float]) -> None:
     """The rulers of the daily profile, and whether it explains more than the level does."""
     n = m[DAY_N]
@@ -107,7 +107,7 @@ def learn_day(m: F64, off: float, near: float, slow: tuple[float, float]) -> Non
     m[DAY_N] = n + 1.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def learn_moves(m: F64, change: float, n: float, slow: tuple[float, float]) -> None:
     """The rulers of changes, their forecast, the smallest step, and runs of uncanny calm."""
     teach(m, FORECAST_SCALE, change - expected_change(m), n, slow)
@@ -128,7 +128,7 @@ def learn_moves(m: F64, change: float, n: float, slow: tuple[float, float]) -> N
         m[CALM_SCALE] += max(SCALE_RATE, 1.0 / (n + 1.0)) * (size - m[CALM_SCALE])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def restart_mixture(m: F64) -> None:
     """After a silence nothing is compared with neighbours in time; rulers stay."""
     m[SHIFT] = m[LAST_MOVE] = 0.0

@@ -51,7 +51,7 @@ _PRIOR_SHAPE, _PRIOR_SAMPLES = 0.1, 500.0
 _MAX_LOCAL_SLOPE = 14.0  # d(-log p) / d(log z) at the anchor; a Gaussian has about 11 at its 99.85 %
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def bin_of(score: float) -> int:
     """The histogram bin of a score >= 0."""
     if score <= 0.03:
@@ -60,7 +60,7 @@ def bin_of(score: float) -> int:
     return min(position, BINS - 1)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def learn(counts: F32, fit: F64, score: float, weight: float) -> None:
     """Count one score; refit every `REFIT` samples (more often while young); forget slowly."""
     before = int(fit[TOTAL])
@@ -75,14 +75,14 @@ def learn(counts: F32, fit: F64, score: float, weight: float) -> None:
         refit(counts, fit)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def forget(counts: F32, fit: F64) -> None:
     """Start anew: the score has got another meaning."""
     counts[:] = 0.0
     fit[:] = 0.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def quantile(counts: F32, target: float) -> float:
     """The score that `target` (a count) of the past samples reach or exceed, log-interpolated."""
     above = 0.0
@@ -97,7 +97,7 @@ def quantile(counts: F32, target: float) -> float:
     return 0.03
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def stretch(score: float, shape: float) -> float:
     """The Box-Cox transform of a positive score."""
     log_score = math.log(score)
@@ -106,7 +106,7 @@ def stretch(score: float, shape: float) -> float:
     return (math.exp(min(shape * log_score, 300.0)) - 1.0) / shape
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def refit(counts: F32, fit: F64) -> None:
     """Fit bulk end, anchor, shape, slope and band edge from the histogram."""
     total = fit[TOTAL]
@@ -131,7 +131,7 @@ def refit(counts: F32, fit: F64) -> None:
     fit[BAND] = band_edge(fit)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def band_edge(fit: F64) -> float:
     """The score whose fitted p-value is 0.001; bounded to a thousand anchors."""
     height = fit[ANCHOR_H] + (fit[ANCHOR_LOG_P] - math.log(_P_BAND)) / fit[SLOPE]
@@ -144,7 +144,7 @@ def band_edge(fit: F64) -> float:
     return min(edge, 1e3 * float(fit[ANCHOR]))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def p_value(counts: F32, fit: F64, score: float, recent: float) -> float:
     """How often a healthy sample of this series scores at least this, in (0, 1].
 
