@@ -220,6 +220,15 @@ def test_what_must_only_hold_and_does_not_is_worse() -> None:
     assert says(seen(nothing + 0.1, before=nothing, calm=nothing, condition=HOLD)) is WORSE
 
 
+def test_what_must_only_hold_may_be_as_bad_as_it_is_in_calm_times() -> None:
+    """A ratio of few errors: hardly any in the window before the act, and as usual in the one after it."""
+    calm = 0.01 + 0.006 * np.sin(np.arange(60) / 6.0)
+    before, after = np.full(12, 0.0034), np.full(12, 0.0141)
+    assert says(seen(after, before=before, calm=calm, condition=HOLD)) is FIXED
+    assert says(seen(after + 0.01, before=before, calm=calm, condition=HOLD)) is WORSE
+    assert says(seen(after, before=before, calm=np.zeros(0), condition=HOLD)) is WORSE
+
+
 def test_what_must_only_hold_needs_samples_and_no_calm() -> None:
     level = around(50, 1)
     assert says(seen(around(50, 3), before=level, calm=np.zeros(0), condition=HOLD)) is FIXED

@@ -33,6 +33,7 @@ WORSE_RATIO = 0.2
 # So much the wrong way of untouched members: the trouble was moved to them, not mended.
 OTHERS_RATIO = 0.5
 
+_USUAL = 95.0  # percentile of what must hold, in calm times
 # What must hold and was exactly level before has still the noise of its last digits.
 _LEAST_LOSS = 1e-9
 
@@ -170,11 +171,25 @@ def judge_series(seen: Seen) -> tuple[Verification, str]:
 
 
 def _against_loss(seen: Seen, told: str, gain: float, error: float, start: float) -> tuple[Verification, str]:
-    """Whether what need not get better has not got worse: by a share of its level, and out of the noise."""
-    may = max(SIGMAS * error, spread(seen.target.before), seen.condition.ratio * abs(start))
+    """Whether what need not get better has not got worse: by a share of its level, and out of the noise.
+
+    The noise is also that of calm times: a ratio of few events drifts slowly, and within one window it
+    hardly moves.
+    """
+    noise = max(SIGMAS * error, spread(seen.target.before), _usual_loss(seen, start))
+    may = max(noise, seen.condition.ratio * abs(start))
     if gain < 0 and -gain > max(may, _LEAST_LOSS):
         return WORSE, f"{told}: {-gain:.4g} the wrong way, and {may:.4g} may be."
     return FIXED, f"{told}; it had to hold within {may:.4g} and did."
+
+
+def _usual_loss(seen: Seen, start: float) -> float:
+    """How far the wrong way from its present level the series was in one in twenty calm moments."""
+    if enough(seen.calm):
+        return 0.0
+    calm = seen.calm[np.isfinite(seen.calm)]
+    off = calm - start if seen.condition.direction == "down" else start - calm
+    return max(float(np.percentile(off, _USUAL)), 0.0)
 
 
 def _against_need(seen: Seen, told: str, gain: float, error: float, size: float) -> tuple[Verification, str]:
