@@ -99,6 +99,10 @@ def test_the_windows_are_before_the_trouble_before_the_act_and_after_it_settled(
     assert set(seen.calm.tolist()) == {1.0}
     assert (set(seen.target.before.tolist()), len(seen.target.before)) == ({9.0}, 30)
     assert set(seen.target.after.tolist()) == {2.0}
+    assert len(seen.calm) == 30
+    holding = replace(LATENCY, hold=True)
+    (seen,) = rig.made.measure(*acted(SHOP, holding), NOW).seen
+    assert (set(seen.calm.tolist()), len(seen.calm)) == ({1.0}, 360), "how far it moves by itself"
 
 
 def test_counters_are_rates() -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormpetrel.act.progress import Verified
-from stormpetrel.act.windows import LEAST_BEFORE, Moved, change, enough, flaps, level, spread
+from stormpetrel.act.windows import LEAST_BEFORE, Moved, change, drift, enough, flaps, level, spread
 from stormpetrel.model.action import Condition
 from stormpetrel.model.run import Verification
 
@@ -33,7 +33,6 @@ WORSE_RATIO = 0.2
 # So much the wrong way of untouched members: the trouble was moved to them, not mended.
 OTHERS_RATIO = 0.5
 
-_USUAL = 95.0  # percentile of what must hold, in calm times
 # What must hold and was exactly level before has still the noise of its last digits.
 _LEAST_LOSS = 1e-9
 
@@ -58,7 +57,8 @@ class Seen:
     Attributes:
         condition: what must be so.
         name: of the series, for the sentence.
-        calm: the series before the trouble began; how large the trouble is, is told against it.
+        calm: the series before the trouble began; how large the trouble is, is told against it. Of what must
+            only hold it is a longer past, which says how far it moves by itself.
         target: of the target.
         others: of untouched members of its group; empty when it has none.
     """
@@ -173,40 +173,32 @@ def judge_series(seen: Seen) -> tuple[Verification, str]:
 def _against_loss(seen: Seen, told: str, gain: float, error: float, start: float) -> tuple[Verification, str]:
     """Whether what need not get better has not got worse: by a share of its level, and out of the noise.
 
-    The noise is also that of calm times: a ratio of few events drifts slowly, and within one window it
-    hardly moves.
+    The noise is also how far its level moves in calm times from one window to the next: a ratio of few events
+    drifts slowly, and hardly moves within one window.
     """
-    noise = max(SIGMAS * error, spread(seen.target.before), _usual_loss(seen, start))
+    usual = drift(seen.calm, int(np.isfinite(seen.target.after).sum()))
+    noise = max(SIGMAS * max(error, usual), spread(seen.target.before))
     may = max(noise, seen.condition.ratio * abs(start))
     if gain < 0 and -gain > max(may, _LEAST_LOSS):
         return WORSE, f"{told}: {-gain:.4g} the wrong way, and {may:.4g} may be."
     return FIXED, f"{told}; it had to hold within {may:.4g} and did."
 
 
-def _usual_loss(seen: Seen, start: float) -> float:
-    """How far the wrong way from its present level the series was in one in twenty calm moments."""
-    if enough(seen.calm):
-        return 0.0
-    calm = seen.calm[np.isfinite(seen.calm)]
-    off = calm - start if seen.condition.direction == "down" else start - calm
-    return max(float(np.percentile(off, _USUAL)), 0.0)
-
-
 def _against_need(seen: Seen, told: str, gain: float, error: float, size: float) -> tuple[Verification, str]:
     """Whether a gain is what the condition asks for, of a trouble of a known size."""
-    need = seen.condition.ratio * size
+    need, noise = seen.condition.ratio * size, SIGMAS * error
     wanted = f"it had to go {seen.condition.direction} by {need:.4g}"
     calm, start = level(seen.calm), level(seen.target.before)
     if flaps(seen.target.after, calm, start):
         return INCONCLUSIVE, f"{told}, to and fro; {wanted} and stay there."
-    if SIGMAS * error > need:
-        return INCONCLUSIVE, f"{told}; {wanted}, and the noise is {SIGMAS * error:.4g}."
-    if gain >= need:
+    if gain >= max(need, noise):
         tail = seen.target.after[-max(len(seen.target.after) // 3, 3) :]
         if enough(tail, least=3) or abs(level(tail) - start) < need * 0.5:
             return INCONCLUSIVE, f"{told}, and came back towards the end of the window."
         return FIXED, f"{told}; {wanted} and did."
-    if gain > SIGMAS * error and gain > 0.5 * need:
+    if noise > need:
+        return INCONCLUSIVE, f"{told}; {wanted}, and the noise is {noise:.4g}."
+    if gain > noise and gain > 0.5 * need:
         return INCONCLUSIVE, f"{told}; {wanted}, and went {gain:.4g}: better, not good."
     return NO_EFFECT, f"{told}; {wanted}."
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 # Fewer samples say nothing about a level and its noise.
@@ -15,6 +16,12 @@ LEAST_BEFORE = 3
 LEAST_PRESENT = 0.7
 # Changes of side within one window; a step that helped makes one at most.
 MOST_FLIPS = 2
+# How far a level moves from one window to the next is told from so many pairs of windows, or not at all.
+_LEAST_PAIRS = 4
+# Of these moves: a single outage in twelve windows makes fewer than a quarter of them.
+_QUARTILE = 75.0
+# Of normal noise, the upper quartile of what is off either way, in standard deviations.
+_QUARTILE_SIGMAS = 1.1503
 # Makes the median absolute deviation of normal noise its standard deviation.
 _NORMAL = 1.4826
 # The standard error of a median is so much larger than that of a mean.
@@ -58,6 +65,31 @@ def change(before: NDArray[np.float64], after: NDArray[np.float64]) -> Moved:
     """How the level moved from one window to another; both must be `enough`."""
     start, end = level(before), level(after)
     return Moved(start, end, end - start, float(np.hypot(_error(before), _error(after))))
+
+
+def drift(past: NDArray[np.float64], width: int) -> float:
+    """How far the level of a window is from that of the window before it, as a standard deviation.
+
+    It is what a difference of two levels is by itself: a ratio of few events moves slowly, and hardly at all
+    within one window, so the spread of a window says less than that. By the upper quartile of all pairs of
+    neighbouring windows, so that one outage in the past is not taken for usual. 0.0 where the past is too
+    short to tell. Cost: O(len(past) x width).
+
+    Args:
+        past: of calm times; NaN and infinities are missing samples, windows with too few are left out.
+        width: of a window, in samples.
+    """
+    if width < 1 or len(past) < 2 * width + _LEAST_PAIRS - 1:
+        return 0.0
+    views = sliding_window_view(np.where(np.isfinite(past), past, np.nan), width)
+    whole = np.isfinite(views).mean(axis=1) >= LEAST_PRESENT
+    levels = np.full(len(views), np.nan)
+    levels[whole] = np.nanmedian(views[whole], axis=1)
+    moves = np.abs(levels[width:] - levels[:-width])
+    moves = moves[np.isfinite(moves)]
+    if len(moves) < _LEAST_PAIRS:
+        return 0.0
+    return float(np.percentile(moves, _QUARTILE)) / _QUARTILE_SIGMAS
 
 
 def flaps(values: NDArray[np.float64], calm: float, trouble: float) -> bool:

@@ -27,6 +27,7 @@ F64 = NDArray[np.float64]
 _MOST_SERIES = 20  # of one condition on one target
 _MOST_OTHERS = 10  # untouched members that are compared with
 _MOST_POINTS = 4000
+_PAST_WINDOWS = 12  # before the trouble, of what must only hold; see `stormpetrel.act.windows.drift`
 _NONE: F64 = np.zeros(0)
 _SERVING = ("service:", "deployment:")  # what serves is judged by how it serves itself
 UP = "service_up"  # of every target, see `adapters.sources.targets`
@@ -34,8 +35,9 @@ UP = "service_up"  # of every target, see `adapters.sources.targets`
 
 @dataclass(frozen=True, slots=True)
 class _Spans:
-    """The windows that are looked at: before the trouble, before the act, and after it settled."""
+    """The windows that are looked at: long and just before the trouble, before the act, after it settled."""
 
+    past: Window
     calm: Window
     before: Window
     after: Window
@@ -89,7 +91,8 @@ class Measurer:
         first = run.records[0].begun_unix_nano
         # An earlier wave has changed things already: what is compared with is the time before all of them.
         before = Window(max(first - self._window, min(began, first)), first)
-        return _Spans(Window(began - self._window, began), before, Window(min(settled, now), now))
+        calm, past = (Window(began - many * self._window, began) for many in (1, _PAST_WINDOWS))
+        return _Spans(past, calm, before, Window(min(settled, now), now))
 
     def _measured_on(self, condition: Condition, target: Target, incident: Incident | None) -> str:
         """Whose series are looked at: the target's. A node, a database or a list of addresses may have none:
@@ -106,8 +109,9 @@ class Measurer:
         sides = tuple(
             self._side(one, spans) for other in others for one in self._series(condition.series, other)[:1]
         )
+        calm = spans.past if condition.hold else spans.calm
         return [
-            Seen(condition, info.text(), self._values(info, spans.calm), self._side(info, spans), sides)
+            Seen(condition, info.text(), self._values(info, calm), self._side(info, spans), sides)
             for info in found
         ]
 
