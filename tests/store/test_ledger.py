@@ -102,6 +102,16 @@ def test_no_byte_of_the_file_changes_an_entry_unseen(
         store.close()
 
 
+def test_a_damaged_schema_is_told(copied: Path) -> None:
+    """SQLite quotes the damage in its complaint, which then is no text."""
+    content = (copied / "control.db").read_bytes()
+    at = content.rfind(b"tableledgerledger")
+    assert at >= 0
+    (copied / "control.db").write_bytes(content[:at] + b"tableledg\xe2rledg\xe2r" + content[at + 17 :])
+    with pytest.raises(StoreError, match="damaged"):
+        opened(copied).close()
+
+
 @pytest.mark.parametrize("column", _COLUMNS)
 def test_no_column_changes_unseen(
     copied: Path, column: str, original: tuple[Path, list[LedgerEntry]]

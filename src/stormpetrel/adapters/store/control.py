@@ -106,6 +106,10 @@ def _errors(engine: Engine) -> Iterator[None]:
         if any(words in text for words in _FULL_TEXTS):
             raise StoreFullError(f"{where}: no space left; free some ({text})") from error
         raise StoreError(f"{where}: {text}") from error
+    except UnicodeDecodeError as error:
+        # SQLite's own complaint quotes what it cannot read, and the driver fails to read the complaint.
+        where = engine.url.render_as_string(hide_password=True)
+        raise StoreError(f"{where}: it is damaged: text in it is not UTF-8; restore a backup") from error
 
 
 class SqlControlStore(
