@@ -107,8 +107,8 @@ class AutomationEstate:
     def switches(self) -> tuple[Switch, ...]:
         return tuple(self.engaged)
 
-    def plans_waiting(self) -> tuple[RunLine, ...]:
-        return self.automation().waiting
+    def plans_open(self) -> tuple[RunLine, ...]:
+        return tuple(_line(one) for one in self.automation_runs.values() if not (self.empty or one.ended))
 
     def runs_of(self, incident_id: str) -> list[RunLine]:
         if self.empty or incident_id != INCIDENT:

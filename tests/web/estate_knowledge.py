@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tests.web import content
@@ -74,6 +75,10 @@ class KnowledgeEstate:
         history = tuple(self.said.get(incident_id, ()))
         told = rules.told_of(content.diagnosis(), content.NOW)
         return IncidentKnowledge(told, rules.counting(history), history, self.notes.get(incident_id))
+
+    def last_told(self, incident_ids: Sequence[str]) -> dict[str, ToldDiagnosis]:
+        found = {one: self.knowledge(one).told for one in incident_ids}
+        return {incident_id: told for incident_id, told in found.items() if told is not None}
 
     def say_cause(self, incident_id: str, statement: CauseStatement, by: Caller) -> CauseVerdict:
         incident = self._whole(incident_id)

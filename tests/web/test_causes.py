@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import httpx
@@ -10,7 +11,8 @@ from tests.web import content
 from tests.web.estate import Estate
 from tests.web.serve import run, sign_in
 
-from stormpetrel.model.cause_verdict import IncidentKnowledge
+from stormpetrel.model.cause_verdict import IncidentKnowledge, ToldDiagnosis
+from stormpetrel.model.run import Run, RunState
 from stormpetrel.web.pages.causes import address_of, literal_of
 from stormpetrel.web.pages.now import cause_context
 
@@ -87,15 +89,46 @@ def test_only_the_worst_incidents_of_a_storm_have_their_causes_looked_at() -> No
     estate = Estate()
     asked: list[str] = []
 
-    def knowledge(incident_id: str) -> IncidentKnowledge:
-        asked.append(incident_id)
-        return IncidentKnowledge(None, None, (), None)
+    def last_told(incident_ids: Sequence[str]) -> dict[str, ToldDiagnosis]:
+        asked.extend(incident_ids)
+        return {}
 
-    estate.knowledge = knowledge  # type: ignore[method-assign] # counts who is asked for
+    estate.last_told = last_told  # type: ignore[method-assign] # counts who is asked for
     (line, *_) = estate.now().open_incidents
     storm = [replace(line, incident_id=f"i{number}") for number in range(40)]
     assert cause_context(estate, storm, content.NOW)["told"] == {}
     assert asked == ["i0", "i1", "i2"]
+
+
+def plans_told(*runs: Run) -> dict[str, str]:
+    """What the first page says of plans, by incident."""
+    estate, found = Estate(), {}
+    estate.automation_runs = {one.run_id: one for one in runs}
+
+    async def test(client: httpx.AsyncClient) -> None:
+        for incident, card in (await first_page(client)).items():
+            _, there, rest = card.partition('class="card-plan">')
+            if there:
+                found[incident] = rest.partition("</p>")[0]
+
+    run(test, estate)
+    return found
+
+
+def test_the_first_page_says_what_to_do_where_there_is_a_plan() -> None:
+    held = Estate().automation_runs["r3"]
+    of_web = replace(held.plan, incident_id=WEB)
+    acting = replace(held, run_id="newest", state=RunState.ACTING, plan=of_web)
+    waits = replace(held, run_id="older", state=RunState.WAITING, plan=of_web)
+    assert plans_told() == {}
+    assert plans_told(replace(acting, state=RunState.FINISHED)) == {}
+    told = plans_told(acting)
+    assert list(told) == [WEB]
+    assert "Being done" in told[WEB]
+    told = plans_told(acting, waits, held)
+    assert sorted(told) == sorted((WEB, CHECKOUT))
+    assert 'What to do: <a href="/automation/runs/older"' in told[WEB], "people first"
+    assert "held: you decide" in told[CHECKOUT]
 
 
 def test_evidence_leads_to_its_rows() -> None:

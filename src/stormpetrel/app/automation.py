@@ -25,7 +25,7 @@ from stormpetrel.errors import NotFoundError, StateError, StormPetrelError
 from stormpetrel.model.facts import Limits
 from stormpetrel.model.finding import Severity
 from stormpetrel.model.incident import Incident, IncidentState
-from stormpetrel.model.run import Run, RunState
+from stormpetrel.model.run import AWAITED, Run, RunState
 from stormpetrel.model.stopping import GLOBAL
 from stormpetrel.model.time import from_seconds
 from stormpetrel.model.verdict import Approval
@@ -39,7 +39,6 @@ _TICK_SECONDS = 1.0  # a kill switch that was engaged as a file is seen within t
 _LOOK_TICKS = 3
 _MOST_INCIDENTS = 50
 _UNRESOLVED = (IncidentState.OPEN, IncidentState.ACKNOWLEDGED, IncidentState.MITIGATED)
-_AWAITED = (RunState.WAITING, RunState.HOLDING)
 
 
 class AutomationDesk:
@@ -249,4 +248,4 @@ class AutomationDesk:
 
     def awaited(self) -> Sequence[Run]:
         """Runs that wait for a person, newest first."""
-        return self.store.list_runs(_AWAITED, limit=100)
+        return self.store.list_runs(AWAITED, limit=100)

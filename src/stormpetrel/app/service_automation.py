@@ -26,8 +26,8 @@ class AutomationService(Protocol):
         """The engaged kill switches; quick, for every page."""
         ...
 
-    def plans_waiting(self) -> tuple[RunLine, ...]:
-        """The runs that wait for a person, newest first; quick, for the first page."""
+    def plans_open(self) -> tuple[RunLine, ...]:
+        """The runs that have not ended, newest first; quick, for the first page."""
         ...
 
     def runs_of(self, incident_id: str) -> list[RunLine]:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from stormpetrel.model.access import Caller
-from stormpetrel.model.cause_verdict import CauseStatement, CauseVerdict, HelpedNote, IncidentKnowledge
+from stormpetrel.model.cause_verdict import (
+    CauseStatement,
+    CauseVerdict,
+    HelpedNote,
+    IncidentKnowledge,
+    ToldDiagnosis,
+)
 from stormpetrel.model.scoreboard import Scoreboard, ScoredIncident, ScoreFilter
 from stormpetrel.model.similar import IncidentBrief, SimilarPage
 
@@ -15,6 +22,10 @@ class KnowledgeService(Protocol):
 
     def knowledge(self, incident_id: str) -> IncidentKnowledge:
         """What was told of an incident's cause, what people said of that, and what helped. NotFoundError."""
+        ...
+
+    def last_told(self, incident_ids: Sequence[str]) -> dict[str, ToldDiagnosis]:
+        """What was last told of the causes of these incidents; those nobody asked of are missing. Quick."""
         ...
 
     def say_cause(self, incident_id: str, statement: CauseStatement, by: Caller) -> CauseVerdict:

@@ -15,11 +15,12 @@ from stormpetrel.model.action import Autonomy
 from stormpetrel.model.automation_view import ActuatorView, AutomationView, RunbookView, RunLine, RunView
 from stormpetrel.model.facts import Limits, Switch
 from stormpetrel.model.ledger import LedgerEntry
-from stormpetrel.model.run import ENDS, Run, RunState
+from stormpetrel.model.run import AWAITED, ENDS, Run, RunState
 from stormpetrel.ports.automation import RunbookRow
 
 _SHOWN = 50
-_RUNNING = tuple(one for one in RunState if one not in ENDS and one is not RunState.WAITING)
+_OPEN = tuple(one for one in RunState if one not in ENDS)
+_RUNNING = tuple(one for one in _OPEN if one not in AWAITED)
 _SCOPES = ("service:", "runbook:")
 OPINIONS = ("useful", "useless", "harmful")
 
@@ -47,8 +48,8 @@ class AutomationUseCases:
             limits=desk.limits,
             runbooks=tuple(self._runbook(row) for row in desk.in_use()),
             actuators=self._actuators(),
-            waiting=self.plans_waiting(),
-            running=self._lines(tuple(one for one in _RUNNING if one is not RunState.HOLDING)),
+            waiting=self._lines(AWAITED),
+            running=self._lines(_RUNNING),
             ended=self._lines(tuple(sorted(ENDS))),
             faults=tuple(desk.faults),
         )
@@ -63,9 +64,9 @@ class AutomationUseCases:
         """The engaged ones."""
         return tuple(self._is.automation.store.switches())
 
-    def plans_waiting(self) -> tuple[RunLine, ...]:
-        """For an answer, or for a decision."""
-        return self._lines((RunState.WAITING, RunState.HOLDING))
+    def plans_open(self) -> tuple[RunLine, ...]:
+        """Those that wait for a person, and those under way."""
+        return self._lines(_OPEN)
 
     def runs_of(self, incident_id: str) -> list[RunLine]:
         """Newest first."""

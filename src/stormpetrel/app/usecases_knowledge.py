@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stormpetrel.app import access as rules
 from stormpetrel.app.parts import Parts
 from stormpetrel.errors import NotFoundError
 from stormpetrel.model.access import Caller
-from stormpetrel.model.cause_verdict import CauseStatement, CauseVerdict, HelpedNote, IncidentKnowledge
+from stormpetrel.model.cause_verdict import (
+    CauseStatement,
+    CauseVerdict,
+    HelpedNote,
+    IncidentKnowledge,
+    ToldDiagnosis,
+)
 from stormpetrel.model.incident import Incident
 from stormpetrel.model.scoreboard import Scoreboard, ScoredIncident, ScoreFilter
 from stormpetrel.model.similar import IncidentBrief, SimilarPage
@@ -21,6 +29,11 @@ class KnowledgeUseCases:
         """What is remembered of an incident."""
         self._whole(incident_id)
         return self._is.desks.knowledge.of(incident_id)
+
+    def last_told(self, incident_ids: Sequence[str]) -> dict[str, ToldDiagnosis]:
+        """As it is on record."""
+        found = ((one, self._is.control.told(one)) for one in incident_ids)
+        return {incident_id: told for incident_id, told in found if told is not None}
 
     def say_cause(self, incident_id: str, statement: CauseStatement, by: Caller) -> CauseVerdict:
         """A responder says something of a cause; where nobody asked for it yet, it is worked out first."""

@@ -29,6 +29,8 @@ class RunState(StrEnum):
     EXPIRED = "expired"
 
 
+# A person is asked: to agree, or to decide.
+AWAITED = (RunState.WAITING, RunState.HOLDING)
 ENDS = frozenset(
     {RunState.FINISHED, RunState.COMPENSATED, RunState.ESCALATED, RunState.REFUSED, RunState.EXPIRED}
 )

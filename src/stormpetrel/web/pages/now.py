@@ -9,8 +9,11 @@ from typing import Any
 from fastapi import Request
 from starlette.responses import Response
 
+from stormpetrel.app.service_automation import AutomationService
 from stormpetrel.app.service_knowledge import KnowledgeService
+from stormpetrel.model.automation_view import RunLine
 from stormpetrel.model.incident import IncidentLine
+from stormpetrel.model.run import AWAITED
 from stormpetrel.model.time import from_seconds
 from stormpetrel.model.view import NowView
 from stormpetrel.web.access import guarded_router
@@ -29,11 +32,11 @@ _FRESH = from_seconds(60.0)
 
 @router.get("/")
 def now_page(request: Request, site: SiteOf) -> Response:
-    """Open incidents, sentence first; plans that wait; the health of every source; what is unknown."""
+    """Open incidents, each with its cause and plan; plans that wait; sources; what is unknown."""
     view = site.service.now()
     context = now_context(view)
     context |= cause_context(site.service, context["incidents"], view.now_unix_nano)
-    context |= {"waiting": site.service.plans_waiting(), "run_states": STATES}
+    context |= plan_context(site.service)
     return site.page(request, "now.html", context)
 
 
@@ -41,11 +44,21 @@ def cause_context(
     service: KnowledgeService, incidents: Sequence[IncidentLine], now_unix_nano: int
 ) -> dict[str, Any]:
     """What was told of the causes of the worst incidents last, and of which of them that is new enough."""
-    worst = [one.incident_id for one in incidents[:_CAUSES_SHOWN]]
-    kept = {incident_id: service.knowledge(incident_id).told for incident_id in worst}
-    told = {incident_id: one for incident_id, one in kept.items() if one is not None}
+    told = service.last_told([one.incident_id for one in incidents[:_CAUSES_SHOWN]])
     fresh = {key for key, one in told.items() if now_unix_nano - one.time_unix_nano < _FRESH}
     return {"told": told, "fresh": fresh, "most_causes": _CAUSES_SHOWN}
+
+
+def plan_context(service: AutomationService) -> dict[str, Any]:
+    """The plans that wait for a person, and of every incident the plan that says what to do about it: one
+    that waits, or else the newest under way."""
+    runs = service.plans_open()
+    waiting = [one for one in runs if one.state in AWAITED]
+    planned: dict[str, RunLine] = {}
+    for one in (*waiting, *runs):
+        planned.setdefault(one.incident_id, one)
+    titles = dict(service.runbook_titles()) if planned else {}
+    return {"waiting": waiting, "planned": planned, "plan_titles": titles, "run_states": STATES}
 
 
 def now_context(view: NowView) -> dict[str, Any]:
