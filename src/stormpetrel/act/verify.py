@@ -22,7 +22,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormpetrel.act.progress import Verified
-from stormpetrel.act.windows import LEAST_BEFORE, Moved, change, drift, enough, flaps, level, spread
+from stormpetrel.act.windows import (
+    LEAST_BEFORE,
+    Moved,
+    change,
+    drift,
+    enough,
+    flaps,
+    last_third,
+    level,
+    level_error,
+    spread,
+    usual_range,
+)
 from stormpetrel.model.action import Condition
 from stormpetrel.model.run import Verification
 
@@ -33,8 +45,11 @@ WORSE_RATIO = 0.2
 # So much the wrong way of untouched members: the trouble was moved to them, not mended.
 OTHERS_RATIO = 0.5
 
-# What must hold and was exactly level before has still the noise of its last digits.
+# What was exactly level before has still the noise of its last digits.
 _LEAST_LOSS = 1e-9
+# Of the window after the act: whether it is its end alone, how that is told, and how many times as much may
+# be lost there as in a whole window, since the level of a shorter one is less certain.
+_PARTS = ((False, "", 1.0), (True, " at the end", 2.0))
 
 FIXED, NO_EFFECT = Verification.FIXED, Verification.NO_EFFECT
 WORSE, INCONCLUSIVE = Verification.WORSE, Verification.INCONCLUSIVE
@@ -140,26 +155,27 @@ def judge_series(seen: Seen) -> tuple[Verification, str]:
     short = enough(seen.target.before, LEAST_BEFORE) or enough(seen.target.after)
     if short:
         return INCONCLUSIVE, f"{seen.name}: {short}."
-    sign = -1.0 if seen.condition.direction == "down" else 1.0
-    own = change(seen.target.before, seen.target.after)
-    measurable = [one for one in seen.others if not (enough(one.before, LEAST_BEFORE) or enough(one.after))]
-    others = _of_others([change(one.before, one.after) for one in measurable])
+    sign = _sign(seen)
+    own, others, measured = _moves(seen)
     gain = sign * (own.amount - others.amount)
     error = float(np.hypot(own.error, others.error))
     told = f"{seen.name} went from {own.start:.4g} to {own.end:.4g}"
-    if measurable:
+    if measured:
         told += f" (untouched members: {others.start:.4g} to {others.end:.4g})"
     if seen.condition.hold:
-        return _against_loss(seen, told, gain, error, own.start)
+        return _against_loss(seen, told, bool(seen.others) and not measured)
     trouble = enough(seen.calm)
     size = 0.0 if trouble else sign * (level(seen.calm) - own.start)
     floor = max(SIGMAS * error, spread(seen.target.before))
+    if size <= SIGMAS * error:
+        # Without a trouble whose fifth could be told, a fifth of its level is: last digits are no harm.
+        floor = max(floor, WORSE_RATIO * abs(own.start), _LEAST_LOSS)
     if gain < 0 and -gain > max(floor, WORSE_RATIO * size):
         return WORSE, f"{told}: {-gain:.4g} the wrong way."
     unclear = ""
     if trouble:
         unclear = f"how it was before the trouble is not known ({trouble})"
-    elif seen.others and not measurable:
+    elif seen.others and not measured:
         unclear = "untouched members could not be measured"
     elif size <= SIGMAS * error:
         unclear = "the trouble does not stand out of its noise"
@@ -170,18 +186,59 @@ def judge_series(seen: Seen) -> tuple[Verification, str]:
     return _against_need(seen, told, gain, error, size)
 
 
-def _against_loss(seen: Seen, told: str, gain: float, error: float, start: float) -> tuple[Verification, str]:
-    """Whether what need not get better has not got worse: by a share of its level, and out of the noise.
+def _against_loss(seen: Seen, told: str, blind: bool) -> tuple[Verification, str]:
+    """Whether what need not get better has not got worse: in the whole window, and at its end for itself.
 
-    The noise is also how far its level moves in calm times from one window to the next: a ratio of few events
-    drifts slowly, and hardly moves within one window.
+    A loss of more than may be is worse where it stands out of the noise, and within the noise a doubt: what
+    became noisy after the act is not excused by that.
+
+    Args:
+        blind: there are untouched members, and none of them could be measured.
     """
-    usual = drift(seen.calm, int(np.isfinite(seen.target.after).sum()))
-    noise = max(SIGMAS * max(error, usual), spread(seen.target.before))
-    may = max(noise, seen.condition.ratio * abs(start))
-    if gain < 0 and -gain > max(may, _LEAST_LOSS):
-        return WORSE, f"{told}: {-gain:.4g} the wrong way, and {may:.4g} may be."
+    may, doubt = _may_lose(seen), "untouched members could not be measured" if blind else ""
+    for late, where, times in _PARTS:
+        lost, room = _lost(seen, late), times * may
+        if lost.own > max(room, lost.noise):
+            return WORSE, f"{told}: {lost.own:.4g} the wrong way{where}, and {room:.4g} may be."
+        if lost.own > room:
+            doubt = (
+                f"{lost.own:.4g} the wrong way{where}, and {room:.4g} may be; the noise is {lost.noise:.4g}"
+            )
+        elif lost.others > room:
+            doubt = "untouched members got worse meanwhile, so the trouble may only have moved"
+    if doubt:
+        return INCONCLUSIVE, f"{told}; {doubt}."
     return FIXED, f"{told}; it had to hold within {may:.4g} and did."
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """By how much the target got worse beyond what untouched members did; these; and what may be noise."""
+
+    own: float
+    others: float
+    noise: float
+
+
+def _lost(seen: Seen, late: bool) -> _Lost:
+    """See `_Lost`. What untouched members gained by themselves is no loss of the target."""
+    own, others, _ = _moves(seen, late)
+    own_loss, others_loss = -_sign(seen) * own.amount, max(-_sign(seen) * others.amount, 0.0)
+    return _Lost(own_loss - others_loss, others_loss, SIGMAS * float(np.hypot(own.error, others.error)))
+
+
+def _may_lose(seen: Seen) -> float:
+    """By how much the level of a window may be worse: told from before the act alone.
+
+    A share of its level, or what it does by itself: its noise before the act, and how far its level moves in
+    calm times from one window to the next: a ratio of few events drifts, and hardly moves within one window.
+    The latter is never more than what the past usually covered: of a past with outages, or of few windows,
+    three deviations of the moves may be more than it ever moved.
+    """
+    before = seen.target.before
+    drifts = min(SIGMAS * drift(seen.calm, len(seen.target.after)), usual_range(seen.calm))
+    noise = max(SIGMAS * level_error(before), spread(before))
+    return max(drifts, noise, seen.condition.ratio * abs(level(before)), _LEAST_LOSS)
 
 
 def _against_need(seen: Seen, told: str, gain: float, error: float, size: float) -> tuple[Verification, str]:
@@ -192,8 +249,7 @@ def _against_need(seen: Seen, told: str, gain: float, error: float, size: float)
     if flaps(seen.target.after, calm, start):
         return INCONCLUSIVE, f"{told}, to and fro; {wanted} and stay there."
     if gain >= max(need, noise):
-        tail = seen.target.after[-max(len(seen.target.after) // 3, 3) :]
-        if enough(tail, least=3) or abs(level(tail) - start) < need * 0.5:
+        if _sign(seen) * (level(last_third(seen.target.after)) - start) < need * 0.5:
             return INCONCLUSIVE, f"{told}, and came back towards the end of the window."
         return FIXED, f"{told}; {wanted} and did."
     if noise > need:
@@ -201,6 +257,25 @@ def _against_need(seen: Seen, told: str, gain: float, error: float, size: float)
     if gain > noise and gain > 0.5 * need:
         return INCONCLUSIVE, f"{told}; {wanted}, and went {gain:.4g}: better, not good."
     return NO_EFFECT, f"{told}; {wanted}."
+
+
+def _sign(seen: Seen) -> float:
+    """What makes a change of the series positive where it is for the better."""
+    return -1.0 if seen.condition.direction == "down" else 1.0
+
+
+def _moves(seen: Seen, late: bool = False) -> tuple[Moved, Moved, int]:
+    """How the target moved, how untouched members did, and how many of these could be measured.
+
+    Args:
+        late: to the last third of the window after the act, instead of to the whole of it.
+    """
+
+    def moved(side: Side) -> Moved:
+        return change(side.before, last_third(side.after) if late else side.after)
+
+    measurable = [one for one in seen.others if not (enough(one.before, LEAST_BEFORE) or enough(one.after))]
+    return moved(seen.target), _of_others([moved(one) for one in measurable]), len(measurable)
 
 
 def _of_others(moves: Sequence[Moved]) -> Moved:

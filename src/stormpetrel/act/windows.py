@@ -22,6 +22,8 @@ _LEAST_PAIRS = 4
 _QUARTILE = 75.0
 # Of normal noise, the upper quartile of what is off either way, in standard deviations.
 _QUARTILE_SIGMAS = 1.1503
+# Of the samples of a past, between these percentiles lies what it usually was.
+_USUAL = (5.0, 95.0)
 # Makes the median absolute deviation of normal noise its standard deviation.
 _NORMAL = 1.4826
 # The standard error of a median is so much larger than that of a mean.
@@ -61,10 +63,22 @@ def spread(values: NDArray[np.float64]) -> float:
     return _NORMAL * middle if middle > 0 else float(np.mean(away))
 
 
+def level_error(values: NDArray[np.float64]) -> float:
+    """The standard error of the level, with fewer effective samples where neighbours are alike."""
+    there = values[np.isfinite(values)]
+    noise = spread(there)
+    if noise == 0.0:
+        return 0.0
+    away = np.clip((there - np.median(there)) / noise, -3.0, 3.0)
+    alike = float(np.clip(np.dot(away[1:], away[:-1]) / max(np.dot(away, away), 1e-12), 0.0, 0.9))
+    effective = max(len(there) * (1.0 - alike) / (1.0 + alike), 2.0)
+    return _MEDIAN * noise / float(np.sqrt(effective))
+
+
 def change(before: NDArray[np.float64], after: NDArray[np.float64]) -> Moved:
     """How the level moved from one window to another; both must be `enough`."""
     start, end = level(before), level(after)
-    return Moved(start, end, end - start, float(np.hypot(_error(before), _error(after))))
+    return Moved(start, end, end - start, float(np.hypot(level_error(before), level_error(after))))
 
 
 def drift(past: NDArray[np.float64], width: int) -> float:
@@ -92,6 +106,18 @@ def drift(past: NDArray[np.float64], width: int) -> float:
     return float(np.percentile(moves, _QUARTILE)) / _QUARTILE_SIGMAS
 
 
+def usual_range(past: NDArray[np.float64]) -> float:
+    """How far apart the samples of a past are, without its twentieth at either end; 0.0 without samples."""
+    there = past[np.isfinite(past)]
+    return float(np.ptp(np.percentile(there, _USUAL))) if len(there) else 0.0
+
+
+def last_third(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The newest third of what is there, three samples at least: where what breaks slowly is broken."""
+    there = values[np.isfinite(values)]
+    return there[-max(len(there) // 3, 3) :]
+
+
 def flaps(values: NDArray[np.float64], calm: float, trouble: float) -> bool:
     """Whether a window goes to and fro between the calm level and that of the trouble.
 
@@ -105,15 +131,3 @@ def flaps(values: NDArray[np.float64], calm: float, trouble: float) -> bool:
     flips = int(np.count_nonzero(np.diff(sides)))
     lesser = min(int(np.count_nonzero(sides == 1)), int(np.count_nonzero(sides == -1)))
     return flips > MOST_FLIPS and lesser >= max(2, len(there) // 8)
-
-
-def _error(values: NDArray[np.float64]) -> float:
-    """The standard error of the level, with fewer effective samples where neighbours are alike."""
-    there = values[np.isfinite(values)]
-    noise = spread(there)
-    if noise == 0.0:
-        return 0.0
-    away = np.clip((there - np.median(there)) / noise, -3.0, 3.0)
-    alike = float(np.clip(np.dot(away[1:], away[:-1]) / max(np.dot(away, away), 1e-12), 0.0, 0.9))
-    effective = max(len(there) * (1.0 - alike) / (1.0 + alike), 2.0)
-    return _MEDIAN * noise / float(np.sqrt(effective))
