@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stormpetrel.act.verify import Found, Measured, Seen, Side, TargetHealth
-from stormpetrel.act.waves import entities_acted, step_of
+from stormpetrel.act.waves import entities_acted, happened, step_of
 from stormpetrel.app.inventory import Inventory
 from stormpetrel.app.series_index import SeriesIndex
 from stormpetrel.detect.slo_select import Selector
@@ -24,11 +24,13 @@ from stormpetrel.model.time import Window, from_seconds
 from stormpetrel.ports.store import StoredPast
 
 F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
 _MOST_SERIES = 20  # of one condition on one target
 _MOST_OTHERS = 10  # untouched members that are compared with
 _MOST_POINTS = 4000
 _PAST_WINDOWS = 12  # before the trouble, of what must only hold; see `stormpetrel.act.windows.drift`
 _NONE: F64 = np.zeros(0)
+_NO_TIMES: I64 = np.zeros(0, np.int64)
 _SERVING = ("service:", "deployment:")  # what serves is judged by how it serves itself
 UP = "service_up"  # of every target, see `adapters.sources.targets`
 
@@ -44,7 +46,8 @@ class _Spans:
 
 
 class Measurer:
-    """Reads from the store what verification compares. Cost: three queries a series, at most 20 a target.
+    """Reads from the store what verification compares. Cost: three queries a series, at most 20 a target, and
+    three a finding at most.
 
     Args:
         inventory: how targets and their groups stand now.
@@ -88,11 +91,13 @@ class Measurer:
     def _spans(self, run: Run, record: StepRecord, incident: Incident | None, now: int) -> _Spans:
         settled = record.ended_unix_nano + from_seconds(step_of(run, record).settle_seconds)
         began = incident.start_unix_nano if incident is not None else record.begun_unix_nano
-        first = run.records[0].begun_unix_nano
         # An earlier wave has changed things already: what is compared with is the time before all of them.
+        first = next((one for one in run.records if happened(one)), record).begun_unix_nano
         before = Window(max(first - self._window, min(began, first)), first)
         calm, past = (Window(began - many * self._window, began) for many in (1, _PAST_WINDOWS))
-        return _Spans(past, calm, before, Window(min(settled, now), now))
+        # Who comes late looks at the same window: what was in a longer one is not what was in this.
+        after = Window(min(settled, now), min(settled + self._window, now))
+        return _Spans(past, calm, before, after)
 
     def _measured_on(self, condition: Condition, target: Target, incident: Incident | None) -> str:
         """Whose series are looked at: the target's. A node, a database or a list of addresses may have none:
@@ -124,20 +129,25 @@ class Measurer:
         return list(itertools.islice((info for info in found if wanted.selects(info)), _MOST_SERIES))
 
     def _side(self, info: SeriesInfo, spans: _Spans) -> Side:
-        return Side(self._values(info, spans.before), self._values(info, spans.after))
+        after = _with_gaps(*self._read(info, spans.after), spans.after)
+        return Side(self._values(info, spans.before), after)
 
     def _values(self, info: SeriesInfo, window: Window) -> F64:
+        return self._read(info, window)[1]
+
+    def _read(self, info: SeriesInfo, window: Window) -> tuple[I64, F64]:
+        """Times and values of what the store has; a counter as its rate, NaN where it began anew."""
         if window.end_unix_nano <= window.start_unix_nano:
-            return _NONE
+            return _NO_TIMES, _NONE
         points = self._store.read_points(info.series, window, _MOST_POINTS)
+        times = points.time_unix_nano
         if info.kind is not MetricKind.COUNTER:
-            return points.mean
-        times, totals = points.time_unix_nano, points.high
+            return times, points.mean
         if len(times) < 2:
-            return _NONE
+            return _NO_TIMES, _NONE
         seconds = np.maximum(np.diff(times) / 1e9, 1e-9)
-        grown = np.diff(totals)
-        return np.where(grown >= 0, grown / seconds, np.nan)  # it began anew: unknown
+        grown = np.diff(points.high)
+        return times[1:], np.where(grown >= 0, grown / seconds, np.nan)
 
     def _untouched(self, run: Run, record: StepRecord) -> list[str]:
         """Members of the targets' groups that this run has not acted on."""
@@ -181,17 +191,32 @@ class Measurer:
         return None if None in told else False
 
     def _looked_at(self, run: Run, record: StepRecord, incident: Incident | None, spans: _Spans) -> bool:
-        """Whether a finding from before the act is about what the plan's conditions measure."""
+        """Whether the numbers alone say that the symptom is gone: a finding from before the act is about what
+        the plan's conditions measure, and none of these is still as far out of its band."""
         if incident is None:
             return False
-        about = {one.evidence.series for one in _triggering(incident, spans)} - {-1}
-        return any(
-            info.series in about
+        measured = {
+            info.series: condition.ratio
             for condition in run.plan.verification
             if not (condition.hold or condition.finding)
             for target in record.action.targets
             for info in self._series(condition.series, self._measured_on(condition, target, incident))
-        )
+        }
+        about = [one for one in _triggering(incident, spans) if one.evidence.series in measured]
+        still = (self._still_out(one, measured[one.evidence.series], spans) for one in about)
+        return bool(about) and not any(still)
+
+    def _still_out(self, finding: Finding, ratio: float, spans: _Spans) -> bool:
+        """Whether a series is out of its finding's band by more than what a condition leaves of it.
+
+        What rose slowly was high already just before its incident: told from there the trouble is small, and
+        the band says how large it is. It need not be back in a band that is as narrow as its past was quiet.
+        """
+        if finding.state is not FindingState.OPEN or not _has_band(finding):
+            return False
+        info = self._registry.info(finding.evidence.series)
+        was, now = (_outside(finding, self._values(info, one)) for one in (spans.before, spans.after))
+        return now > (1.0 - ratio) * was
 
     def _found(self, detector: str, incident: Incident | None, spans: _Spans) -> bool | None:
         """Whether what a detector found in an incident still shows; None: it found nothing there."""
@@ -203,8 +228,7 @@ class Measurer:
 
     def _shows(self, finding: Finding, after: Window) -> bool | None:
         evidence = finding.evidence
-        band = np.isfinite(evidence.low) and np.isfinite(evidence.high)
-        if evidence.signal != "metric" or not 0 <= evidence.series < len(self._registry) or not band:
+        if not _has_band(finding) or not 0 <= evidence.series < len(self._registry):
             return True
         values = self._values(self._registry.info(evidence.series), after)
         values = values[np.isfinite(values)]
@@ -220,3 +244,36 @@ def _triggering(incident: Incident, spans: _Spans) -> list[Finding]:
         for one in incident.findings
         if one.severity >= Severity.WARNING and one.start_unix_nano <= spans.before.end_unix_nano
     ]
+
+
+def _has_band(finding: Finding) -> bool:
+    """Whether later samples tell if a finding still shows; without a band only its detector can."""
+    evidence = finding.evidence
+    return evidence.signal == "metric" and bool(np.isfinite(evidence.low) and np.isfinite(evidence.high))
+
+
+def _outside(finding: Finding, values: F64) -> float:
+    """How far out of a finding's band the level of a window is; 0.0 within it, and without samples."""
+    there = values[np.isfinite(values)]
+    if not len(there):
+        return 0.0
+    middle = float(np.median(there))
+    return max(finding.evidence.low - middle, middle - finding.evidence.high, 0.0)
+
+
+def _with_gaps(times: I64, values: F64, window: Window) -> F64:
+    """The samples of a window, with NaN for each that should be there and is not; the store leaves these out.
+
+    They should come as often as most of them do. A window begins and ends anywhere between two samples, so at
+    either end one is missed from two steps on. A single one is left alone: it has no rhythm.
+    """
+    if len(values) < 2:
+        return values
+    # Samples that lie close together are no rhythm either: no more are missed than would be read.
+    least = max((window.end_unix_nano - window.start_unix_nano) // _MOST_POINTS, 1)
+    step = max(int(np.median(np.diff(times))), least)
+    within = np.maximum(np.rint(np.diff(times) / step).astype(np.int64) - 1, 0)
+    first = max((int(times[0]) - window.start_unix_nano) // step - 1, 0)
+    last = max((window.end_unix_nano - int(times[-1])) // step - 1, 0)
+    holes = np.concatenate([[first], within, [last]])
+    return np.insert(values, np.repeat(np.arange(len(values) + 1), holes), np.nan)
