@@ -226,6 +226,13 @@ def test_nobody_outvotes_a_refusal_and_nobody_is_needed_where_it_is_allowed() ->
     assert not agreed(Judgement(calm_plan(), "h", ()), everybody, NOW)
 
 
+def test_one_no_stops_what_is_allowed_while_it_counts() -> None:
+    no = yes("eve", agreed=False)
+    assert not agreed(asking(0, Outcome.ALLOW), [yes("ada"), no], NOW)
+    assert agreed(asking(0, Outcome.ALLOW), [no], NOW + 900 * SECOND)
+    assert agreed(asking(0, Outcome.ALLOW), [yes("eve", "another", agreed=False)], NOW)
+
+
 def test_an_answer_may_have_counted_at_an_earlier_moment_instead() -> None:
     over = [yes("ada", expires=10)]
     later = NOW + 20 * SECOND

@@ -6,7 +6,8 @@ import pytest
 from tests.act.run_world import World, plan_of
 from tests.act.test_runs import done, until
 
-from stormpetrel.model.run import RunState, Verification
+from stormpetrel.model.facts import Facts
+from stormpetrel.model.run import Run, RunState, Verification
 from stormpetrel.model.verdict import Outcome
 from stormpetrel.testing.automation_samples import yes
 
@@ -29,6 +30,31 @@ def test_people_who_are_asked_half_way_can_agree_and_it_goes_on(world: World) ->
     run = world.to_end("p")
     assert (run.state, done(world)) == (RunState.FINISHED, ["s0:0", "s0:1"])
     assert not run.automatic
+
+
+@pytest.mark.parametrize(("half_way", "state"), [(False, RunState.REFUSED), (True, RunState.ESCALATED)])
+def test_a_no_while_it_is_judged_again_ends_a_run_that_needs_nobody_by_then(
+    world: World, half_way: bool, state: RunState
+) -> None:
+    world.outcome = Outcome.ALLOW if half_way else Outcome.ASK
+    run = world.propose(plan_of("p", [2]))
+    if half_way:
+        until(world, "p", RunState.SETTLING)
+        world.outcome = Outcome.ASK
+        until(world, "p", RunState.WAITING)
+    known = world.facts
+
+    def facts(run: Run, now: int) -> Facts:
+        world.store.add_approval("p", yes(run, "bo", world.now, agreed=False))
+        world.outcome = Outcome.ALLOW
+        return known(run, now)
+
+    world.facts = facts  # type: ignore[method-assign]  # somebody answers at just this moment
+    world.restart()
+    world.store.add_approval("p", yes(run, "jo", world.now))
+    end = world.to_end("p")
+    assert (end.state, done(world)) == (state, ["s0:0"] if half_way else [])
+    assert "bo said no" in end.why
 
 
 def test_who_agreed_before_it_began_agreed_to_all_of_it_and_one_no_half_way_ends_it(world: World) -> None:

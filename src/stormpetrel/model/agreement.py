@@ -23,10 +23,11 @@ def same_person(name: str) -> str:
 def agreed(
     judgement: Judgement, approvals: Iterable[Approval], now_unix_nano: int, *earlier_unix_nano: int
 ) -> bool:
-    """Whether a plan that asks has the yes of enough different people.
+    """Whether a plan may go on by what people said: one that asks has the yes of enough different people.
 
     Counts who named exactly this plan's hash, has not let it expire and is not its requester. One valid no
-    outweighs every yes. A plan that is denied is never agreed to, and one that is allowed needs nobody.
+    outweighs every yes, and the guardrails too: a plan that is allowed needs nobody's yes, and stops at a no.
+    A plan that is denied is never agreed to.
 
     Args:
         judgement: of the plan; asks for at least one person even where it names no number.
@@ -34,8 +35,8 @@ def agreed(
         now_unix_nano: the moment; approvals from further ahead than a minute do not count.
         earlier_unix_nano: moments at which an answer may have counted instead.
     """
-    if judgement.outcome is not Outcome.ASK:
-        return judgement.outcome is Outcome.ALLOW
+    if judgement.outcome is Outcome.DENY:
+        return False
     good = [
         one
         for one in approvals
@@ -47,6 +48,8 @@ def agreed(
     ]
     if any(not one.agreed for one in good):
         return False
+    if judgement.outcome is Outcome.ALLOW:
+        return True
     requester = same_person(judgement.plan.requester)
     people = {same_person(one.approver) for one in good} - {requester, ""}
     return len(people) >= max(1, judgement.approvers)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from stormpetrel.adapters.store.automation_facts import completed
-from stormpetrel.adapters.store.automation_rows import RunRow, run_values
+from stormpetrel.adapters.store.automation_rows import LedgerRow, RunRow, run_values
 from stormpetrel.adapters.store.control_runs import RunTables, note_of, reserve, state_note
 from stormpetrel.errors import StateError
 from stormpetrel.model.agreement import agreed
@@ -46,10 +48,10 @@ class AdmissionTables(RunTables):
             notes = [_record(current, facts, judgement)]
             if row is None:
                 row = _first_row(session, current)
-                following = _following(current, row.ready_unix_nano, facts, judgement)
+                following = _following(current, (), facts, judgement)
                 notes = [_proposed(current), *notes, state_note(current, following)]
             else:
-                following = _following(current, row.ready_unix_nano, facts, judgement)
+                following = _following(current, _earlier(session, row, judgement), facts, judgement)
                 if following != current:
                     following = replace(following, version=current.version + 1)
                     notes.append(state_note(current, following))
@@ -77,25 +79,50 @@ def _judged(judge: Judge, facts: Facts, run: Run) -> Judgement:
         return Judgement(run.plan, run.plan_hash, (Verdict(0, "judge", Outcome.DENY, said),))
 
 
-def _following(run: Run, ready_unix_nano: int, facts: Facts, judgement: Judgement) -> Run:
-    """The run after it was judged, of the same version."""
+def _earlier(session: Session, row: RunRow, judgement: Judgement) -> tuple[int, ...]:
+    """The moment at which answers may have counted instead of now: when a run that has acted was let go.
+
+    Who agreed before it began has agreed to the whole of it: a plan in waves outlasts a quarter of an hour.
+    But nobody has agreed to what was not asked: where a guardrail asks that did not when the first order was
+    given, or where that is not on record, people are asked now. Cost: one entry of the ledger is read.
+    """
+    entries = select(LedgerRow.body).where(LedgerRow.run_id == row.run_id)
+    orders = select(func.min(LedgerRow.seq)).where(
+        LedgerRow.run_id == row.run_id, LedgerRow.kind == EntryKind.BEGUN.value
+    )
+    judged = entries.where(
+        LedgerRow.kind == EntryKind.JUDGED.value, LedgerRow.seq < orders.scalar_subquery()
+    ).order_by(LedgerRow.seq.desc())
+    body = session.scalar(judged.limit(1)) if judgement.outcome is Outcome.ASK else None
+    if body is None:
+        return ()
+    verdicts = json.loads(body)["judgement"]["verdicts"]
+    asked = {(one["number"], one["guardrail"]) for one in verdicts if one["outcome"] == Outcome.ASK}
+    asks = {(one.number, one.guardrail) for one in judgement.verdicts if one.outcome is Outcome.ASK}
+    return (row.ready_unix_nano,) if asks <= asked else ()
+
+
+def _following(run: Run, earlier: tuple[int, ...], facts: Facts, judgement: Judgement) -> Run:
+    """The run after it was judged, of the same version; see `agreed` for the earlier moments."""
     acted = bool(run.records)
     found = replace(run, plan=judgement.plan, plan_hash=judgement.plan_hash)
     if judgement.outcome is Outcome.DENY:
         state = RunState.ESCALATED if acted else RunState.REFUSED
         why = _reasons(judgement, Outcome.DENY)
         return replace(found, state=state, why=why, ended_unix_nano=facts.now_unix_nano)
-    # Who agreed before it began has agreed to the whole of it: a plan in waves outlasts a quarter of an hour.
-    # What is asked half way is answered now.
-    earlier = (ready_unix_nano,) if acted else ()
-    if not agreed(judgement, facts.approvals or (), facts.now_unix_nano, *earlier):
-        return replace(found, state=RunState.WAITING, why=_reasons(judgement, Outcome.ASK), automatic=False)
     alone = judgement.outcome is Outcome.ALLOW
+    answers = facts.approvals or ()
+    if not agreed(judgement, answers, facts.now_unix_nano, *earlier):
+        why = "somebody said no" if alone else _reasons(judgement, Outcome.ASK)
+        return replace(found, state=RunState.WAITING, why=why, automatic=False)
+    # What a person agreed to is not the doing of automation alone, whatever the guardrails say by then: its
+    # success would push a failure out of what the breaker looks at.
+    theirs = any(one.agreed for one in answers) or (acted and not run.automatic)
     waits = run.state is RunState.WAITING
     return replace(
         found,
         state=RunState.READY if waits else run.state,
-        automatic=alone if not acted else run.automatic and alone,
+        automatic=alone and not theirs,
         why=("all guardrails allow it" if alone else "enough people agreed") if waits else run.why,
     )
 
