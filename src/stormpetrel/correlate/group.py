@@ -22,6 +22,7 @@ from stormpetrel.correlate.by_hand import (
     pair_together,
     pairs_apart,
     split_off,
+    with_page_of,
 )
 from stormpetrel.correlate.draft import Draft, opened_by
 from stormpetrel.correlate.resolved import ResolvedIncidents
@@ -195,6 +196,7 @@ class Grouping:
         if into is other:
             raise StateError(f"incident {into_id} cannot be merged with itself")
         pairs = pair_together(into, other)
+        into.incident = with_page_of(other.incident, into.incident)
         self._let_go(other)
         into.absorb(other, self._max_findings, now_unix_nano, actor)
         merged = other.moved(IncidentState.RESOLVED, now_unix_nano, actor, f"merged into {into_id}")
