@@ -43,9 +43,10 @@ class Priorities:
         return [self._weighed(one, now_unix_nano) for one in incidents]
 
     def changed(self, incidents: Iterable[Incident], now_unix_nano: int) -> list[Incident]:
-        """Those whose level is another one by now: what no longer grows is less urgent."""
+        """Those whose priority is another one by now, be it only its reason: what no longer grows is less
+        urgent. A reason holds no time that passes, so that nothing changes while nothing happens."""
         pairs = ((one, self._weighed(one, now_unix_nano)) for one in incidents)
-        return [new for old, new in pairs if _level(old) != _level(new)]
+        return [new for old, new in pairs if old.priority != new.priority]
 
     def _weighed(self, incident: Incident, now: int) -> Incident:
         if incident.state is IncidentState.RESOLVED:
@@ -85,10 +86,6 @@ def _urgency(findings: Sequence[Finding], now: int) -> tuple[int, str]:
     if worst >= Severity.CRITICAL or (worst >= Severity.ERROR and grows):
         return HIGH, said
     return (MEDIUM if worst >= Severity.ERROR or grows else LOW), said
-
-
-def _level(incident: Incident) -> int:
-    return incident.priority.level if incident.priority is not None else 0
 
 
 def _counted(count: int, one: str, many: str) -> str:
