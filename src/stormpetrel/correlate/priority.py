@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 
-from stormpetrel.model.finding import Finding, FindingState, Severity
+from stormpetrel.model.finding import Finding, FindingState, Severity, unheard_since
 from stormpetrel.model.incident import Incident, IncidentState, Priority
 from stormpetrel.model.resource import root_of
 from stormpetrel.model.time import from_seconds
@@ -79,7 +79,7 @@ class Priorities:
 def _urgency(findings: Sequence[Finding], now: int) -> tuple[int, str]:
     still = [finding for finding in findings if finding.state is FindingState.OPEN]
     if not still:
-        return LOW, "over for now"
+        return LOW, "state unknown" if any(map(unheard_since, findings)) else "over for now"
     worst = max(finding.severity for finding in still)
     grows = len(still) > 1 and any(now - finding.start_unix_nano <= GROWING for finding in still)
     said = worst.name.lower() + (", still growing" if grows else "")
