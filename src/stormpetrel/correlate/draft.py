@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 
-from stormpetrel.correlate.flapping import Flapping, key_of
+from stormpetrel.correlate.flapping import Flapping, Key, key_of
 from stormpetrel.correlate.sentence import sentence_of
 from stormpetrel.model.finding import UNHEARD_SINCE, Finding, FindingState, unheard_since
 from stormpetrel.model.incident import Incident, IncidentState, TimelineEntry
@@ -37,7 +37,10 @@ class Draft:
         self.incident = incident
         self.findings = {one.finding_id: one for one in incident.findings}
         self.open = {one.finding_id for one in incident.findings if one.state is FindingState.OPEN}
-        self.unheard = {one.finding_id: since for one in incident.findings if (since := unheard_since(one))}
+        self.unheard: dict[str, int] = {}
+        self._awaited: dict[Key, set[str]] = {}  # those, by what they tell of
+        for one in incident.findings:
+            self._note_unheard(one)
         self.roots = dict.fromkeys(root_of(entity) for entity in incident.entities)
         self.last = max((one.end_unix_nano for one in incident.findings), default=incident.start_unix_nano)
         self._flapping = Flapping(window)
@@ -117,12 +120,15 @@ class Draft:
 
     def heard_again(self, finding: Finding) -> None:
         """A finding tells of the same thing later: what was closed as unknown before is not any more."""
-        for finding_id, since in list(self.unheard.items()):
+        for finding_id in list(self._awaited.get(key_of(finding), ())):
+            if self.unheard.get(finding_id, 0) > finding.end_unix_nano:
+                continue
+            self.unheard.pop(finding_id, None)
+            self._awaited[key_of(finding)].discard(finding_id)
             one = self.findings.get(finding_id)
-            if one is not None and key_of(one) == key_of(finding) and finding.end_unix_nano >= since:
+            if one is not None:
                 said = {name: text for name, text in (one.attributes or {}).items() if name != UNHEARD_SINCE}
                 self.findings[finding_id] = dataclasses.replace(one, attributes=said or None)
-                del self.unheard[finding_id]
 
     def holds_open(self, root: str) -> bool:
         """Whether a finding on a root entity, or on a part of it, is open; of those kept whole."""
@@ -194,6 +200,8 @@ class Draft:
             self.add(finding, most)
         self.open |= other.open
         self.unheard.update(other.unheard)
+        for key, ids in other._awaited.items():
+            self._awaited.setdefault(key, set()).update(ids)
         self._more.update(other._more)
         self.roots.update(other.roots)
         self._entities.update(other._entities)
@@ -202,16 +210,22 @@ class Draft:
 
     def _see(self, finding: Finding) -> None:
         (self.open.add if finding.state is FindingState.OPEN else self.open.discard)(finding.finding_id)
-        self.unheard.pop(finding.finding_id, None)
-        if since := unheard_since(finding):
-            self.unheard[finding.finding_id] = since
-        else:
+        if not self._note_unheard(finding):
+            self.unheard.pop(finding.finding_id, None)
             self.heard_again(finding)
         self.roots[root_of(finding.entity)] = None
         self._entities[finding.entity] = None
         self._severity = max(self._severity, finding.severity)
         self.start = min(self.start, finding.start_unix_nano)
         self.last = max(self.last, finding.end_unix_nano)
+
+    def _note_unheard(self, finding: Finding) -> bool:
+        """Whether it was closed as unknown; it is remembered as that."""
+        since = unheard_since(finding)
+        if since:
+            self.unheard[finding.finding_id] = since
+            self._awaited.setdefault(key_of(finding), set()).add(finding.finding_id)
+        return since > 0
 
     def _counted_are_over(self) -> bool:
         return not self.open and self.unheard.keys() <= self.findings.keys()
