@@ -166,5 +166,11 @@ def test_a_sender_that_falls_silent_resolves_nothing_until_it_is_unknown() -> No
     storm.tick(6 * 3600.0 + 60.0)
     (finding,) = storm.findings.values()
     assert "closed as unknown, not as resolved" in finding.why
-    storm.tick(7 * 3600.0)
-    assert storm.incidents[opened.incident_id].state is IncidentState.RESOLVED
+    storm.tick(23 * 3600.0)
+    waiting = storm.incidents[opened.incident_id]
+    assert waiting.state is IncidentState.OPEN
+    assert waiting.sentence.endswith("(state unknown)")
+    storm.tick(24 * 3600.0 + 60.0)
+    resolved = storm.incidents[opened.incident_id]
+    assert resolved.state is IncidentState.RESOLVED
+    assert resolved.timeline[-1].text == "resolved: not heard of for a day: state unknown"

@@ -17,7 +17,7 @@ from stormpetrel.app.warm import warm_start
 from stormpetrel.detect.logs.error_surge import ErrorSurge
 from stormpetrel.ingest.series import SeriesRegistry
 from stormpetrel.model.columns import build_logs
-from stormpetrel.model.finding import Finding, FindingState
+from stormpetrel.model.finding import Finding, FindingState, unheard_since
 from stormpetrel.model.incident import Incident, IncidentState
 from stormpetrel.model.record_columns import build_alerts
 from stormpetrel.model.records import AlertBatch
@@ -163,6 +163,7 @@ def test_an_open_finding_that_the_past_does_not_show_is_closed_as_unknown(unbrok
     found = {f.finding_id: f for f in told.findings}
     assert found["ghost"].state is FindingState.CLOSED
     assert "closed as unknown" in found["ghost"].why
+    assert unheard_since(found["ghost"]) > 0
     assert told.state is IncidentState.OPEN
     after.live(95, 120)
     assert after.incidents()[0].state is IncidentState.RESOLVED

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from tests.correlate.test_group import alert, at, closed, finding
 
 from stormpetrel.correlate.bonds import Bonds
+from stormpetrel.correlate.budget import PageBudget
 from stormpetrel.correlate.group import Grouping
+from stormpetrel.correlate.page_ledger import Allowance
 from stormpetrel.errors import NotFoundError, StateError
 from stormpetrel.model.bond import Bond, BondKind
-from stormpetrel.model.finding import FindingState
-from stormpetrel.model.incident import IncidentState
+from stormpetrel.model.finding import Finding, FindingState, Severity
+from stormpetrel.model.incident import Incident, IncidentState
+from stormpetrel.model.page import Page, PageAccount, PageDecision
 
 
 def bond(kind: BondKind, left: str, right: str) -> Bond:
     return Bond(f"{left}{right}", kind, left, right, 1, "ann", "i")
+
+
+def with_p(one: Finding, p_value: float) -> Finding:
+    return dataclasses.replace(one, evidence=dataclasses.replace(one.evidence, p_value=p_value))
 
 
 def two(max_findings: int = 500) -> Grouping:
@@ -160,3 +169,87 @@ def test_a_merged_incident_is_no_trap_for_its_findings_after_a_restart() -> None
     after.restore([into, other])
     (changed,) = after.update([closed(finding("b1", "service:b", at=1), 20)], at(20))
     assert changed.incident_id == "ia0"
+
+
+def paged(incident: Incident, account: PageAccount = PageAccount.BUDGET) -> Incident:
+    page = Page(PageDecision.PAGED, account, at(3), "it is strong", Severity.CRITICAL, 9.0, 5.0, 2)
+    return dataclasses.replace(incident, page=page)
+
+
+def test_what_is_split_off_was_paged_with_the_whole_and_nobody_is_woken_or_charged_again() -> None:
+    grouping, budget = two(), PageBudget(Allowance(20))
+    grouping.adopt([paged(one) for one in grouping.unresolved()])
+    (left, made), _ = grouping.split("ia0", ["a1"], at(9), "ann")
+    assert left.page is not None
+    assert made.page == dataclasses.replace(
+        left.page, account=PageAccount.NONE, rank=0, reason="together with ia0: it is strong"
+    )
+    worse = dataclasses.replace(finding("a1", "service:a", at=1), severity=Severity.CRITICAL)
+    (again,) = budget.update(grouping.update([worse], at(20)), at(20))
+    assert again.page == made.page
+    assert budget.ledger.used(at(20)) == 0
+    repeats = dataclasses.replace(again, incident_id="ib", follows=made.incident_id, page=None)
+    (held,) = budget.update([repeats], at(30))
+    assert held.page is not None
+    assert held.page.decision is PageDecision.HELD
+    assert "which was paged less than 4 h before" in held.page.reason
+
+
+def test_an_objective_that_is_split_off_pages_no_second_time() -> None:
+    burning = dataclasses.replace(finding("slo", "service:a"), detector="slo", attributes={"page": "yes"})
+    grouping, budget = Grouping(), PageBudget(Allowance(20))
+    grouping.adopt(budget.update(grouping.update([burning, finding("a", "service:a")], at(1)), at(1)))
+    (incident,) = grouping.unresolved()
+    assert incident.page is not None
+    assert incident.page.account is PageAccount.SLO
+    (_, made), _ = grouping.split(incident.incident_id, ["slo"], at(9), "ann")
+    (again,) = budget.update([made], at(20))
+    assert (again.page and again.page.account, len(again.timeline)) == (PageAccount.NONE, len(made.timeline))
+
+
+def test_what_is_split_off_from_what_was_held_is_held_and_looked_at_again() -> None:
+    grouping, budget = Grouping(), PageBudget(Allowance(20))
+    faint = [with_p(finding(name, "service:a", at=n), 1e-5) for n, name in enumerate(("a", "b"))]
+    grouping.adopt(budget.update(grouping.update(faint, at(2)), at(2)))
+    (left, made), _ = grouping.split("ia", ["b"], at(9), "ann")
+    assert left.page is not None
+    assert left.page.decision is PageDecision.HELD
+    assert made.page == left.page
+    assert made.incident_id in [one.incident_id for one in budget.revisit([made], at(36_000))]
+
+
+def test_a_merge_takes_the_page_over_and_nobody_is_woken_again() -> None:
+    grouping = two()
+    held, woken = grouping.unresolved()
+    grouping.adopt([paged(woken)])
+    before = grouping.remember(["ia0", "ib0"])
+    changed, _ = grouping.merge(held.incident_id, woken.incident_id, at(9), "ann")
+    page = changed[0].page
+    assert page is not None
+    assert (page.decision, page.account, page.rank) == (PageDecision.PAGED, PageAccount.NONE, 0)
+    assert changed[1].page is not None
+    assert changed[1].page.account is PageAccount.BUDGET, "which is charged once, where it was sent"
+    grouping.go_back(before, changed)
+    assert grouping.unresolved()[0].page == held.page
+    grouping.adopt([paged(grouping.unresolved()[0], PageAccount.BY_HAND)])
+    changed, _ = grouping.merge(held.incident_id, woken.incident_id, at(9), "ann")
+    assert changed[0].page is not None
+    assert changed[0].page.account is PageAccount.BY_HAND, "its own page stays its own"
+
+
+def test_what_is_left_is_as_bad_as_what_is_left() -> None:
+    grouping = Grouping()
+    worst = finding("b", "host:a/disk:x", severity=Severity.CRITICAL)
+    grouping.update([finding("a"), worst], at(1))
+    (left, made), _ = grouping.split("ia", ["b"], at(2), "ann")
+    assert (left.severity, made.severity) == (Severity.WARNING, Severity.CRITICAL)
+    (again,) = grouping.update([dataclasses.replace(finding("a"), end_unix_nano=at(60))], at(60))
+    assert again.severity is Severity.WARNING
+
+
+def test_where_findings_are_only_counted_what_is_left_may_be_as_bad_as_the_whole() -> None:
+    grouping = Grouping(max_findings=2)
+    worst = finding("b", "host:a/disk:x", severity=Severity.CRITICAL)
+    grouping.update([finding("a"), worst, finding("c", at=1)], at(1))
+    (left, _), _ = grouping.split("ia", ["b"], at(2), "ann")
+    assert left.severity is Severity.CRITICAL

@@ -84,6 +84,18 @@ def test_what_still_grows_is_more_urgent_and_time_alone_takes_that_away() -> Non
     assert (later.priority.level, later.priority.urgency) == (4, 1)
 
 
+def test_what_no_longer_grows_is_not_said_to_even_where_that_moves_no_level() -> None:
+    priorities = Priorities(lambda _entities, _now: NOBODY)
+    (now,) = priorities.update([incident(Severity.CRITICAL, Severity.CRITICAL)], at(5))
+    assert now.priority is not None
+    assert now.priority.reason.endswith("urgency high: critical, still growing")
+    (later,) = priorities.changed([now], at(700))
+    assert later.priority is not None
+    assert later.priority.reason.endswith("urgency high: critical")
+    assert later.priority.level == now.priority.level
+    assert priorities.changed([later], at(7000)) == [], "nothing is told while nothing happens"
+
+
 def test_what_is_over_is_not_urgent_and_what_is_resolved_keeps_its_priority() -> None:
     grouping = Grouping()
     one = finding("a", severity=Severity.CRITICAL)

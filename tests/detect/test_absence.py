@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stormpetrel.detect.absence import AbsenceWatch
-from stormpetrel.model.finding import Finding, FindingState, Severity
+from stormpetrel.model.finding import Finding, FindingState, Severity, unheard_since
 from stormpetrel.model.signal import SeriesInfo
 
 SECOND = 1_000_000_000
@@ -56,6 +56,7 @@ def test_what_never_comes_back_is_forgotten() -> None:
     (closed,) = look(watch, 9000.0, [4100.0, 1.0])
     assert closed.state is FindingState.CLOSED
     assert "no longer expected" in closed.why
+    assert unheard_since(closed) == T0 + 4900 * SECOND
     assert look(watch, 9005.0, [4105.0, 1.0]) == []
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stormpetrel.detect.alerts import AlertWatch, alerts_of
-from stormpetrel.model.finding import Finding, FindingState, Severity
+from stormpetrel.model.finding import Finding, FindingState, Severity, unheard_since
 from stormpetrel.model.record_columns import build_alerts
 from stormpetrel.model.records import Alert, AlertState
 from stormpetrel.model.time import from_seconds
@@ -150,7 +150,38 @@ def test_a_silent_sender_resolves_nothing_for_hours_and_then_it_is_unknown() -> 
     closed = one(watch.advance(at(6 * HOUR + 60)))
     assert closed.state is FindingState.CLOSED
     assert "closed as unknown, not as resolved" in closed.why
+    assert unheard_since(closed) == at(0)
     assert watch.open_findings == []
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_was_given_up_is_known_again_when_its_sender_says_that_it_is_over(restarted: bool) -> None:
+    watch = AlertWatch()
+    watch.advance(at(0))
+    watch.update([alert()])
+    given_up = one(watch.advance(at(6 * HOUR + 60)))
+    if restarted:
+        watch = AlertWatch()
+        watch.restore([given_up], at(7 * HOUR))
+        assert watch.open_findings == []
+    over = one(watch.update([alert(end=60.0)]))
+    assert (over.finding_id, over.state, unheard_since(over)) == (given_up.finding_id, FindingState.CLOSED, 0)
+    assert over.why.endswith("Its sender says that it is over after all.")
+    assert watch.update([alert(end=60.0)]) == [], "it is over, and told once"
+
+
+def test_what_was_given_up_and_fires_again_is_open_and_not_unknown() -> None:
+    watch = AlertWatch()
+    watch.advance(at(0))
+    watch.update([alert()])
+    given_up = one(watch.advance(at(6 * HOUR + 60)))
+    watch.advance(at(12 * HOUR))
+    again = one(watch.update([alert()]))
+    assert (again.finding_id, again.state, unheard_since(again)) == (
+        given_up.finding_id,
+        FindingState.OPEN,
+        0,
+    )
 
 
 def test_the_senders_own_interval_counts_where_it_is_longer() -> None:

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from stormpetrel.detect.backups import FAILED, NAME, NOT_RESTORED, OVERDUE, BackupBook, BackupWatch
 from stormpetrel.model.backup import LATEST, BackupKind, BackupReport, BackupStanding, standing_of
-from stormpetrel.model.finding import Finding, FindingState, Severity
+from stormpetrel.model.finding import Finding, FindingState, Severity, unheard_since
 from stormpetrel.model.time import from_seconds
 
 HOUR = from_seconds(3600)
@@ -126,6 +126,16 @@ def test_a_clock_that_went_back_takes_back_what_it_told() -> None:
     (closed,) = watch.advance(T0 + HOUR)
     assert closed.finding_id == opened.finding_id
     assert [one.finding_id for one in watch.advance(T0 + 30 * HOUR)] == [opened.finding_id]
+
+
+def test_what_no_report_is_left_of_is_unknown() -> None:
+    watch, _ = watch_of(report(0))
+    (opened,) = watch.advance(T0 + 30 * HOUR)
+    again = BackupWatch(BackupBook(), lambda _: OBJECTIVE)
+    again.resume([opened])
+    (closed,) = again.advance(T0 + 31 * HOUR)
+    assert closed.why.endswith("It is no longer known.")
+    assert unheard_since(closed) == T0 + 31 * HOUR
 
 
 def test_findings_of_others_are_not_taken_over() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from stormpetrel.detect.logs.error_surge import ErrorSurge
 from stormpetrel.detect.logs.surprise import CountModel
-from stormpetrel.model.finding import Finding, FindingState, Severity
+from stormpetrel.model.finding import Finding, FindingState, Severity, unheard_since
 from stormpetrel.model.signal import LOG_SCHEMA, LogBatch
 
 SECOND = 1_000_000_000
@@ -130,6 +130,16 @@ def test_entities_are_bounded() -> None:
     for number in range(50):
         detector.update(records([1.0], entity=f"host:{number}"))
     assert detector.forgotten_total == 45
+
+
+def test_what_is_not_watched_any_more_is_unknown() -> None:
+    detector = ErrorSurge(max_entities=5)
+    opened = play(detector, [*quiet(60, 1.0), 40, 40, 40])[0]
+    found = [change for n in range(5) for change in detector.update(records([1900.0], entity=f"host:{n}"))]
+    (gone,) = found
+    assert (gone.finding_id, gone.state) == (opened.finding_id, FindingState.CLOSED)
+    assert unheard_since(gone) == gone.end_unix_nano >= opened.end_unix_nano
+    assert "Closed as unknown" in gone.why
 
 
 def test_a_long_silence_is_cheap() -> None:

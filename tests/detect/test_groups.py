@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stormpetrel.detect.groups import GroupWatch
-from stormpetrel.model.finding import Finding, FindingState, Scores, Severity
+from stormpetrel.model.finding import Finding, FindingState, Scores, Severity, unheard_since
 from stormpetrel.model.signal import MetricBatch, SeriesInfo
 
 T0 = 1_750_000_005_000_000_000
@@ -189,3 +189,12 @@ def test_however_batches_are_cut_the_findings_are_the_same() -> None:
                 single.watch.take(one, scores)
             single.found += single.watch.advance(single.now)
     assert [one.finding_id for one in whole.found] == [one.finding_id for one in single.found] != []
+
+
+def test_an_entity_that_nothing_is_heard_of_for_a_day_is_unknown() -> None:
+    hosts = Hosts()
+    hosts.run(1500)
+    hosts.run(8, dict.fromkeys(range(1, 9), 0.005))
+    (held,) = hosts.watch.open_findings
+    (closed,) = hosts.watch.advance(hosts.now + 2 * 86_400 * SECOND)
+    assert (closed.state, unheard_since(closed)) == (FindingState.CLOSED, held.end_unix_nano)

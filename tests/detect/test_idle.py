@@ -10,7 +10,7 @@ from tests.detect.ruled import Row, Ruled, info
 
 from stormpetrel.correlate.strength import strength_of
 from stormpetrel.detect.idle import IdleWatch
-from stormpetrel.model.finding import Finding, FindingState
+from stormpetrel.model.finding import Finding, FindingState, unheard_since
 
 COUNT, RATE, CPU_A, CPU_B = range(4)
 INFOS = (
@@ -96,7 +96,7 @@ def test_a_measure_that_falls_silent_is_unknown() -> None:
     quiet = [row for row in lasting(180, 60, 4, 20) if row[0] != RATE]
     closed = made.tell(*quiet)
     assert len(closed) == 2
-    assert all(one.why.endswith("unknown.") for one in closed)
+    assert all(one.why.endswith("unknown.") and unheard_since(one) for one in closed)
     made.tell(*lasting(240, 120, 4, 20))
     assert len(made.wait(500)) == 2, "and so is how many there are"
 

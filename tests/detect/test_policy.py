@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stormpetrel.detect import gate
 from stormpetrel.detect.metrics.robust import RobustBank
 from stormpetrel.detect.policy import AlarmOptions, AlarmPolicy
-from stormpetrel.model.finding import Finding, FindingState, Scores, Severity
+from stormpetrel.model.finding import Finding, FindingState, Scores, Severity, unheard_since
 from stormpetrel.model.signal import MetricKind, SeriesInfo
 from stormpetrel.testing.check_detector import admitted
 
@@ -95,6 +95,7 @@ def test_a_silent_series_is_closed_as_unknown_after_a_day() -> None:
     assert closed.state is FindingState.CLOSED
     assert closed.finding_id == opened.finding_id
     assert "No data since 1970-01-01T00:01:05" in closed.why
+    assert unheard_since(closed) == (FIRST + 3) * STEP
     assert judge.advance(2 * DAY) == []
     assert judge.open_findings == []
 

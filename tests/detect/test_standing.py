@@ -8,7 +8,7 @@ import numpy as np
 from tests.detect.ruled import admitted
 
 from stormpetrel.detect.standing import Claim, Standing, Watchlist
-from stormpetrel.model.finding import Evidence, FindingState, Severity
+from stormpetrel.model.finding import Evidence, FindingState, Severity, unheard_since
 
 EVIDENCE = Evidence("metric", "m", 1, 5, 5, 1.0, 0.0, 0.0, 0.5, 1.0)
 CLAIM = Claim("service:shop", "is odd", "It is odd.", Severity.WARNING, 5, EVIDENCE, (("a", "b"),))
@@ -21,6 +21,7 @@ def test_it_opens_once_and_closes_once() -> None:
     assert (opened.start_unix_nano, opened.end_unix_nano) == (5, 7)
     assert standing.hold("k", CLAIM, 9) == []
     (closed,) = standing.over("k", 11, "It is even.")
+    assert unheard_since(closed) == 0
     assert (closed.finding_id, closed.state, closed.end_unix_nano) == (
         opened.finding_id,
         FindingState.CLOSED,
@@ -47,6 +48,7 @@ def test_unknown_ends_when_it_last_held() -> None:
     standing.hold("k", CLAIM, 9)
     (closed,) = standing.unknown("k", "Nobody says")
     assert (closed.end_unix_nano, closed.why) == (9, "It is odd. Nobody says: unknown.")
+    assert (closed.state, unheard_since(closed)) == (FindingState.CLOSED, 9)
     assert standing.unknown("k", "Nobody says") == []
 
 

@@ -17,7 +17,7 @@ from stormpetrel.model.facts import Switch
 from stormpetrel.model.finding import Severity
 from stormpetrel.model.incident import IncidentState
 from stormpetrel.model.notification import NotificationKind
-from stormpetrel.model.page import PageDecision
+from stormpetrel.model.page import PageAccount, PageDecision
 from stormpetrel.model.run import ActOutcome, ActResult, Run, RunState, StepRecord, Verification
 from stormpetrel.model.text import harmless
 from stormpetrel.model.verdict import Judgement, Outcome, Verdict
@@ -186,3 +186,10 @@ def test_a_digest_names_the_worst_first_and_counts_the_rest() -> None:
     assert digest.kind is NotificationKind.DIGEST
     assert digest.lines[0] == "critical page: trouble 30"
     assert digest.lines[-1] == "And 20 more notifications."
+
+
+def test_a_page_that_was_sent_for_another_incident_is_not_sent_once_more() -> None:
+    sent = paged_incident(1)
+    assert sent.page is not None
+    assert words.page_notice(sent) is not None
+    assert words.page_notice(replace(sent, page=replace(sent.page, account=PageAccount.NONE))) is None

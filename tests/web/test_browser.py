@@ -106,6 +106,8 @@ def test_a_shared_report_in_every_size_and_theme(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate("window.owned") is None
     assert page.locator("svg polyline").first.is_visible()
+    hidden = "Array.from(document.querySelectorAll('.wide')).filter(one => one.scrollWidth > one.clientWidth)"
+    assert page.evaluate(f"{hidden}.length") == 0, "nothing is out of sight without a hint"
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, re.findall(r"\d+", background)[:3])) < 200) is (scheme == "dark")
     assert visitor.complaints == []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import httpx
 from tests.web.estate import Estate
 from tests.web.serve import csrf_of, run, sign_in
 
-from stormpetrel.model.page import PageAccount, PageDecision
+from stormpetrel.model.page import PageAccount, PageDecision, carried_over
 
 HELD, PAGED = "20260314-0140-web", "20260314-0251-checkout"
 
@@ -68,6 +70,36 @@ def test_a_responder_pages_what_is_held_once() -> None:
         assert again.status_code == 409
         none = await client.post("/incidents/none/page", data={"csrf": token})
         assert none.status_code == 404
+
+    run(test, estate)
+
+
+def test_a_responder_may_page_what_nothing_was_decided_of() -> None:
+    estate = Estate()
+    estate.incidents[HELD] = dataclasses.replace(estate.incidents[HELD], page=None)
+
+    async def test(client: httpx.AsyncClient) -> None:
+        await sign_in(client, "rob")
+        text = (await client.get(f"/incidents/{HELD}")).text
+        assert "Whether somebody is woken is not decided yet." in text
+        assert "Page now" in text
+
+    run(test, estate)
+
+
+def test_a_page_that_was_sent_for_another_incident_says_so() -> None:
+    estate = Estate()
+    whole = estate.incidents[PAGED]
+    assert whole.page is not None
+    page = carried_over(whole.page, "whole")
+    estate.incidents[PAGED] = dataclasses.replace(whole, page=page)
+
+    async def test(client: httpx.AsyncClient) -> None:
+        await sign_in(client, "rob")
+        text = (await client.get(f"/incidents/{PAGED}")).text
+        assert "paged with another</span>" in text
+        assert "together with whole: " in text
+        assert "Page now" not in text
 
     run(test, estate)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from tests.web import content
 from tests.web.estate import Estate
 from tests.web.serve import run, sign_in
 
+from stormpetrel.model.cause import EvidenceItem
 from stormpetrel.model.cause_verdict import IncidentKnowledge, ToldDiagnosis
 from stormpetrel.model.run import Run, RunState
 from stormpetrel.web.pages.causes import address_of, literal_of
@@ -33,6 +35,9 @@ def test_the_page_shows_each_piece_of_evidence_with_its_weight_and_the_sum() -> 
             "Not first",
         ):
             assert words in page, words
+        changes = page.split("Changes near it")[1].split("</ul>")[0]
+        around = address_of(content.diagnosis().changes[0].evidence[0], content.diagnosis())
+        assert html.unescape(changes).count(f'<a href="{around}">') == 2, "also of one without evidence"
         assert "<script>window.owned" not in page
         assert (await client.get("/incidents/none/causes")).status_code == 404
 
@@ -139,4 +144,7 @@ def test_evidence_leads_to_its_rows() -> None:
     assert address_of(told.causes[1].evidence[0], told) == ""
     assert address_of(told.changes[0].evidence[0], told).startswith("/changes?from=")
     assert literal_of("<*> <*>") == ""
+    call = EvidenceItem("self time", "service:a b", "GET / takes 9 s in itself", 1.0, "trace", "GET /")
+    around = address_of(first.evidence[1], told).partition("&from=")[2]
+    assert address_of(call, told) == f"/logs?entity=service%3Aa%20b&from={around}"
     assert math.fsum(item.weight for item in first.evidence) == first.score

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import orjson
@@ -16,7 +16,7 @@ from stormpetrel.correlate.resolved import REMEMBERED
 from stormpetrel.detect import alerts
 from stormpetrel.ingest.admit import QualityGate
 from stormpetrel.model.columns import build_logs
-from stormpetrel.model.finding import Finding, FindingState
+from stormpetrel.model.finding import Finding, FindingState, closed_unheard, unheard_since
 from stormpetrel.model.incident import IncidentState
 from stormpetrel.model.query import LogQuery
 from stormpetrel.model.records import Alert, AlertState
@@ -146,7 +146,8 @@ def learn_relations(pipeline: Pipeline, store: TelemetryStore, window: Window) -
 
 
 def resume_alerts(pipeline: Pipeline, store: TelemetryStore, now_unix_nano: int) -> list[Finding]:
-    """Go on with the alerts of unresolved incidents, and take what was told of others in the last hour.
+    """Go on with the alerts of unresolved incidents that fire, or fired when they were last heard of, and
+    take what was told of others in the last hour.
 
     An older one that fires and belongs to no incident was judged when it came: nobody knows whether it
     still fires, and its sender will tell.
@@ -155,7 +156,7 @@ def resume_alerts(pipeline: Pipeline, store: TelemetryStore, now_unix_nano: int)
         finding
         for incident in pipeline.grouping.unresolved()
         for finding in incident.findings
-        if finding.detector == alerts.NAME and finding.state is FindingState.OPEN
+        if finding.detector == alerts.NAME and (finding.state is FindingState.OPEN or unheard_since(finding))
     ]
     pipeline.alerts.restore(held, now_unix_nano)
     since = now_unix_nano - _HOUR
@@ -186,7 +187,7 @@ def _to_report(pipeline: Pipeline, newest: dict[str, Finding], now_unix_nano: in
     go_on = pipeline.context.resume(unseen, now_unix_nano) | pipeline.backups.resume(unseen)
     unseen = [finding for finding in unseen if finding.finding_id not in go_on]
     why = "After a restart the stored past does not show it: closed as unknown, not as recovered."
-    closed = [replace(f, state=FindingState.CLOSED, why=f"{f.why} {why}") for f in unseen]
+    closed = [closed_unheard(f, now_unix_nano, why) for f in unseen]
     return told + closed
 
 

@@ -144,6 +144,8 @@ class PageBudget:
     def _regarded(self, incident: Incident, page: Page, strength: Strength) -> Incident:
         """A paged incident that grew is ranked as what it is now."""
         tier = tier_of(incident, strength.value)
+        if incident.incident_id not in self._told:  # it was paged together with another, and may be repeated
+            self._remember(incident.incident_id, _Told(incident.incident_id, page.time_unix_nano, page.tier))
         if tier <= page.tier:
             return incident
         self._remember(incident.incident_id, _Told(incident.incident_id, page.time_unix_nano, tier))

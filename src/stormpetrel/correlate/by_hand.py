@@ -10,6 +10,7 @@ from stormpetrel.correlate.sentence import headline, sentence_of
 from stormpetrel.errors import StateError
 from stormpetrel.model.finding import Finding
 from stormpetrel.model.incident import Incident, TimelineEntry
+from stormpetrel.model.page import PageDecision, carried_over
 from stormpetrel.model.resource import root_of
 
 # Rules that one split makes at most: between the rest and the entities that were taken out.
@@ -60,6 +61,7 @@ def new_incident(
         updated_unix_nano=now,
         resolved_unix_nano=0,
         findings=tuple(findings),
+        page=None if parent.page is None else carried_over(parent.page, parent.incident_id),
         timeline=tuple(sorted(entries, key=lambda one: one.time_unix_nano)),
     )
 
@@ -73,13 +75,26 @@ def left_over(parent: Incident, rest: list[Finding], split_id: str, now: int, ac
     )
     return dataclasses.replace(
         parent,
-        sentence=sentence_of(rest, sum(count for _, count in parent.more)),
+        sentence=sentence_of(rest, sum(count for _, count in parent.more), not parent.more),
+        # What is only counted may be as bad as the whole was.
+        severity=parent.severity if parent.more else max(one.severity for one in rest),
         entities=entities or (rest[0].entity,),
         start_unix_nano=min(one.start_unix_nano for one in rest),
         updated_unix_nano=now,
         findings=tuple(rest),
         timeline=tuple(sorted((*parent.timeline, entry), key=lambda one: one.time_unix_nano)),
     )
+
+
+def with_page_of(other: Incident, incident: Incident) -> Incident:
+    """The incident that another one is merged into: when somebody was woken for that one and nobody for this,
+    they were woken for this trouble too."""
+    told, page = other.page, incident.page
+    if told is None or told.decision is not PageDecision.PAGED:
+        return incident
+    if page is not None and page.decision is PageDecision.PAGED:
+        return incident
+    return dataclasses.replace(incident, page=carried_over(told, other.incident_id))
 
 
 def pairs_apart(rest: list[Finding], taken: list[Finding]) -> list[Pair]:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 
-from stormpetrel.correlate.flapping import Flapping
+from stormpetrel.correlate.flapping import Flapping, Key, key_of
 from stormpetrel.correlate.sentence import sentence_of
-from stormpetrel.model.finding import Finding, FindingState
+from stormpetrel.model.finding import UNHEARD_SINCE, Finding, FindingState, unheard_since
 from stormpetrel.model.incident import Incident, IncidentState, TimelineEntry
 from stormpetrel.model.resource import root_of
+from stormpetrel.model.time import from_seconds
 
 # Timeline entries kept in one incident; the first and the newest are the ones that matter.
 TIMELINE_LIMIT = 1000
 # Names by which findings that are not kept whole are counted, and what the rest is counted under.
 _NAMES, OTHER = 200, "others"
+# What is not heard of any more holds its incident open for so long after it was heard of last.
+UNHEARD = from_seconds(86_400)
 
 
 class Draft:
@@ -24,6 +27,7 @@ class Draft:
         incident: as it was written out last.
         findings: those kept whole, by id.
         open: ids of all findings that are open, of those that are not kept whole too.
+        unheard: those that were closed as unknown, and when each was heard of last; likewise.
         roots: root entities of all findings.
         start: the earliest start of any finding.
         last: the latest time at which the condition of any finding held.
@@ -33,6 +37,10 @@ class Draft:
         self.incident = incident
         self.findings = {one.finding_id: one for one in incident.findings}
         self.open = {one.finding_id for one in incident.findings if one.state is FindingState.OPEN}
+        self.unheard: dict[str, int] = {}
+        self._awaited: dict[Key, set[str]] = {}  # those, by what they tell of
+        for one in incident.findings:
+            self._note_unheard(one)
         self.roots = dict.fromkeys(root_of(entity) for entity in incident.entities)
         self.last = max((one.end_unix_nano for one in incident.findings), default=incident.start_unix_nano)
         self._flapping = Flapping(window)
@@ -70,12 +78,17 @@ class Draft:
 
     def refresh(self, finding: Finding) -> bool:
         """Take the newer state of a finding that belongs here; whether it is one that is kept whole."""
-        before = finding.finding_id in self.open
+        before, lost = finding.finding_id in self.open, finding.finding_id in self.unheard
         self._see(finding)
         kept = finding.finding_id in self.findings
         if kept:
             self.findings[finding.finding_id] = finding
-        if before and finding.state is FindingState.CLOSED:
+        since = self.unheard.get(finding.finding_id, 0)
+        if before and since:
+            self._flapping.closed(finding)
+            if kept:  # also of what flaps: that it fell silent is news
+                self._log(finding, since, "unknown", f"no longer heard of, state unknown: {finding.title}")
+        elif (before or (lost and not since)) and finding.state is FindingState.CLOSED:
             if not self._flapping.closed(finding) and kept:
                 self._log(finding, finding.end_unix_nano, "recovered", f"recovered: {finding.title}")
         elif not before and finding.state is FindingState.OPEN:
@@ -84,11 +97,38 @@ class Draft:
                 self._log(finding, since, "finding", f"again: {finding.title}")
         return kept
 
-    def quiet(self, now_unix_nano: int, resolve: int) -> bool:
-        """Whether nothing is open, and nothing has been for long enough."""
-        if self.open or now_unix_nano - self.last < resolve:
-            return False
-        return now_unix_nano - self.last >= self._flapping.calm_nanos(resolve)
+    def ended(self, now_unix_nano: int, resolve: int) -> str:
+        """Why it is over, when nothing is open, and nothing has been for long enough; else ""."""
+        calm = now_unix_nano - self.last
+        if self.open or calm < resolve or calm < self._flapping.calm_nanos(resolve):
+            return ""
+        if not self.unheard:
+            return "all findings recovered"
+        last = max(self.unheard.values())
+        return "not heard of for a day: state unknown" if now_unix_nano - last >= UNHEARD else ""
+
+    def awaits(self, finding: Finding) -> bool:
+        """Whether all is over here but for what is not known, and a finding like this one was here."""
+        return (
+            bool(self.unheard)
+            and not self.open
+            and any(
+                (one.entity, one.detector) == (finding.entity, finding.detector)
+                for one in self.findings.values()
+            )
+        )
+
+    def heard_again(self, finding: Finding) -> None:
+        """A finding tells of the same thing later: what was closed as unknown before is not any more."""
+        for finding_id in list(self._awaited.get(key_of(finding), ())):
+            if self.unheard.get(finding_id, 0) > finding.end_unix_nano:
+                continue
+            self.unheard.pop(finding_id, None)
+            self._awaited[key_of(finding)].discard(finding_id)
+            one = self.findings.get(finding_id)
+            if one is not None:
+                said = {name: text for name, text in (one.attributes or {}).items() if name != UNHEARD_SINCE}
+                self.findings[finding_id] = dataclasses.replace(one, attributes=said or None)
 
     def holds_open(self, root: str) -> bool:
         """Whether a finding on a root entity, or on a part of it, is open; of those kept whole."""
@@ -116,7 +156,7 @@ class Draft:
         )
         self.incident = dataclasses.replace(
             before,
-            sentence=sentence_of(findings, self._more.total(), not self.open),
+            sentence=sentence_of(findings, self._more.total(), self._counted_are_over()),
             severity=self._severity,
             entities=tuple(self._entities),
             start_unix_nano=self.start,
@@ -159,6 +199,9 @@ class Draft:
         for finding in sorted(other.findings.values(), key=lambda one: (one.start_unix_nano, one.finding_id)):
             self.add(finding, most)
         self.open |= other.open
+        self.unheard.update(other.unheard)
+        for key, ids in other._awaited.items():
+            self._awaited.setdefault(key, set()).update(ids)
         self._more.update(other._more)
         self.roots.update(other.roots)
         self._entities.update(other._entities)
@@ -167,11 +210,25 @@ class Draft:
 
     def _see(self, finding: Finding) -> None:
         (self.open.add if finding.state is FindingState.OPEN else self.open.discard)(finding.finding_id)
+        if not self._note_unheard(finding):
+            self.unheard.pop(finding.finding_id, None)
+            self.heard_again(finding)
         self.roots[root_of(finding.entity)] = None
         self._entities[finding.entity] = None
         self._severity = max(self._severity, finding.severity)
         self.start = min(self.start, finding.start_unix_nano)
         self.last = max(self.last, finding.end_unix_nano)
+
+    def _note_unheard(self, finding: Finding) -> bool:
+        """Whether it was closed as unknown; it is remembered as that."""
+        since = unheard_since(finding)
+        if since:
+            self.unheard[finding.finding_id] = since
+            self._awaited.setdefault(key_of(finding), set()).add(finding.finding_id)
+        return since > 0
+
+    def _counted_are_over(self) -> bool:
+        return not self.open and self.unheard.keys() <= self.findings.keys()
 
     def _log(self, finding: Finding, time: int, kind: str, text: str) -> None:
         self._entries.append(

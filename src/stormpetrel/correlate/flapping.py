@@ -59,7 +59,7 @@ class Flapping:
         if flap.streak < LEAST_RETURNS:
             return False
         text = f"flapping, {flap.total} times: {finding.entity}: {finding.title}"
-        key = _key(finding)
+        key = key_of(finding)
         first = self._entries.get(key)
         told = first.finding_id if first is not None else finding.finding_id
         self._entries[key] = TimelineEntry(since_unix_nano, "flapping", text, finding_id=told)
@@ -75,7 +75,7 @@ class Flapping:
         return max(resolve, 2 * max(gaps, default=0))
 
     def _flap(self, finding: Finding) -> _Flap:
-        key = _key(finding)
+        key = key_of(finding)
         flap = self._flaps.setdefault(key, _Flap())
         self._flaps.move_to_end(key)
         while len(self._flaps) > _REMEMBERED:
@@ -84,5 +84,6 @@ class Flapping:
         return flap
 
 
-def _key(finding: Finding) -> Key:
+def key_of(finding: Finding) -> Key:
+    """What a finding tells of: two findings of one key tell of the same thing."""
     return finding.detector, finding.head, finding.entity, finding.evidence.query

@@ -22,11 +22,12 @@ from stormpetrel.correlate.by_hand import (
     pair_together,
     pairs_apart,
     split_off,
+    with_page_of,
 )
 from stormpetrel.correlate.draft import Draft, opened_by
-from stormpetrel.correlate.resolved import ResolvedIncidents
+from stormpetrel.correlate.open_incidents import OpenIncidents
 from stormpetrel.correlate.shared import SharedNames, begun, name_of
-from stormpetrel.errors import NotFoundError, StateError
+from stormpetrel.errors import StateError
 from stormpetrel.model.finding import Finding, FindingState, Severity
 from stormpetrel.model.incident import TRANSITIONS, Incident, IncidentState
 from stormpetrel.model.resource import root_of
@@ -46,7 +47,7 @@ def _no_twin(_root: str) -> str:
     return ""
 
 
-class Grouping:
+class Grouping(OpenIncidents):
     """The correlator: see `ports.algorithms.Correlator`.
 
     Args:
@@ -62,6 +63,7 @@ class Grouping:
         twin: the host that a root entity has for itself alone, or what alone runs on a host: a backlog that
             is worked off when the queue is well again is the load of its host.
 
+    What was closed as unknown keeps its incident unresolved for a day after it was heard of last.
     A finding of severity INFO joins an incident and never opens one. A finding that is open keeps its
     incident unresolved for as long as it stays open, also one that is only counted: silence of its series
     does not close it.
@@ -77,16 +79,13 @@ class Grouping:
         shared_entities: int = 5,
         twin: Callable[[str], str] = _no_twin,
     ) -> None:
+        super().__init__()
         self._window = from_seconds(window_seconds)
         self._resolve = from_seconds(resolve_seconds)
         self._max_findings = max_findings
         self._neighbours, self._twin = neighbours, twin
         self._shared = SharedNames(self._window, shared_entities)
         self.bonds = Bonds()  # replaced whole by whoever takes what people say
-        self._open: dict[str, Draft] = {}
-        self._by_root: dict[str, dict[str, None]] = {}
-        self._of_finding: dict[str, str] = {}
-        self._resolved = ResolvedIncidents()
         self._undo: Draft | None = None
         self._new: set[str] = set()  # incidents that began in this call: nobody was told of them yet
         self._changed: dict[str, None] = {}  # incidents that this call changes
@@ -110,11 +109,6 @@ class Grouping:
         """Whether a finding belongs to an unresolved incident (or to one a person resolved early)."""
         return finding_id in self._of_finding or self._resolved.silences(finding_id)
 
-    def unresolved(self) -> list[Incident]:
-        """The incidents that are not resolved, oldest first."""
-        incidents = (draft.incident for draft in self._open.values())
-        return sorted(incidents, key=lambda i: (i.start_unix_nano, i.incident_id))
-
     def update(self, changes: list[Finding], now_unix_nano: int) -> list[Incident]:
         """Take finding changes; the incidents that changed, whole, in order of id."""
         self._new, self._changed, self._merged = set(), {}, {}
@@ -128,9 +122,10 @@ class Grouping:
 
     def advance(self, now_unix_nano: int) -> list[Incident]:
         """Resolve what has been quiet for long enough."""
-        quiet = [one for one in self._open.values() if one.quiet(now_unix_nano, self._resolve)]
-        quiet.sort(key=lambda one: (one.incident.start_unix_nano, one.incident_id))
-        return [self._end(draft, now_unix_nano, "petrel", "all findings recovered") for draft in quiet]
+        asked = ((one, one.ended(now_unix_nano, self._resolve)) for one in self._open.values())
+        ended = [(one, why) for one, why in asked if why]
+        ended.sort(key=lambda pair: (pair[0].incident.start_unix_nano, pair[0].incident_id))
+        return [self._end(draft, now_unix_nano, "petrel", why) for draft, why in ended]
 
     def move(
         self, incident_id: str, to: IncidentState, now_unix_nano: int, actor: str, note: str = ""
@@ -195,6 +190,7 @@ class Grouping:
         if into is other:
             raise StateError(f"incident {into_id} cannot be merged with itself")
         pairs = pair_together(into, other)
+        into.incident = with_page_of(other.incident, into.incident)
         self._let_go(other)
         into.absorb(other, self._max_findings, now_unix_nano, actor)
         merged = other.moved(IncidentState.RESOLVED, now_unix_nano, actor, f"merged into {into_id}")
@@ -222,7 +218,9 @@ class Grouping:
         self._let_go(draft)
         made = Draft(new_incident(before, taken, new_id, now_unix_nano, actor), self._window)
         left = Draft(left_over(before, rest, new_id, now_unix_nano, actor), self._window)
-        left.open |= draft.open - {one.finding_id for one in taken}
+        gone = {one.finding_id for one in taken}
+        left.open |= draft.open - gone
+        left.unheard.update({one: since for one, since in draft.unheard.items() if one not in gone})
         self._take_up(left)
         self._take_up(made)
         for name in self._shared.homes((incident_id,)):
@@ -248,31 +246,6 @@ class Grouping:
             self._take_up(draft)
         for name, home in before.homes.items():
             self._shared.settle(name, home)
-
-    def _unresolved(self, incident_id: str) -> Draft:
-        draft = self._open.get(incident_id)
-        if draft is None:
-            raise NotFoundError(f"incident {incident_id} is not open: it was resolved or never existed")
-        return draft
-
-    def _let_go(self, draft: Draft) -> None:
-        """An incident is no longer among the open ones, nor any finding of it."""
-        del self._open[draft.incident_id]
-        for root in draft.roots:
-            there = self._by_root[root]
-            del there[draft.incident_id]
-            if not there:
-                del self._by_root[root]
-        for finding_id in draft.findings.keys() | draft.open:
-            self._of_finding.pop(finding_id, None)
-
-    def _new_id(self, finding: Finding) -> str:
-        incident_id = f"i{finding.finding_id}"
-        again = 1
-        while incident_id in self._open or incident_id in self._resolved:  # it came back under its own id
-            again += 1
-            incident_id = f"i{finding.finding_id}-{again}"
-        return incident_id
 
     # ------------------------------------------------------------------------------------ placing
 
@@ -359,29 +332,31 @@ class Grouping:
         return draft if draft is not None and self._fits(draft, finding, root) else None
 
     def _start(self, finding: Finding, now: int) -> Draft:
-        follows = self._resolved.repeated_by(finding)
+        before = self._awaiting(finding)
+        follows = self._resolved.repeated_by(finding, before.last if before is not None else 0)
+        if before is not None and not follows:
+            follows = before.incident_id
         draft = Draft(opened_by(finding, self._new_id(finding), now, follows), self._window)
         self._new.add(draft.incident_id)
         self._take_up(draft)
+        if before is not None:
+            self._heard_again(before, finding, draft.incident_id, now)
         return draft
+
+    def _heard_again(self, before: Draft, finding: Finding, incident_id: str, now: int) -> None:
+        """What an incident waited to hear of is told by a new one; it is over if it waited for no more."""
+        before.heard_again(finding)
+        self._changed[before.incident_id] = None
+        if not before.unheard:
+            before.write(now)
+            ended = self._end(before, now, "petrel", f"heard of again: goes on in {incident_id}")
+            self._merged[before.incident_id] = ended
 
     def _join(self, draft: Draft, finding: Finding, why: str) -> None:
         kept = draft.add(finding, self._max_findings, why)
         if kept or finding.state is FindingState.OPEN:
             self._of_finding[finding.finding_id] = draft.incident_id
         self._index(draft, finding)
-
-    # ------------------------------------------------------------------------------------ memory
-
-    def _take_up(self, draft: Draft) -> None:
-        self._open[draft.incident_id] = draft
-        for finding_id in draft.findings.keys() | draft.open:
-            self._of_finding[finding_id] = draft.incident_id
-        for root in draft.roots:
-            self._by_root.setdefault(root, {})[draft.incident_id] = None
-
-    def _index(self, draft: Draft, finding: Finding) -> None:
-        self._by_root.setdefault(root_of(finding.entity), {})[draft.incident_id] = None
 
     def _end(self, draft: Draft, now: int, actor: str, note: str) -> Incident:
         resolved = draft.moved(IncidentState.RESOLVED, now, actor, note)

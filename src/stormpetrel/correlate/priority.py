@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 
-from stormpetrel.model.finding import Finding, FindingState, Severity
+from stormpetrel.model.finding import Finding, FindingState, Severity, unheard_since
 from stormpetrel.model.incident import Incident, IncidentState, Priority
 from stormpetrel.model.resource import root_of
 from stormpetrel.model.time import from_seconds
@@ -43,9 +43,10 @@ class Priorities:
         return [self._weighed(one, now_unix_nano) for one in incidents]
 
     def changed(self, incidents: Iterable[Incident], now_unix_nano: int) -> list[Incident]:
-        """Those whose level is another one by now: what no longer grows is less urgent."""
+        """Those whose priority is another one by now, be it only its reason: what no longer grows is less
+        urgent. A reason holds no time that passes, so that nothing changes while nothing happens."""
         pairs = ((one, self._weighed(one, now_unix_nano)) for one in incidents)
-        return [new for old, new in pairs if _level(old) != _level(new)]
+        return [new for old, new in pairs if old.priority != new.priority]
 
     def _weighed(self, incident: Incident, now: int) -> Incident:
         if incident.state is IncidentState.RESOLVED:
@@ -78,17 +79,13 @@ class Priorities:
 def _urgency(findings: Sequence[Finding], now: int) -> tuple[int, str]:
     still = [finding for finding in findings if finding.state is FindingState.OPEN]
     if not still:
-        return LOW, "over for now"
+        return LOW, "state unknown" if any(map(unheard_since, findings)) else "over for now"
     worst = max(finding.severity for finding in still)
     grows = len(still) > 1 and any(now - finding.start_unix_nano <= GROWING for finding in still)
     said = worst.name.lower() + (", still growing" if grows else "")
     if worst >= Severity.CRITICAL or (worst >= Severity.ERROR and grows):
         return HIGH, said
     return (MEDIUM if worst >= Severity.ERROR or grows else LOW), said
-
-
-def _level(incident: Incident) -> int:
-    return incident.priority.level if incident.priority is not None else 0
 
 
 def _counted(count: int, one: str, many: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 
-from stormpetrel.model.finding import Finding
+from stormpetrel.model.finding import Finding, unheard_since
 from stormpetrel.model.incident import Incident
 
 # Resolved incidents remembered in order to name what a new one repeats.
@@ -77,10 +77,13 @@ class ResolvedIncidents:
         if not still:
             del self._silenced[incident_id]
 
-    def repeated_by(self, finding: Finding) -> str:
-        """The resolved incident that such a finding was in last; empty when there is none."""
-        return self._repeated.get((finding.entity, finding.detector), "")
+    def repeated_by(self, finding: Finding, since_unix_nano: int = 0) -> str:
+        """The resolved incident that such a finding was in last; "" for none that ended since."""
+        incident = self._incidents.get(self._repeated.get((finding.entity, finding.detector), ""))
+        return incident.incident_id if incident is not None and _when(incident)[0] >= since_unix_nano else ""
 
 
 def _when(incident: Incident) -> tuple[int, str]:
-    return incident.resolved_unix_nano, incident.incident_id
+    """When it was over; what nobody heard of any more resolves a day later, and is no newer for that."""
+    unheard = max((unheard_since(one) for one in incident.findings), default=0)
+    return unheard or incident.resolved_unix_nano, incident.incident_id

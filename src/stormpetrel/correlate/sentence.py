@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stormpetrel.model.finding import Finding, FindingState
+from stormpetrel.model.finding import Finding, FindingState, unheard_since
 from stormpetrel.model.resource import root_of
 from stormpetrel.model.time import to_iso
 
@@ -39,7 +39,7 @@ def sentence_of(findings: Sequence[Finding], more: int = 0, over: bool = True) -
     Args:
         findings: those that are kept, at least one.
         more: findings that are not kept; they are counted.
-        over: whether none of these is open.
+        over: whether those that are only counted are known to be over.
 
     The time is that of the earliest finding, since that is when the trouble began.
     """
@@ -54,5 +54,5 @@ def sentence_of(findings: Sequence[Finding], more: int = 0, over: bool = True) -
         if roots:
             text += " on " + ", ".join(roots[:3]) + (" and others" if len(roots) > 3 else "")
     if over and all(f.state is FindingState.CLOSED for f in findings):
-        text += " (recovered)"
+        text += " (state unknown)" if any(map(unheard_since, findings)) else " (recovered)"
     return text

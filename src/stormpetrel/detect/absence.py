@@ -10,7 +10,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from stormpetrel.detect import wording
-from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity
+from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity, closed_unheard
 from stormpetrel.model.signal import SeriesInfo
 from stormpetrel.model.time import from_seconds, to_iso
 
@@ -95,7 +95,8 @@ class AbsenceWatch:
         changes = []
         for group in sorted(self._groups.keys() - grouped.keys()):
             gone = self._groups.pop(group)
-            changes.append(_closed(gone.finding, now, bool(now - last_times[gone.series] > self._forget)))
+            last = int(last_times[gone.series])
+            changes.append(_closed(gone.finding, now, last if now - last > self._forget else 0))
         for group in sorted(grouped):
             members = grouped[group]
             before = self._groups.get(group)
@@ -146,12 +147,10 @@ class AbsenceWatch:
         )
 
 
-def _closed(finding: Finding, now: int, forgotten: bool) -> Finding:
-    how = "They are no longer expected." if forgotten else f"Data came again by {to_iso(now)}."
-    return replace(
-        finding,
-        state=FindingState.CLOSED,
-        end_unix_nano=now,
-        why=f"{finding.why} {how}",
-        evidence=replace(finding.evidence, end_unix_nano=now),
-    )
+def _closed(finding: Finding, now: int, forgotten_since: int) -> Finding:
+    """`forgotten_since`: the last sample of what is no longer expected; 0: data came again."""
+    ended = replace(finding, end_unix_nano=now, evidence=replace(finding.evidence, end_unix_nano=now))
+    if forgotten_since:
+        return closed_unheard(ended, forgotten_since, "They are no longer expected.")
+    why = f"{finding.why} Data came again by {to_iso(now)}."
+    return replace(ended, state=FindingState.CLOSED, why=why)

@@ -10,7 +10,16 @@ from dataclasses import dataclass, replace
 
 import xxhash
 
-from stormpetrel.model.finding import ALERT_NAME, Evidence, Finding, FindingState, Severity
+from stormpetrel.model.finding import (
+    ALERT_NAME,
+    UNHEARD_SINCE,
+    Evidence,
+    Finding,
+    FindingState,
+    Severity,
+    closed_unheard,
+    unheard_since,
+)
 from stormpetrel.model.records import ALERT_SCHEMA, Alert, AlertBatch, AlertState
 from stormpetrel.model.resource import UNKNOWN_ENTITY
 from stormpetrel.model.signal import SeriesInfo
@@ -86,13 +95,17 @@ class AlertWatch:
         return held is not None and not held.closed
 
     def restore(self, findings: Iterable[Finding], now_unix_nano: int) -> None:
-        """Go on with open findings of before a restart, as if their alerts had been told of just now."""
+        """Go on with findings of before a restart that are open, as if their alerts had been told of just
+        now, or were closed as unknown, as if they had been just now."""
         self._now = now_unix_nano
         for finding in findings:
             said = finding.attributes or {}
             key = (said.get(SOURCE, ""), said.get(FINGERPRINT, ""))
             told = int(said.get(NOTIFICATIONS, "1"))
-            self._held[key] = _Held(finding, finding.end_unix_nano, now_unix_nano, told)
+            given_up = now_unix_nano if unheard_since(finding) else 0
+            self._held[key] = _Held(
+                finding, finding.end_unix_nano, now_unix_nano, told, given_up, given_up > 0
+            )
 
     def update(self, alerts: Iterable[Alert]) -> list[Finding]:
         """Take alerts in order of arrival; finding changes."""
@@ -186,29 +199,35 @@ class AlertWatch:
 
     def _resolve(self, alert: Alert) -> Finding | None:
         held = self._held.get((alert.source, alert.fingerprint))
-        if held is None or held.closed or alert.start_unix_nano < held.started:
+        # One that was given up is unknown until its sender says that it is over.
+        ended = held is None or (held.closed and not held.unknown)
+        if held is None or ended or alert.start_unix_nano < held.started:
             self.repeated_total += 1
             return None
-        held.closed = self._now or alert.time_unix_nano
-        return self._close(held, max(alert.end_unix_nano, held.finding.start_unix_nano), held.finding.why)
+        why = held.finding.why + (" Its sender says that it is over after all." if held.unknown else "")
+        held.closed, held.unknown = self._now or alert.time_unix_nano, False
+        return self._close(held, max(alert.end_unix_nano, held.finding.start_unix_nano), why)
 
     # ----------------------------------------------------------------------------------- closing
 
     def _close(self, held: _Held, end: int, why: str) -> Finding:
         finding = held.finding
+        said = {name: value for name, value in (finding.attributes or {}).items() if name != UNHEARD_SINCE}
         held.finding = replace(
             finding,
             why=why,
             state=FindingState.CLOSED,
             end_unix_nano=end,
             evidence=replace(finding.evidence, end_unix_nano=end),
-            attributes={**(finding.attributes or {}), NOTIFICATIONS: str(held.told)},
+            attributes={**said, NOTIFICATIONS: str(held.told)},
         )
         return held.finding
 
     def _given_up(self, held: _Held, why: str) -> Finding:
         held.closed, held.unknown = self._now or held.heard, True
-        return self._close(held, held.finding.end_unix_nano, f"{held.finding.why} {why}")
+        ended = self._close(held, held.finding.end_unix_nano, held.finding.why)
+        held.finding = closed_unheard(ended, held.heard, why)
+        return held.finding
 
     def _patience(self, source: str) -> int:
         return max(self._repeats.get(source, 0), self._least_repeat) * 3 // 2

@@ -11,7 +11,7 @@ import xxhash
 
 from stormpetrel.detect import wording
 from stormpetrel.model.backup import BackupReport, BackupStanding
-from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity
+from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity, closed_unheard
 from stormpetrel.model.time import to_iso, to_seconds
 
 NAME, VERSION = "backups", 1
@@ -213,18 +213,14 @@ def _closed(finding: Finding, standing: BackupStanding | None, now: int) -> Find
     report = None
     if standing is not None:
         report = standing.test if finding.head == NOT_RESTORED else standing.newest
-    what = "It is no longer known."
-    if report is not None and report.ok:
+    ended = replace(finding, end_unix_nano=now, evidence=replace(finding.evidence, end_unix_nano=now))
+    if report is None:
+        return closed_unheard(ended, now, "It is no longer known.")
+    if report.ok:
         what = f"{_name(report)} succeeded at {to_iso(report.finished_unix_nano)}."
-    elif report is not None:
+    else:
         what = "A later one is told of in its place."
-    return replace(
-        finding,
-        state=FindingState.CLOSED,
-        end_unix_nano=now,
-        why=f"{finding.why} {what}",
-        evidence=replace(finding.evidence, end_unix_nano=now),
-    )
+    return replace(ended, state=FindingState.CLOSED, why=f"{finding.why} {what}")
 
 
 def _name(report: BackupReport) -> str:

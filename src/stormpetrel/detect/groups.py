@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from scipy.special import gammaincc
 
 from stormpetrel.detect import wording
-from stormpetrel.model.finding import MODEL_SAMPLES, Evidence, Finding, FindingState, Scores, Severity
+from stormpetrel.model.finding import (
+    MODEL_SAMPLES,
+    Evidence,
+    Finding,
+    FindingState,
+    Scores,
+    Severity,
+    closed_unheard,
+)
 from stormpetrel.model.resource import root_of
 from stormpetrel.model.signal import MetricBatch, SeriesInfo
 from stormpetrel.model.time import from_seconds, to_seconds
@@ -230,8 +238,8 @@ class GroupWatch:
         changes = []
         for group in self._groups:
             if group.found is not None and tick - group.found.end_unix_nano > _SILENT:
-                why = f"{group.found.why} Nothing heard since: closed as unknown, not as recovered."
-                changes.append(replace(group.found, state=FindingState.CLOSED, why=why))
+                why = "Nothing heard since: closed as unknown, not as recovered."
+                changes.append(closed_unheard(group.found, group.found.end_unix_nano, why))
                 group.found = None
         return changes
 

@@ -11,7 +11,15 @@ import xxhash
 from numpy.typing import NDArray
 
 from stormpetrel.detect import discovery, gate, wording
-from stormpetrel.model.finding import MODEL_SAMPLES, Evidence, Finding, FindingState, Scores, Severity
+from stormpetrel.model.finding import (
+    MODEL_SAMPLES,
+    Evidence,
+    Finding,
+    FindingState,
+    Scores,
+    Severity,
+    closed_unheard,
+)
 from stormpetrel.model.resource import root_of
 from stormpetrel.model.signal import AdmittedMetrics, MetricBatch, SeriesInfo
 from stormpetrel.model.time import from_seconds, to_iso, to_seconds
@@ -246,8 +254,9 @@ class AlarmPolicy:
             seen = int(self._state[series, gate.SEEN])
             if now_unix_nano - seen <= limit:
                 continue
-            why = f"{finding.why} No data since {to_iso(seen)}: closed as unknown, not as recovered."
-            changes.append(replace(_closed(finding, int(self._state[series, gate.HELD])), why=why))
+            why = f"No data since {to_iso(seen)}: closed as unknown, not as recovered."
+            ended = _closed(finding, int(self._state[series, gate.HELD]))
+            changes.append(closed_unheard(ended, seen, why))
             self._state[series, [gate.SINCE, gate.RUN, gate.SEVERE_RUN, gate.RAISED]] = 0
             del self._open[series]
         return changes

@@ -14,7 +14,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity
+from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity, closed_unheard
 from stormpetrel.model.signal import AdmittedMetrics, SeriesInfo
 
 
@@ -123,8 +123,8 @@ class Standing:
 
     def unknown(self, key: str, said: str) -> list[Finding]:
         """Nobody knows whether it still holds: its finding closed as that, at the time it last held."""
-        known = self._open.get(key)
-        return [] if known is None else self.over(key, known.end_unix_nano, f"{said}: unknown.")
+        known = self._open.pop(key, None)
+        return [] if known is None else [closed_unheard(known, known.end_unix_nano, f"{said}: unknown.")]
 
 
 class Watchlist:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 
 import numpy as np
@@ -81,6 +81,8 @@ class Evidence:
 MODEL_SAMPLES = "model_samples"
 # Attribute of a finding: the name of the alert of another system that it tells of.
 ALERT_NAME = "alert_name"
+# Attribute of a closed finding that nobody saw end: when it was heard of last, in Unix nanoseconds.
+UNHEARD_SINCE = "unheard_since_unix_nano"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +106,22 @@ class Finding:
     end_unix_nano: int  # last time its condition held
     evidence: Evidence
     attributes: Mapping[str, str] | None = None
+
+
+def closed_unheard(finding: Finding, since_unix_nano: int, why: str) -> Finding:
+    """The finding closed as unknown: nothing more is heard of it, which is not that it is over.
+
+    Args:
+        finding: as it was last; its end stays what it is.
+        since_unix_nano: when it was heard of last.
+        why: a sentence more.
+    """
+    attributes = {**(finding.attributes or {}), UNHEARD_SINCE: str(max(since_unix_nano, 1))}
+    return replace(finding, state=FindingState.CLOSED, why=f"{finding.why} {why}", attributes=attributes)
+
+
+def unheard_since(finding: Finding) -> int:
+    """When a finding that was closed as unknown was heard of last; 0: it is open, or was seen to end."""
+    if finding.state is FindingState.OPEN or not finding.attributes:
+        return 0
+    return int(finding.attributes.get(UNHEARD_SINCE, "0"))

@@ -34,7 +34,8 @@ class TimelineEntry:
     """One thing that happened to an incident. `actor` is "petrel" or a person's name."""
 
     time_unix_nano: int
-    kind: str  # "opened" | "finding" | "recovered" | "flapping" | "severity" | "state" | "page" | "note"
+    # "opened" | "finding" | "recovered" | "unknown" | "flapping" | "severity" | "state" | "page" | "note"
+    kind: str
     text: str
     actor: str = "petrel"
     finding_id: str = ""

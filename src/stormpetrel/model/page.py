@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from stormpetrel.model.finding import Severity
@@ -17,7 +17,8 @@ class PageDecision(StrEnum):
 
 
 class PageAccount(StrEnum):
-    """Who pays for a page: the learned budget, an objective's burn alert, a person, or nobody (yet)."""
+    """Who pays for a page: the learned budget, an objective's burn alert, a person, or nobody: not yet, or
+    because it was sent for another incident, of which this one was a part or which is a part of this one."""
 
     BUDGET = "budget"
     SLO = "slo"
@@ -48,3 +49,15 @@ class Page:
     strength: float = 0.0
     bar: float = 0.0
     rank: int = 0
+
+
+def carried_over(page: Page, incident_id: str) -> Page:
+    """The decision on one incident for another that was a part of it, or that it becomes a part of.
+
+    Whoever was woken was woken for this one too: no page is sent, and nobody pays for it again. It has no
+    rank, or one trouble would count as two candidates.
+    """
+    if page.decision is not PageDecision.PAGED:
+        return page
+    said = "" if page.account is PageAccount.NONE else f"together with {incident_id}: "
+    return replace(page, account=PageAccount.NONE, rank=0, reason=f"{said}{page.reason}")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stormpetrel.detect.logs.session_model import SessionModel, vector_of
 from stormpetrel.detect.logs.strange_sessions import StrangeSessions
 from stormpetrel.model.columns import build_logs
-from stormpetrel.model.finding import Finding, FindingState, Severity
+from stormpetrel.model.finding import Finding, FindingState, Severity, unheard_since
 from stormpetrel.model.signal import LogBatch
 
 T0 = 1_750_000_000_000_000_000 // (60 * 10**9) * (60 * 10**9)
@@ -83,6 +83,16 @@ def test_a_way_never_seen_taken_by_many_is_told_and_ends() -> None:
     assert len(new.attributes["trace_ids"].split()) >= 3
     requests.run(1200, 1700)
     assert [one.state for one in requests.found] == [FindingState.OPEN, FindingState.CLOSED]
+    assert unheard_since(requests.found[-1]) == 0
+
+
+def test_where_no_session_comes_any_more_it_is_unknown() -> None:
+    requests = Requests()
+    requests.run(1500, 0)
+    requests.run(200, 1500, broken=2)
+    last = requests.detector.open_findings()[0].end_unix_nano
+    changes = [one for n in range(60) for one in requests.detector.advance(T0 + (1700 + 3600 * n) * SECOND)]
+    assert [unheard_since(one) for one in changes] == [last]
 
 
 ROW = st.tuples(st.integers(0, 4), st.sampled_from(["a", "b"]), st.integers(1, 3), st.integers(0, 60))

@@ -12,7 +12,7 @@ from stormpetrel.model.finding import Severity
 from stormpetrel.model.incident import Incident, IncidentState
 from stormpetrel.model.ledger import EntryKind, LedgerEntry
 from stormpetrel.model.notification import Asked, Notification, NotificationKind
-from stormpetrel.model.page import PageDecision
+from stormpetrel.model.page import PageAccount, PageDecision
 from stormpetrel.model.run import Run, RunState, Verification
 from stormpetrel.model.time import to_iso
 from stormpetrel.model.verdict import Judgement
@@ -32,9 +32,10 @@ _VERIFIED = {
 
 
 def page_notice(incident: Incident) -> Notification | None:
-    """An incident that wakes somebody; None when it does not."""
+    """An incident that wakes somebody; None when it does not, or when they were woken for another one, of
+    which it was a part or which is a part of it by now: nobody pays for that page once more."""
     page = incident.page
-    if page is None or page.decision is not PageDecision.PAGED:
+    if page is None or page.decision is not PageDecision.PAGED or page.account is PageAccount.NONE:
         return None
     level = f", P{incident.priority.level}" if incident.priority is not None else ""
     state = "" if incident.state is IncidentState.OPEN else f"It is {incident.state.value} by now."

@@ -14,7 +14,7 @@ import xxhash
 from stormpetrel.detect import wording
 from stormpetrel.detect.logs.surge_state import WatchedEntity, pack, unpack
 from stormpetrel.detect.logs.surprise import CountModel
-from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity
+from stormpetrel.model.finding import Evidence, Finding, FindingState, Severity, closed_unheard
 from stormpetrel.model.signal import SEVERITY_ERROR, SEVERITY_WARN, LogBatch
 from stormpetrel.model.time import from_seconds
 from stormpetrel.ports.algorithms import Snapshot
@@ -112,7 +112,8 @@ class ErrorSurge:
             if len(self._entities) > self._max_entities:
                 _, oldest = self._entities.popitem(last=False)
                 self.forgotten_total += 1
-                changes = [_closed(f, "no longer watched: too many entities") for f in oldest.found if f]
+                why = "Closed as unknown: no longer watched, too many entities are."
+                changes = [closed_unheard(f, f.end_unix_nano, why) for f in oldest.found if f]
         self._entities.move_to_end(name)
         if index <= entity.judged or (
             index not in entity.pending and len(entity.pending) >= self.max_pending
@@ -193,7 +194,7 @@ class ErrorSurge:
             if entity.calm[k] < self.calm_windows:
                 return []
             entity.found[k] = None
-            return [_closed(finding, "")]
+            return [replace(finding, state=FindingState.CLOSED)]
         entity.calm[k] = 0
         worse = finding.severity is Severity.WARNING and count >= 10 * max(
             finding.evidence.high, self._least_count
@@ -243,8 +244,3 @@ class ErrorSurge:
             end_unix_nano=end,
             evidence=evidence,
         )
-
-
-def _closed(finding: Finding, reason: str) -> Finding:
-    why = f"{finding.why} Closed: {reason}." if reason else finding.why
-    return replace(finding, state=FindingState.CLOSED, why=why)

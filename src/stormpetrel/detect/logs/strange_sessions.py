@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from stormpetrel.detect import wording
 from stormpetrel.detect.logs.session_model import SessionModel
 from stormpetrel.detect.logs.surprise import CountModel
-from stormpetrel.model.finding import MODEL_SAMPLES, Evidence, Finding, FindingState, Severity
+from stormpetrel.model.finding import (
+    MODEL_SAMPLES,
+    Evidence,
+    Finding,
+    FindingState,
+    Severity,
+    closed_unheard,
+)
 from stormpetrel.model.pattern import Pattern
 from stormpetrel.model.signal import LogBatch
 from stormpetrel.model.time import from_seconds
@@ -259,5 +266,5 @@ def _coded(column: pa.Array) -> tuple[NDArray[np.int64], list[str]]:
 
 
 def _unknown(finding: Finding) -> Finding:
-    why = f"{finding.why} No session since: closed as unknown, not as recovered."
-    return replace(finding, state=FindingState.CLOSED, why=why)
+    why = "No session since: closed as unknown, not as recovered."
+    return closed_unheard(finding, finding.end_unix_nano, why)

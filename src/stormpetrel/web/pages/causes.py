@@ -19,7 +19,7 @@ from stormpetrel.web.site import SiteOf
 router = guarded_router()
 
 MOST = 5  # hypotheses and changes shown
-_MARGIN_SECONDS, _AFTER_SECONDS = 1800, 900
+_MARGIN_SECONDS, _AFTER_SECONDS, _CHANGES_SECONDS = 1800, 900, 7200
 _VARIABLE = re.compile(r"<\*>|\s{2,}")
 
 
@@ -36,6 +36,7 @@ def causes_page(request: Request, site: SiteOf, incident_id: str) -> Response:
         "told": told,
         "causes": shown,
         "changes": told.changes[:MOST],
+        "changes_href": _changes_around(told),
         "knowledge": site.service.knowledge(incident_id),
         "verdict_sentence": verdict_sentence,
         "key_of": key_of,
@@ -51,17 +52,29 @@ def causes(site: SiteOf, incident_id: str) -> Response:
 
 
 def address_of(item: EvidenceItem, told: Diagnosis) -> str:
-    """Where a piece of evidence can be seen; "" for what follows from other pieces."""
-    margin = _MARGIN_SECONDS * NANOS_PER_SECOND
-    start = _minute(told.since_unix_nano - margin)
-    end = _minute(told.since_unix_nano + (_AFTER_SECONDS + 60) * NANOS_PER_SECOND)
+    """Where a piece of evidence can be seen; "" for what follows from other pieces.
+
+    Of a call that is what its entity logged at that time: spans are not shown by themselves.
+    """
+    start = _minute(told.since_unix_nano - _MARGIN_SECONDS * NANOS_PER_SECOND)
+    end = _end(told)
     if item.signal == "metric":
         return f"/explore?text={quote(item.name, safe='')}&from={start}&to={end}"
     if item.signal == "log":
         return f"/logs?text={quote(literal_of(item.name), safe='')}&from={start}&to={end}"
-    if item.signal == "change":
-        return f"/changes?from={_minute(told.since_unix_nano - 4 * margin)}&to={end}"
-    return ""
+    if item.signal == "trace":
+        return f"/logs?entity={quote(item.entity, safe='')}&from={start}&to={end}"
+    return _changes_around(told) if item.signal == "change" else ""
+
+
+def _changes_around(told: Diagnosis) -> str:
+    """The page of changes, from as long before the onset as they are looked at."""
+    start = told.since_unix_nano - _CHANGES_SECONDS * NANOS_PER_SECOND
+    return f"/changes?from={_minute(start)}&to={_end(told)}"
+
+
+def _end(told: Diagnosis) -> str:
+    return _minute(told.since_unix_nano + (_AFTER_SECONDS + 60) * NANOS_PER_SECOND)
 
 
 def _minute(time_unix_nano: int) -> str:

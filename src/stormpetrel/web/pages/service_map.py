@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Query, Request
 from starlette.responses import Response
@@ -27,10 +27,16 @@ _ACROSS, _DOWN, _WIDE, _HIGH, _MARGIN = 250, 62, 196, 44, 20
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """One entity on the map. `state`: "trouble", "hit" (it needs something in trouble), or "quiet"."""
+    """One entity on the map.
+
+    Attributes:
+        role: "" where it is in trouble and the topology does not know it.
+        state: "trouble", "hit" (it needs something in trouble), or "quiet": no incident is about it, which
+            says nothing of how it is: what is silent is quiet too.
+    """
 
     entity: str
-    role: NodeRole
+    role: NodeRole | Literal[""]
     state: str
     x: int
     y: int
@@ -53,13 +59,14 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """The map, and how much of the estate is not on it."""
+    """The map, and how much of the estate is not on it, in all and of what is in trouble."""
 
     nodes: tuple[Placed, ...]
     lines: tuple[Line, ...]
     width: int
     height: int
     left_out: int
+    left_in_trouble: int
 
 
 @router.get("/map")
@@ -84,7 +91,8 @@ def service_map(
             beside[edge.caller].append(f"{edge.kind.value} {edge.callee}")
     context = {
         "drawing": drawing, "back": back, "at": at, "longest": LONGEST_MINUTES, "calls": calls,
-        "beside": beside, "entities": len(topology.nodes), "wide": _WIDE, "high": _HIGH,
+        "beside": beside, "entities": len(drawing.nodes) + drawing.left_out,
+        "known": bool(topology.nodes), "wide": _WIDE, "high": _HIGH,
     }  # fmt: skip
     return site.page(request, "service_map.html", context)
 
@@ -95,32 +103,33 @@ def lasted(incident: Incident | IncidentLine, at: int) -> bool:
 
 
 def draw(topology: Topology, incidents: Sequence[Incident | IncidentLine]) -> Drawing:
-    """Columns from those that nobody calls to those that call nobody; what is in trouble is always on it."""
-    troubled: dict[str, list[str]] = defaultdict(list)
-    for incident in incidents:
-        for root in {root_of(entity) for entity in incident.entities}:
-            troubled[root].append(incident.incident_id)
+    """Columns from those that nobody calls to those that call nobody.
+
+    What is in trouble comes first, also where the topology does not know it: of more than `MOST_NODES` of
+    those, it is told how many are left out.
+    """
+    troubled = _troubled(incidents)
     hit = _needing(topology.edges, set(troubled))
     busy: dict[str, int] = defaultdict(int)  # pods and who merely connects come last
     for edge in topology.edges:
         if edge.kind in NEEDS:
             busy[edge.caller] += 1
             busy[edge.callee] += 1
+    roles = {one.entity: one.role for one in topology.nodes}
     order = sorted(
-        topology.nodes,
-        key=lambda one: (one.entity not in troubled, one.entity not in hit, -busy[one.entity], one.entity),
+        roles.keys() | troubled.keys(), key=lambda one: (one not in troubled, one not in hit, -busy[one], one)
     )
     shown = order[:MOST_NODES]
-    depth = depths(topology.edges, {one.entity for one in shown})
+    depth = depths(topology.edges, set(shown))
     rows: dict[int, int] = defaultdict(int)
     nodes: dict[str, Placed] = {}
-    for one in sorted(shown, key=lambda one: (depth[one.entity], one.role is NodeRole.PLATFORM, one.entity)):
-        column = depth[one.entity]
-        state = "trouble" if one.entity in troubled else "hit" if one.entity in hit else "quiet"
-        nodes[one.entity] = Placed(
-            one.entity, one.role, state,
+    for one in sorted(shown, key=lambda one: (depth[one], roles.get(one) is NodeRole.PLATFORM, one)):
+        column = depth[one]
+        state = "trouble" if one in troubled else "hit" if one in hit else "quiet"
+        nodes[one] = Placed(
+            one, roles.get(one, ""), state,
             _MARGIN + column * _ACROSS, _MARGIN + rows[column] * _DOWN,
-            tuple(troubled.get(one.entity, ())),
+            tuple(troubled.get(one, ())),
         )  # fmt: skip
         rows[column] += 1
     lines = [
@@ -133,8 +142,18 @@ def draw(topology: Topology, incidents: Sequence[Incident | IncidentLine]) -> Dr
         tuple(lines),
         2 * _MARGIN + max((one.x for one in nodes.values()), default=0) + _WIDE,
         2 * _MARGIN + max((one.y for one in nodes.values()), default=0) + _HIGH,
-        len(topology.nodes) - len(shown),
+        len(order) - len(shown),
+        len(troubled.keys() - nodes.keys()),
     )
+
+
+def _troubled(incidents: Sequence[Incident | IncidentLine]) -> dict[str, list[str]]:
+    """The ids of the incidents about each root entity."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for incident in incidents:
+        for root in {root_of(entity) for entity in incident.entities}:
+            found[root].append(incident.incident_id)
+    return found
 
 
 def _line(edge: Edge, nodes: Mapping[str, Placed], troubled: Mapping[str, object]) -> Line:
