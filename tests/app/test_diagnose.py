@@ -172,6 +172,15 @@ def test_nothing_stored_is_no_cause_and_no_crash(store: ClickHouseStore, control
     assert "no log records near it" in told.checked
 
 
+def test_an_incident_of_before_the_first_sample_has_no_cause_and_no_crash(
+    store: ClickHouseStore, control: SqlControlStore
+) -> None:
+    """All that is known of it is the last moment that is looked at."""
+    desk = filled(store, control, "cpu-hog")
+    for early in (896, 890, 900, 880):
+        assert not desk.of(incident(START - from_seconds(early))).found
+
+
 def test_the_time_of_another_incident_is_no_model_of_health(
     store: ClickHouseStore, control: SqlControlStore
 ) -> None:

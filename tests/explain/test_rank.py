@@ -9,11 +9,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.explain.scenes import ONSET, SECOND, STEP, change, quiet, sightings, slow_database, with_step
+from tests.explain.scenes import (
+    ONSET,
+    SECOND,
+    STEP,
+    change,
+    quiet,
+    sightings,
+    slow_database,
+    with_step,
+)
 
 from stormpetrel.explain.graph import graph_evidence
 from stormpetrel.explain.onset import split_of
 from stormpetrel.explain.rank import _why_not, diagnose
+from stormpetrel.explain.verdicts import told_of
 from stormpetrel.explain.weights import DEFAULT
 from stormpetrel.model.cause import Cause, CauseClass, EvidenceItem
 
@@ -122,6 +132,51 @@ def test_a_suspicious_change_is_named_and_a_harmless_one_is_not() -> None:
     without = diagnose(replace(slow_database(), changes=(*others, docs)))
     assert without.change_id == ""
     assert any("none is suspicious" in said for said in without.checked)
+
+
+def test_a_change_of_somebody_else_is_not_held_against_the_first() -> None:
+    """It shares words with the trouble, and nothing leads from it to whom the evidence is against."""
+    elsewhere = change("blog", 1, "blog: teaser about latency and usage", "service:blog", "deploy")
+    others = [change(f"h{k}", 5 * k + 1, f"tidy imports of module {k}") for k in range(8)]
+    told = diagnose(replace(slow_database(), changes=(*others, elsewhere)))
+    assert told.change_id == "blog", "suspicious, and shown as that"
+    assert (told.causes[0].entity, told.causes[0].change_id) == ("service:db", "")
+    assert told.causes[0].cause_class is CauseClass.SATURATION
+    assert told_of(told, 0).change_id == ""
+    caller = replace(elsewhere, entity="service:shop")
+    assert diagnose(replace(slow_database(), changes=(*others, caller))).causes[0].change_id == "blog"
+    below = replace(slow_database(), changes=(*others, replace(elsewhere, entity="host:h")))
+    assert diagnose(below).causes[0].change_id == ""
+    placed = replace(below, places=(("service:db", "host:h"),))
+    assert diagnose(placed).causes[0].change_id == "blog"
+    assert diagnose(replace(below, changes=(*others, replace(elsewhere, entity="")))).causes[0].change_id
+
+
+@pytest.mark.parametrize("moments", [1, 2, 4, 8, 16])
+def test_on_a_short_past_chance_is_no_cause_and_trouble_still_is(moments: int) -> None:
+    """Forty series of noise after so few moments of past: the most different of them is no cause."""
+    names = tuple(f"service:{k}" for k in range(40))
+
+    def first(seed: int, added: float) -> Cause | None:
+        values = np.random.default_rng(seed).normal(10.0, 1.0, (moments + 20, 40))
+        values[moments:, 3] += added
+        short = replace(
+            quiet(),
+            time_unix_nano=STEP * np.arange(len(values), dtype=np.int64),
+            values=values,
+            entities=names,
+            metrics=("http_request_duration_seconds",) * 40,
+            anchor_unix_nano=STEP * moments,
+            usable=np.ones(len(values), np.bool_),
+            entry=-1,
+            calls=(),
+        )
+        told = diagnose(short)
+        return told.causes[0] if told.found else None
+
+    assert [first(seed, 0.0) for seed in range(40)] == [None] * 40
+    found = [one.entity for seed in range(40) if (one := first(seed, 40.0)) is not None]
+    assert found == ["service:3"] * (40 if moments >= 4 else len(found))
 
 
 def test_a_front_door_is_never_a_cause_and_empty_input_is_no_crash() -> None:

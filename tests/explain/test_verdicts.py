@@ -111,7 +111,7 @@ def test_what_cannot_be_said() -> None:
 
 
 def test_what_is_kept_of_a_diagnosis_is_bounded() -> None:
-    causes = tuple(Cause("e" * 999 + str(n), "", CauseClass.CODE, 1.0, ()) for n in range(20))
+    causes = tuple(Cause("e" * 999 + str(n), "", CauseClass.CODE, 1.0, (), "c" * 999) for n in range(20))
     kept = told_of(Diagnosis(1, causes, (), "c" * 999, 0.6, True, ()), MARCH)
     assert (len(kept.causes), len(kept.causes[0].entity), len(kept.change_id)) == (MOST_TOLD, 300, 300)
     assert not told_of(Diagnosis(1, (), (), "", 0.6, True, ()), MARCH).found

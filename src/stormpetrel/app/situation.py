@@ -45,6 +45,7 @@ def grid_of(
     times = window.start_unix_nano + step * np.arange(steps, dtype=np.int64)
     texts = tuple(infos[k].text() for k in kept)
     first = int(np.isfinite(mean).any(axis=1).argmax()) if mean.size else 0
+    first = min(first, max(steps - 2, 0))  # one moment before the trouble, at least, though nothing is known
     return times[first:], mean[first:, kept], tuple(root_of(infos[k].entity) for k in kept), texts
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from stormpetrel.explain.weights import DEFAULT, Weights
 from stormpetrel.model.cause import Cause, ChangeSuspicion, Diagnosis, EvidenceItem
 
 MOST_CAUSES = 20
+_SHORT = "the past before it is short: what stands out may be chance"
 _SYMPTOMS_OF = 8  # causes whose evidence says what the trouble is about
 
 
@@ -65,17 +66,22 @@ def diagnose(
         outside(failing, {*situation.entities, *scores}),
     )
     guilty = _guilty(situation, suspects, change_weights)
-    causes = _causes(order, by_entity, scores, guilty, _below(situation, by_entity))
+    changed = dict.fromkeys(_changed(situation, guilty, order[:1]), guilty)
+    causes = _causes(order, by_entity, scores, changed, _below(situation, by_entity))
     best = scores[order[0]] if order else 0.0
     second = scores[order[1]] if len(order) > 1 else 0.0
+    none = weights.none * (1.0 + weights.none_short / int(split.before.sum()))
     return Diagnosis(
         since_unix_nano=split.since_unix_nano,
         causes=causes,
         changes=tuple(suspects),
         change_id=guilty.change_id if guilty is not None else "",
-        certainty=max(0.0, best) / (max(0.0, best) + max(0.0, second, weights.none) + 1e-9),
-        found=best > weights.none,
-        checked=_checked(situation, split, metrics_said, len(logs), len(spans), guilty),
+        certainty=max(0.0, best) / (max(0.0, best) + max(0.0, second, none) + 1e-9),
+        found=best > none,
+        checked=(
+            *_checked(situation, split, metrics_said, len(logs), len(spans), guilty),
+            *(_SHORT for _ in range(weights.none < best <= none)),
+        ),
     )
 
 
@@ -85,6 +91,18 @@ def _guilty(
     if not suspects or suspects[0].score < weights.none:
         return None
     return next(one for one in situation.changes if one.change_id == suspects[0].change_id)
+
+
+def _changed(situation: Situation, guilty: KnownChange | None, first: Sequence[str]) -> set[str]:
+    """Whom the change that is held guilty may have made what it is: the entity that it names, and the first
+    hypothesis where that is called by it or runs on it, or where the change names nobody."""
+    if guilty is None:
+        return set()
+    if not guilty.entity:
+        return set(first)
+    called = {callee for caller, callee in situation.calls if caller == guilty.entity}
+    placed = {entity for entity, host in situation.places if host == guilty.entity}
+    return {guilty.entity, *(called | placed).intersection(first)}
 
 
 def _below(situation: Situation, by_entity: dict[str, list[EvidenceItem]]) -> dict[str, list[EvidenceItem]]:
@@ -101,13 +119,13 @@ def _causes(
     order: Sequence[str],
     by_entity: dict[str, list[EvidenceItem]],
     scores: dict[str, float],
-    guilty: KnownChange | None,
+    changed: Mapping[str, KnownChange | None],
     below: dict[str, list[EvidenceItem]],
 ) -> tuple[Cause, ...]:
     causes: list[Cause] = []
     for place, entity in enumerate(order):
         evidence = tuple(sorted(by_entity[entity], key=lambda item: (-item.weight, item.kind, item.name)))
-        own = guilty if guilty is not None and (guilty.entity == entity or not place) else None
+        own = changed.get(entity)
         causes.append(
             Cause(
                 entity=entity,

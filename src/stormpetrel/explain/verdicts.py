@@ -31,7 +31,7 @@ def told_of(diagnosis: Diagnosis, time_unix_nano: int) -> ToldDiagnosis:
             ToldCause(cause.entity[:MAX_VERDICT_ENTITY], cause.cause_class, cause.score)
             for cause in diagnosis.causes[:MOST_TOLD]
         ),
-        change_id=diagnosis.change_id[:MAX_VERDICT_ENTITY],
+        change_id=diagnosis.causes[0].change_id[:MAX_VERDICT_ENTITY] if diagnosis.causes else "",
     )
 
 

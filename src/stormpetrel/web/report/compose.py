@@ -175,7 +175,7 @@ def _verdict(told: Diagnosis) -> str:
         listed = " The strongest hypotheses are listed all the same." if told.causes else ""
         return f"No cause found: nothing stands out enough to be told.{listed}"
     first = told.causes[0]
-    after = f", after the change {cut(told.change_id, 200)}" if told.change_id else ""
+    after = f", after the change {cut(first.change_id, 200)}" if first.change_id else ""
     sure = f"certainty {told.certainty * 100:.0f} %"
     return f"Most likely {cut(first.entity, 300)} ({first.cause_class}){after}; {sure}."
 
