@@ -68,21 +68,28 @@ def diagnose(
     guilty = _guilty(situation, suspects, change_weights)
     changed = dict.fromkeys(_changed(situation, guilty, order[:1]), guilty)
     causes = _causes(order, by_entity, scores, changed, _below(situation, by_entity))
-    best = scores[order[0]] if order else 0.0
-    second = scores[order[1]] if len(order) > 1 else 0.0
-    none = weights.none * (1.0 + weights.none_short / int(split.before.sum()))
+    found, certainty, doubts = _sure([scores[one] for one in order], split, weights)
     return Diagnosis(
         since_unix_nano=split.since_unix_nano,
         causes=causes,
         changes=tuple(suspects),
         change_id=guilty.change_id if guilty is not None else "",
-        certainty=max(0.0, best) / (max(0.0, best) + max(0.0, second, none) + 1e-9),
-        found=best > none,
-        checked=(
-            *_checked(situation, split, metrics_said, len(logs), len(spans), guilty),
-            *(_SHORT for _ in range(weights.none < best <= none)),
-        ),
+        certainty=certainty,
+        found=found,
+        checked=(*_checked(situation, split, metrics_said, len(logs), len(spans), guilty), *doubts),
     )
+
+
+def _sure(ranked: Sequence[float], split: Split, weights: Weights) -> tuple[bool, float, tuple[str, ...]]:
+    """Whether the first hypothesis exceeds "no cause found", how sure it is, and why it does not.
+
+    Args:
+        ranked: scores of all hypotheses, the greatest first.
+    """
+    best, second = (*ranked, 0.0, 0.0)[:2]
+    none = weights.none * (1.0 + weights.none_short / int(split.before.sum()))
+    certainty = max(0.0, best) / (max(0.0, best) + max(0.0, second, none) + 1e-9)
+    return best > none, certainty, (_SHORT,) if weights.none < best <= none else ()
 
 
 def _guilty(
