@@ -223,6 +223,29 @@ def test_a_question_that_was_over_when_it_began_is_asked_anew(automation: SqlCon
     assert waits.state is RunState.WAITING
 
 
+def test_what_was_agreed_to_half_way_holds_for_a_quarter_of_an_hour_only(automation: SqlControlStore) -> None:
+    """It was not agreed to before the run began, whatever was ordered since."""
+    plan = sample_plan("a", steps=3)
+    run = let_go(automation, agreed_by_ann(automation, plan), asking(plan, "autonomy"))
+    both, soon = asking(plan, "autonomy", "context"), NOW + QUARTER
+    waits = let_go(automation, verified(automation, acted(automation, run), None), both, soon)
+    automation.add_approval("a", yes(waits, "ann", soon))
+    run = let_go(automation, waits, both, soon + 1)
+    assert run.state is RunState.READY
+    run = verified(automation, acted(automation, run, at=soon + 2), None)
+    assert let_go(automation, run, both, soon + QUARTER).state is RunState.WAITING
+
+
+def test_who_says_no_after_a_yes_leaves_the_run_a_persons(automation: SqlControlStore) -> None:
+    plan = sample_plan("a", steps=2)
+    run = let_go(automation, agreed_by_ann(automation, plan), asking(plan, "autonomy"))
+    run = verified(automation, acted(automation, run), None)
+    waits = let_go(automation, run, asking(plan, "context"), NOW + 2 * QUARTER)
+    automation.add_approval("a", yes(waits, "ann", NOW + 2 * QUARTER, agreed=False))
+    again = let_go(automation, waits, fixed_judge(plan, Outcome.ALLOW), NOW + 4 * QUARTER)
+    assert (again.state, again.automatic) == (RunState.READY, False), "the no is old, and no yes is on record"
+
+
 def test_a_no_stops_what_the_guardrails_allow_by_then(automation: SqlControlStore) -> None:
     plan = sample_plan("a", steps=2)
     run = agreed_by_ann(automation, plan)

@@ -122,7 +122,7 @@ def _following(run: Run, earlier: tuple[int, ...], facts: Facts, judgement: Judg
     return replace(
         found,
         state=RunState.READY if waits else run.state,
-        automatic=alone and not theirs,
+        automatic=not theirs,
         why=("all guardrails allow it" if alone else "enough people agreed") if waits else run.why,
     )
 
