@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.explain.scenes import (
     ONSET,
     SECOND,
+    SERVICES,
     STEP,
     change,
     quiet,
@@ -21,6 +22,7 @@ from tests.explain.scenes import (
 )
 
 from stormpetrel.explain.graph import graph_evidence
+from stormpetrel.explain.logs import log_evidence
 from stormpetrel.explain.onset import split_of
 from stormpetrel.explain.rank import _why_not, diagnose
 from stormpetrel.explain.verdicts import told_of
@@ -150,6 +152,17 @@ def test_a_change_of_somebody_else_is_not_held_against_the_first() -> None:
     placed = replace(below, places=(("service:db", "host:h"),))
     assert diagnose(placed).causes[0].change_id == "blog"
     assert diagnose(replace(below, changes=(*others, replace(elsewhere, entity="")))).causes[0].change_id
+
+
+def test_what_many_log_accuses_each_of_them_less() -> None:
+    def weight(shared_by: int) -> float:
+        rows = [(at, name, "GET / 200", 50.0) for at in range(70) for name in SERVICES]
+        rows += [(at, one, f"{one} gave up", 9.0) for at in range(ONSET, 70) for one in SERVICES[:shared_by]]
+        seen = replace(quiet(), patterns=sightings(rows))
+        found = log_evidence(seen, split_of(seen), DEFAULT)
+        return next(item.weight for item in found if item.entity == SERVICES[0])
+
+    assert weight(1) > 1.2 * weight(2) > 1.2 * weight(4)
 
 
 @pytest.mark.parametrize("moments", [1, 2, 4, 8, 16])

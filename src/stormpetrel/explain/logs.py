@@ -3,8 +3,10 @@ them."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,6 +21,7 @@ _FAILING = re.compile(
     r"error|exception|fail|panic|refus|timeout|timed out|fatal|denied|abort|unavailable", re.I
 )
 _CUT = 160
+_USUALLY_SHARED = 4.0  # entities, of the evidence from logs
 
 
 def tells_of_failure(text: str) -> bool:
@@ -47,24 +50,46 @@ def log_evidence(situation: Situation, split: Split, weights: Weights) -> list[E
         worth *= (1.0 + weights.log_failing * failing) * (1.0 + weights.log_fresh * bool(found.fresh[k]))
         blamed = named.blamed(seen.things[thing], place) if failing else seen.places[place]
         ranked[blamed].append((worth, k, seen.places[place]))
-    items = []
-    for entity in sorted(ranked):
-        if entity in situation.front_door:
-            continue
-        best = sorted(ranked[entity], key=lambda one: (-one[0], one[1]))[:MOST_PATTERNS]
-        for rank, (worth, k, writer) in enumerate(best):
-            weight = weights.log * worth * weights.log_next**rank
-            items.append(
-                EvidenceItem(
-                    "log" if found.score[k] > 0.0 else "missing log",
-                    entity,
-                    _sentence(seen, found, k, writer),
-                    weight,
-                    "log",
-                    seen.things[found.thing[k]],
-                )
-            )
-    return items
+    best = {
+        entity: [
+            (worth * weights.log_next**rank, k, writer)
+            for rank, (worth, k, writer) in enumerate(sorted(ranked[entity], key=_first)[:MOST_PATTERNS])
+        ]
+        for entity in sorted(ranked)
+        if entity not in situation.front_door
+    }
+    scale = weights.log * _singled_out([math.fsum(one[0] for one in rows) for rows in best.values()], weights)
+    return [
+        EvidenceItem(
+            "log" if found.score[k] > 0.0 else "missing log",
+            entity,
+            _sentence(seen, found, k, writer),
+            scale * worth,
+            "log",
+            seen.things[found.thing[k]],
+        )
+        for entity, rows in best.items()
+        for worth, k, writer in rows
+    ]
+
+
+def _first(one: tuple[float, int, str]) -> tuple[float, int]:
+    """The worth of a departing pattern, largest first; ties by place."""
+    return -one[0], one[1]
+
+
+def _singled_out(worths: Sequence[float], weights: Weights) -> float:
+    """How much logs count: what many entities tell singles out none of them.
+
+    By the effective number of those that share the evidence, which is the exponential of its entropy (Hill,
+    "Diversity and Evenness", Ecology 1973); `_USUALLY_SHARED` of them count as they are.
+    """
+    shares = np.array([worth for worth in worths if worth > 0.0])
+    if not len(shares):
+        return 1.0
+    shares /= shares.sum()
+    effective = float(np.exp(-(shares * np.log(shares)).sum()))
+    return float((_USUALLY_SHARED / effective) ** weights.log_shared)
 
 
 class _Named:

@@ -45,6 +45,7 @@ class Weights:
         log, log_failing, log_fresh, log_next: a pattern that departs; more for one that tells of a
         failure, that was never seen; each further pattern of an entity.
         log_missing: a pattern that is written less, or not any more, this times as much.
+        log_shared: the more entities share the evidence from logs, the less it counts: to this power.
         self_time, call_missing, call_extra: time spent in itself, and on the way to it; calls no
             longer made, and made more often.
         log_least, call_least: standard deviations from which on a departure counts.
@@ -71,6 +72,7 @@ class Weights:
     log_fresh: float = 0.48
     log_next: float = 0.5
     log_missing: float = 1.76
+    log_shared: float = 0.29
     self_time: float = 0.35
     between: float = 6.72
     call_missing: float = 0.58
