@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 import httpx
 import pytest
@@ -54,6 +55,7 @@ class Petrel:
     config: str = CONFIG
     port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
+    begun: ClassVar[list[Petrel]] = []  # in the test under way: none outlives it, also where it is skipped
 
     @property
     def url(self) -> str:
@@ -73,6 +75,7 @@ class Petrel:
                 stderr=subprocess.STDOUT,
                 cwd=self.directory,
             )
+        Petrel.begun.append(self)
         if ready:
             wait_until(self.is_ready, 120, lambda: self.output[-3000:])
         return self
@@ -136,10 +139,17 @@ def wait_until(
         time.sleep(0.1)
 
 
+@pytest.fixture(autouse=True)
+def none_is_left() -> Iterator[None]:
+    """Ends what a test started and did not end itself."""
+    yield
+    while Petrel.begun:
+        one = Petrel.begun.pop()
+        if one.process is not None and one.process.poll() is None:
+            one.kill()
+
+
 @pytest.fixture
-def petrel(tmp_path: Path) -> Iterator[Petrel]:
+def petrel(tmp_path: Path) -> Petrel:
     """A Storm Petrel that watches nothing by itself; not started."""
-    one = Petrel(tmp_path)
-    yield one
-    if one.process is not None and one.process.poll() is None:
-        one.kill()
+    return Petrel(tmp_path)
