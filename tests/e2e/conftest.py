@@ -141,7 +141,8 @@ def wait_until(
 
 @pytest.fixture(autouse=True)
 def none_is_left() -> Iterator[None]:
-    """Ends what a test started and did not end itself."""
+    """Ends what a test started and did not end itself; what a whole module shares began before it."""
+    Petrel.begun.clear()
     yield
     while Petrel.begun:
         one = Petrel.begun.pop()
